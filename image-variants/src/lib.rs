@@ -1,0 +1,2 @@
+//! From descriptions and link units to the bytes of an image.
+

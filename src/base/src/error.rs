@@ -1,0 +1,124 @@
+//! The one error type: a stable short id, one sentence of cause, one line of what to try.
+//!
+//! Each crate declares its kinds of failure with [`errors!`](crate::errors) in a module `errors`, next to the code
+//! that meets them. The documentation's table is made from these declarations.
+
+use alloc::boxed::Box;
+use core::fmt;
+
+/// One kind of failure, as constant text.
+#[derive(Debug)]
+pub struct ErrorKind {
+    /// Stable and short, for searching: `DHCP-01`.
+    pub id: &'static str,
+    /// What happened, one sentence without a full stop; `{}` stands for the object's name.
+    pub cause: &'static str,
+    /// What to try, one line.
+    pub hint: &'static str,
+}
+
+/// The longest constant text of an [`ErrorKind`], in bytes.
+pub const TEXT_LIMIT: usize = 120;
+
+impl ErrorKind {
+    /// This failure, of the thing called `object`.
+    pub fn of(&'static self, object: impl Into<Box<str>>) -> Error {
+        Error { kind: self, object: object.into() }
+    }
+
+    /// This failure, where the text names no object.
+    pub fn error(&'static self) -> Error {
+        Error { kind: self, object: Box::default() }
+    }
+}
+
+impl PartialEq for ErrorKind {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for ErrorKind {}
+
+/// What went wrong, with what, and what to try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    kind: &'static ErrorKind,
+    object: Box<str>,
+}
+
+impl Error {
+    /// The kind of failure.
+    pub fn kind(&self) -> &'static ErrorKind {
+        self.kind
+    }
+
+    /// The name of the thing that failed; may be empty.
+    pub fn object(&self) -> &str {
+        &self.object
+    }
+
+    /// The same failure of another object: a caller that knows a better name puts it in.
+    #[must_use]
+    pub fn named(self, object: impl Into<Box<str>>) -> Self {
+        Self { kind: self.kind, object: object.into() }
+    }
+
+    /// Whether this is a failure of that kind.
+    pub fn is(&self, kind: &ErrorKind) -> bool {
+        self.kind == kind
+    }
+}
+
+/// `sentence [ID]`; the hint is printed by those that have a line for it.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut pieces = self.kind.cause.splitn(2, "{}");
+        f.write_str(pieces.next().unwrap_or_default())?;
+        if let Some(rest) = pieces.next() {
+            f.write_str(&self.object)?;
+            f.write_str(rest)?;
+        }
+        f.write_str(" [")?;
+        f.write_str(self.kind.id)?;
+        f.write_str("]")
+    }
+}
+
+/// Declares the kinds of failure of one crate, and `ALL`, the list of them.
+///
+/// The texts' lengths are checked when the crate is compiled. All ids of a crate have one prefix.
+#[macro_export]
+macro_rules! errors {
+    ($($(#[$doc:meta])* $name:ident = $id:literal, $cause:literal, $hint:literal;)+) => {
+        $(
+            $(#[$doc])*
+            pub static $name: $crate::ErrorKind = {
+                assert!($cause.len() <= $crate::error::TEXT_LIMIT && $hint.len() <= $crate::error::TEXT_LIMIT);
+                $crate::ErrorKind { id: $id, cause: $cause, hint: $hint }
+            };
+        )+
+        /// All kinds of failure that this crate knows.
+        pub static ALL: &[&$crate::ErrorKind] = &[$(&$name),+];
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    crate::errors! {
+        /// For the tests below.
+        MISSING = "TEST-01", "{} is not there", "look elsewhere";
+        /// For the tests below.
+        PLAIN = "TEST-02", "nothing works", "try again";
+    }
+
+    #[test]
+    fn the_object_stands_in_the_sentence() {
+        assert_eq!(MISSING.of("vmlinuz").to_string(), "vmlinuz is not there [TEST-01]");
+        assert_eq!(PLAIN.error().to_string(), "nothing works [TEST-02]");
+        assert!(MISSING.of("a").named("b").is(&MISSING));
+        assert_eq!(ALL.len(), 2);
+    }
+}

@@ -1,0 +1,146 @@
+//! The header that every image of the family carries, and that tells one build from another.
+//!
+//! An image is `prefix | unpacker | compressed payload | trailer`. The header lies in the prefix at a fixed place.
+//! `image-variants` writes it, the prefix and the unpacker use it, and `firmware` reads it from files that it is
+//! offered, to see whether they are itself. All numbers are little-endian.
+//!
+//! The payload unpacks to `core text | core read-only data | core data | low block`, each part but the last a
+//! multiple of 4 KiB. The trailer is what a site appends; so far a script.
+
+/// Where the header begins in an image.
+pub const OFFSET: usize = 0x10;
+
+/// The first bytes of the header.
+pub const MAGIC: [u8; 8] = *b"iPXE-rs\x01";
+
+/// What stands in the prefix of an image. The layout is that of the bytes: the assembly names the same offsets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct ImageHeader {
+    /// [`MAGIC`].
+    pub magic: [u8; 8],
+    /// A digest of the payload: equal ids mean the same firmware.
+    pub build_id: [u8; 8],
+    /// What of the vendor's stack this image wants kept: [`KEEP_UNDI`], [`KEEP_PXE`].
+    pub keep: u32,
+    /// A number for the set of drivers that the core was linked with.
+    pub driver_set: u32,
+    /// Length of the image without its trailer.
+    pub image_length: u32,
+    /// Length of the script that follows the image, 0 for none.
+    pub script_length: u32,
+    /// Where the compressed payload begins in the image.
+    pub payload_offset: u32,
+    /// Its compressed length.
+    pub payload_length: u32,
+    /// Bytes of core text, a multiple of 4 KiB. Execution starts at its first byte.
+    pub core_text_length: u32,
+    /// Bytes of read-only data, a multiple of 4 KiB.
+    pub core_rodata_length: u32,
+    /// Bytes of initialised data, a multiple of 4 KiB.
+    pub core_data_length: u32,
+    /// Bytes of zeroed memory after the data (stack and bss), a multiple of 4 KiB.
+    pub core_bss_length: u32,
+    /// Bytes of the low block in the payload.
+    pub low_length: u32,
+    /// Bytes of memory the low block needs, zeroed after `low_length`, a multiple of 4 KiB.
+    pub low_memory_length: u32,
+}
+
+/// Keep the vendor's UNDI.
+pub const KEEP_UNDI: u32 = 1;
+/// Keep the vendor's PXE base code.
+pub const KEEP_PXE: u32 = 2;
+
+/// Bytes of the header.
+pub const LENGTH: usize = size_of::<ImageHeader>();
+
+const _: () = assert!(LENGTH == 64);
+
+impl ImageHeader {
+    /// The header of `image`, if it begins like one of ours.
+    pub fn read(image: &[u8]) -> Option<Self> {
+        let bytes: &[u8; LENGTH] = image.get(OFFSET..)?.first_chunk()?;
+        let (magic, rest) = bytes.split_first_chunk::<8>()?;
+        let (build_id, rest) = rest.split_first_chunk::<8>()?;
+        if *magic != MAGIC {
+            return None;
+        }
+        let mut words = rest.chunks_exact(4).map(|word| word.iter().rev().fold(0, |n, b| n << 8 | u32::from(*b)));
+        let mut word = || words.next();
+        Some(Self {
+            magic: *magic,
+            build_id: *build_id,
+            keep: word()?,
+            driver_set: word()?,
+            image_length: word()?,
+            script_length: word()?,
+            payload_offset: word()?,
+            payload_length: word()?,
+            core_text_length: word()?,
+            core_rodata_length: word()?,
+            core_data_length: word()?,
+            core_bss_length: word()?,
+            low_length: word()?,
+            low_memory_length: word()?,
+        })
+    }
+
+    /// The bytes that belong at [`OFFSET`].
+    pub fn to_bytes(&self) -> [u8; LENGTH] {
+        let words = [
+            self.keep,
+            self.driver_set,
+            self.image_length,
+            self.script_length,
+            self.payload_offset,
+            self.payload_length,
+            self.core_text_length,
+            self.core_rodata_length,
+            self.core_data_length,
+            self.core_bss_length,
+            self.low_length,
+            self.low_memory_length,
+        ];
+        let mut bytes = [0; LENGTH];
+        let all = self.magic.iter().chain(&self.build_id).copied();
+        let all = all.chain(words.iter().flat_map(|word| word.to_le_bytes()));
+        for (to, from) in bytes.iter_mut().zip(all) {
+            *to = from;
+        }
+        bytes
+    }
+
+    /// Whether the image that this header is from is the same firmware for the same cards.
+    pub fn is_same_firmware(&self, other: &Self) -> bool {
+        self.build_id == other.build_id && self.driver_set == other.driver_set
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let header = ImageHeader {
+            magic: MAGIC,
+            build_id: *b"01234567",
+            keep: KEEP_UNDI,
+            image_length: 0x0102_0304,
+            low_memory_length: 0x6000,
+            ..ImageHeader::default()
+        };
+        let mut image = vec![0; OFFSET];
+        image.extend_from_slice(&header.to_bytes());
+        assert_eq!(ImageHeader::read(&image), Some(header));
+        image.pop();
+        assert_eq!(ImageHeader::read(&image), None);
+    }
+
+    #[test]
+    fn foreign_images_have_no_header() {
+        assert_eq!(ImageHeader::read(&[0; 512]), None);
+    }
+}

@@ -1,0 +1,2 @@
+//! Line editing, progress and tables, as state.
+#![no_std]

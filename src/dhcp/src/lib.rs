@@ -1,0 +1,2 @@
+//! A DHCP client that knows PXE: sans-IO, with the cached packets of the vendor's ROM.
+#![no_std]

@@ -1,0 +1,2 @@
+//! A DNS resolver, sans-IO.
+#![no_std]

@@ -1,0 +1,2 @@
+//! Recognise, plan and place what can be booted.
+#![no_std]

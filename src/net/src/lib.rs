@@ -1,0 +1,2 @@
+//! TCP/IP behind our own types, with smoltcp inside.
+#![no_std]

@@ -1,0 +1,2 @@
+//! The lexer and interpreter of `#!ipxe` scripts.
+#![no_std]

@@ -1,0 +1,2 @@
+//! The settings tree: blocks, types and scopes.
+#![no_std]

@@ -1,0 +1,2 @@
+//! A TFTP client, sans-IO.
+#![no_std]

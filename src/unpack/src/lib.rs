@@ -1,0 +1,2 @@
+//! The first code of an image in long mode: places, decompresses and maps the core.
+#![no_std]

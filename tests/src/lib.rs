@@ -1,0 +1,2 @@
+//! Scenarios that boot images in an emulator against real servers.
+
