@@ -19,13 +19,20 @@ pub struct E820Entry {
 /// The most entries that are taken over from the BIOS.
 pub const E820_CAPACITY: usize = 128;
 
+/// What lies on top of the caller's stack while we run, so that leaving can see whether it is still there.
+pub const ENTRY_STACK_MAGIC: u32 = 0x6950_5845;
+
+/// Bytes that the prefix pushed on the caller's stack, below the return address: the magic, GS, FS, ES, DS, the
+/// general registers as PUSHAD does it, and the flags.
+pub const ENTRY_STACK_SAVED: u16 = 4 + 4 * 2 + 8 * 4 + 4;
+
 /// The state of the machine at our first instruction, collected by the prefix.
 ///
 /// The prefix fills this in by offset, so the layout is part of its assembly.
 #[derive(Clone, Debug)]
 #[repr(C)]
 pub struct BootInfo {
-    /// The caller's stack, pointing at its return address.
+    /// The caller's stack: [`ENTRY_STACK_SAVED`] bytes of ours, then its return address.
     pub entry_stack: SegOff,
     /// ES:BX at entry, where a PXE ROM passes its `PXENV+`.
     pub entry_es_bx: SegOff,

@@ -66,7 +66,8 @@ impl ImageHeader {
         if *magic != MAGIC {
             return None;
         }
-        let mut words = rest.chunks_exact(4).map(|word| word.iter().rev().fold(0, |n, b| n << 8 | u32::from(*b)));
+        let mut words =
+            rest.chunks_exact(4).map(|word| word.iter().rev().fold(0, |n, b| n << 8 | u32::from(*b)));
         let mut word = || words.next();
         Some(Self {
             magic: *magic,

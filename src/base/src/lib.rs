@@ -16,3 +16,19 @@ pub use address::{MacAddress, PhysAddr, PhysRange, SegOff};
 pub use error::{Error, ErrorKind};
 pub use sink::Sink;
 pub use time::{Duration, Instant};
+
+/// Assembles a file in AT&T syntax with constants of the Rust code, so that each number exists once.
+///
+/// `assembly!("file.S", NAME = value, ...)`: each name is an assembler symbol in the file. The path is relative
+/// to the file with the call.
+#[macro_export]
+macro_rules! assembly {
+    ($file:literal, $($name:ident = $value:expr),+ $(,)?) => {
+        core::arch::global_asm!(
+            $(concat!(".set ", stringify!($name), ", {", stringify!($name), "}"),)+
+            include_str!($file),
+            $($name = const $value,)+
+            options(att_syntax),
+        );
+    };
+}

@@ -1,2 +1,5 @@
-//! The first code of an image in long mode: places, decompresses and maps the core.
+//! The parts of the unpacker that are pure, so that they run and are tested on the host.
 #![no_std]
+
+pub mod branch;
+pub mod lzma;

@@ -1,2 +1,0 @@
-//! The assembly of all parts into the machine that boots.
-#![no_std]

@@ -1,0 +1,217 @@
+//! Exceptions of the processor: a dump of what is known, and the build that it belongs to.
+//!
+//! A panic in a release build is the instruction `ud2` and comes here too. `cargo xtask symbolize` turns the
+//! addresses into lines of code.
+
+use core::arch::{asm, global_asm};
+use core::cell::UnsafeCell;
+use x86::bits64::segmentation::Descriptor64;
+use x86::bits64::task::TaskStateSegment;
+use x86::dtables::DescriptorTablePointer;
+use x86::segmentation::{BuildDescriptor, DescriptorBuilder, GateDescriptorBuilder, SegmentSelector};
+use x86::{Ring, controlregs, dtables, task};
+
+use crate::low::{self, Symbol};
+use crate::{bios, clock, power};
+
+const VECTORS: usize = 32;
+const STACK: usize = 0x2000;
+
+// One entry for each vector: those without an error code push a zero, so all frames look alike.
+//
+// On entry: the processor has switched to the exception stack and pushed SS, RSP, RFLAGS, CS, RIP and, for some
+// vectors, an error code. On exit: none; the machine is restarted.
+global_asm!(
+    "
+    .text
+    .balign 16
+exception_entries:
+    .set vector, 0
+    .rept 32
+    .balign 16
+    .if vector != 8 && vector != 10 && vector != 11 && vector != 12 && vector != 13 && vector != 14 && vector != 17 && vector != 21
+    pushq   $0
+    .endif
+    pushq   $vector
+    jmp     exception_common
+    .set vector, vector + 1
+    .endr
+exception_common:
+    pushq   %r15
+    pushq   %r14
+    pushq   %r13
+    pushq   %r12
+    pushq   %r11
+    pushq   %r10
+    pushq   %r9
+    pushq   %r8
+    pushq   %rbp
+    pushq   %rdi
+    pushq   %rsi
+    pushq   %rdx
+    pushq   %rcx
+    pushq   %rbx
+    pushq   %rax
+    cld
+    movq    %rsp, %rdi
+    andq    $-16, %rsp
+    call    {dump}
+    ud2
+    ",
+    dump = sym dump,
+    options(att_syntax),
+);
+
+unsafe extern "C" {
+    static exception_entries: u8;
+}
+
+/// What the entries push, lowest first.
+#[derive(Debug)]
+#[repr(C)]
+struct Frame {
+    general: [u64; 15],
+    vector: u64,
+    error_code: u64,
+    rip: u64,
+    cs: u64,
+    rflags: u64,
+    rsp: u64,
+    ss: u64,
+}
+
+/// Registers of the dump in the order of [`Frame::general`].
+const NAMES: [&str; 15] =
+    ["rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", " r8", " r9", "r10", "r11", "r12", "r13", "r14", "r15"];
+
+struct State {
+    table: UnsafeCell<[Descriptor64; VECTORS]>,
+    task: UnsafeCell<TaskStateSegment>,
+    stack: UnsafeCell<[u8; STACK]>,
+    build_id: UnsafeCell<[u8; 8]>,
+    log: UnsafeCell<Option<fn(&mut dyn FnMut(&[u8]))>>,
+}
+
+// SAFETY: there is one processor; `init` fills the state before exceptions can come.
+unsafe impl Sync for State {}
+
+static STATE: State = State {
+    table: UnsafeCell::new([Descriptor64::NULL; VECTORS]),
+    task: UnsafeCell::new(TaskStateSegment::new()),
+    stack: UnsafeCell::new([0; STACK]),
+    build_id: UnsafeCell::new([0; 8]),
+    log: UnsafeCell::new(None),
+};
+
+/// Loads our table of exception handlers, which run on a stack of their own.
+///
+/// # Safety
+/// As [`crate::init`]; the low block is ready.
+pub(crate) unsafe fn init(build_id: [u8; 8]) {
+    // SAFETY: nothing else runs, so the cells are ours; the descriptors describe what is there for ever.
+    unsafe {
+        *STATE.build_id.get() = build_id;
+        (*STATE.task.get()).set_ist(0, STATE.stack.get() as u64 + STACK as u64);
+        for (vector, entry) in (*STATE.table.get()).iter_mut().enumerate() {
+            let handler = (&raw const exception_entries) as u64 + 16 * vector as u64;
+            let code = SegmentSelector::new(1, Ring::Ring0);
+            *entry = <DescriptorBuilder as GateDescriptorBuilder<u64>>::interrupt_descriptor(code, handler)
+                .ist(1)
+                .dpl(Ring::Ring0)
+                .present()
+                .finish();
+        }
+        let task: Descriptor64 = <DescriptorBuilder as GateDescriptorBuilder<u64>>::tss_descriptor(
+            STATE.task.get() as u64,
+            size_of::<TaskStateSegment>() as u64 - 1,
+            true,
+        )
+        .dpl(Ring::Ring0)
+        .present()
+        .finish();
+        let index = usize::from(low::SELECTOR_TASK / 8);
+        let mut gdt = Symbol::Gdt.variable::<[u64; 7]>().read();
+        let halves: [u64; 2] = core::mem::transmute(task);
+        gdt[index] = halves[0];
+        gdt[index + 1] = halves[1];
+        Symbol::Gdt.variable::<[u64; 7]>().write(gdt);
+        let table = DescriptorTablePointer::new_from_slice(&*STATE.table.get());
+        dtables::lidt(&table);
+        asm!("sidt [{}]", in(reg) Symbol::LongIdtr.address(), options(nostack, preserves_flags));
+        task::load_tr(SegmentSelector::new(low::SELECTOR_TASK / 8, Ring::Ring0));
+    }
+}
+
+/// Names the function that yields the last lines of the log, for the dump.
+pub fn set_log(log: fn(&mut dyn FnMut(&[u8]))) {
+    // SAFETY: one processor; an exception between is handled with the old or the new value.
+    unsafe { *STATE.log.get() = Some(log) };
+}
+
+extern "C" fn dump(frame: &Frame) -> ! {
+    // SAFETY: written once by `init`, and by `set_log`.
+    let (build_id, log) = unsafe { (*STATE.build_id.get(), *STATE.log.get()) };
+    // SAFETY: reading the register changes nothing.
+    let cr2 = unsafe { controlregs::cr2() } as u64;
+    let mut line = Line::new();
+    bios::print(
+        b"\r\n\r\nThe firmware met an error of its own and stops here. Please report these lines.\r\n",
+    );
+    if let Some(log) = log {
+        log(&mut |text| bios::print(text));
+    }
+    line.field("exception", frame.vector, 2).field("code", frame.error_code, 4).field("rip", frame.rip, 16);
+    line.field("cr2", cr2, 16).end();
+    line.field("build", u64::from_be_bytes(build_id), 16).field("flags", frame.rflags, 8).end();
+    line.field("rsp", frame.rsp, 16).end();
+    for (names, values) in NAMES.chunks(3).zip(frame.general.chunks(3)) {
+        for (name, value) in names.iter().zip(values) {
+            line.field(name, *value, 16);
+        }
+        line.end();
+    }
+    bios::print(b"The machine restarts in 30 seconds, or when a key is pressed.\r\n");
+    let end = clock::now() + base::Duration::from_secs(30);
+    while clock::now() < end && bios::key().is_none() {
+        crate::interrupts::window();
+    }
+    power::reboot(false)
+}
+
+/// One line of the dump, without the formatting machinery.
+struct Line {
+    bytes: [u8; 100],
+    length: usize,
+}
+
+impl Line {
+    fn new() -> Self {
+        Self { bytes: [0; 100], length: 0 }
+    }
+
+    fn field(&mut self, name: &str, value: u64, digits: u32) -> &mut Self {
+        self.push(name.as_bytes());
+        self.push(b" ");
+        for place in (0..digits).rev() {
+            let digit = (value >> (4 * place) & 0xf) as u8;
+            self.push(&[if digit < 10 { b'0' + digit } else { b'a' + digit - 10 }]);
+        }
+        self.push(b"  ");
+        self
+    }
+
+    fn push(&mut self, text: &[u8]) {
+        for byte in text {
+            if let Some(place) = self.bytes.get_mut(self.length) {
+                *place = *byte;
+                self.length += 1;
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        self.push(b"\r\n");
+        bios::print(self.bytes.get(..self.length).unwrap_or(&[]));
+        self.length = 0;
+    }
+}

@@ -1,0 +1,307 @@
+//! Memory below 1 MiB: the low block, memory that real-mode code can reach, and looking at what the BIOS left.
+
+use base::SegOff;
+use base::boot_info::BootInfo;
+use core::arch::asm;
+use core::cell::Cell;
+use core::mem::offset_of;
+use core::ptr::{self, NonNull};
+use volatile::VolatilePtr;
+use x86::controlregs::{self, Cr0, Cr4};
+use x86::msr;
+
+use crate::realmode::{self, Block, Registers};
+
+base::assembly!(
+    "low.S",
+    SELECTOR_CODE64 = SELECTOR_CODE64,
+    SELECTOR_DATA = SELECTOR_DATA,
+    SELECTOR_CODE16 = SELECTOR_CODE16,
+    SELECTOR_DATA16 = SELECTOR_DATA16,
+    TEXT_BUFFER = TEXT_BUFFER,
+    KIND_FAR = realmode::KIND_FAR,
+    KIND_NEAR = realmode::KIND_NEAR,
+    BLOCK_EAX = offset_of!(Block, registers) + offset_of!(Registers, eax),
+    BLOCK_EBX = offset_of!(Block, registers) + offset_of!(Registers, ebx),
+    BLOCK_ECX = offset_of!(Block, registers) + offset_of!(Registers, ecx),
+    BLOCK_EDX = offset_of!(Block, registers) + offset_of!(Registers, edx),
+    BLOCK_ESI = offset_of!(Block, registers) + offset_of!(Registers, esi),
+    BLOCK_EDI = offset_of!(Block, registers) + offset_of!(Registers, edi),
+    BLOCK_EBP = offset_of!(Block, registers) + offset_of!(Registers, ebp),
+    BLOCK_DS = offset_of!(Block, registers) + offset_of!(Registers, ds),
+    BLOCK_ES = offset_of!(Block, registers) + offset_of!(Registers, es),
+    BLOCK_FLAGS = offset_of!(Block, registers) + offset_of!(Registers, flags),
+    BLOCK_TARGET = offset_of!(Block, target),
+    BLOCK_ARGUMENTS = offset_of!(Block, arguments),
+    BLOCK_LONG_RSP = offset_of!(Block, long_rsp),
+    BLOCK_KIND = offset_of!(Block, kind),
+    BLOCK_TIMED_OUT = offset_of!(Block, timed_out),
+);
+
+const SELECTOR_CODE64: u16 = 0x08;
+const SELECTOR_DATA: u16 = 0x10;
+const SELECTOR_CODE16: u16 = 0x18;
+const SELECTOR_DATA16: u16 = 0x20;
+/// The task's selector, for its interrupt stacks.
+pub(crate) const SELECTOR_TASK: u16 = 0x28;
+/// The most characters that one downcall prints.
+pub(crate) const TEXT_BUFFER: usize = 256;
+
+unsafe extern "C" {
+    /// Offsets in the low block, in the order of [`Symbol`].
+    static low_symbols: [u16; Symbol::StackTop as usize + 1];
+}
+
+/// What the core knows by name in the low block; the order of `low_symbols` in low.S.
+#[derive(Clone, Copy)]
+pub(crate) enum Symbol {
+    Down,
+    Window,
+    Nap,
+    Print,
+    Nothing,
+    BootLinux,
+    ReturnToCaller,
+    NextBootDevice,
+    Watchdog,
+    Gdt,
+    Gdtr,
+    LongIdtr,
+    Linear,
+    LongCr0,
+    LongCr3,
+    LongCr4,
+    LongEfer,
+    RealCr0,
+    RealCr4,
+    RealEfer,
+    Switches,
+    WatchdogPrevious,
+    WatchdogTicks,
+    WatchdogBlock,
+    AbandonedStack,
+    TextBuffer,
+    StackBottom,
+    StackTop,
+}
+
+impl Symbol {
+    /// Its offset in the low block.
+    pub(crate) fn offset(self) -> u16 {
+        // SAFETY: the table is constant and as long as the enumeration.
+        unsafe { (*(&raw const low_symbols)).get(self as usize).copied().unwrap_or(0) }
+    }
+
+    /// Where it is.
+    pub(crate) fn address(self) -> u64 {
+        u64::from(linear()) + u64::from(self.offset())
+    }
+
+    /// The variable of type `T` there.
+    ///
+    /// # Safety
+    /// The symbol names a variable of that type and alignment 1 is enough for its reads.
+    pub(crate) unsafe fn variable<T: Copy>(self) -> VolatilePtr<'static, T> {
+        // SAFETY: the low block is mapped one to one, its addresses are not zero, and the type is the caller's word.
+        unsafe {
+            VolatilePtr::new(NonNull::new_unchecked(
+                ptr::with_exposed_provenance_mut(self.address() as usize),
+            ))
+        }
+    }
+}
+
+/// What is known about memory below 1 MiB. One processor, no interrupts in Rust: cells are enough.
+struct Low {
+    /// The low block's address; free base memory ends here while we run.
+    linear: Cell<u32>,
+    /// Where the next block on the real-mode stack ends.
+    stack: Cell<u16>,
+    /// Memory from here to the low block is handed out.
+    allocated: Cell<u32>,
+    /// KiB of base memory when we came.
+    found_kib: Cell<u16>,
+}
+
+// SAFETY: there is one processor, and Rust is never interrupted.
+unsafe impl Sync for Low {}
+
+static LOW: Low =
+    Low { linear: Cell::new(0), stack: Cell::new(0), allocated: Cell::new(0), found_kib: Cell::new(0) };
+
+/// Nothing is handed out below this: the interrupt table, the BIOS data area and what a ROM keeps under its
+/// boot sector's place (field note A14).
+const LOWEST: u32 = 0x8000;
+
+/// The word at 0040:0013, KiB of free base memory.
+const BASE_MEMORY_KIB: usize = 0x413;
+
+/// Fills the variables of the low block and takes its memory from the BIOS.
+///
+/// # Safety
+/// As [`crate::init`].
+pub(crate) unsafe fn init(info: &BootInfo) {
+    LOW.linear.set(info.low);
+    LOW.allocated.set(info.low);
+    LOW.found_kib.set(info.base_memory_kib);
+    LOW.stack.set(Symbol::StackTop.offset());
+    let base = u64::from(info.low);
+    let base_bits = (base & 0xff_ffff) << 16 | (base & 0xff00_0000) << 32;
+    // SAFETY: the symbols name variables of these types, and the values are those of the mode we are in.
+    unsafe {
+        let gdt = Symbol::Gdt.variable::<[u64; 7]>();
+        let mut entries = gdt.read();
+        entries[usize::from(SELECTOR_CODE16 / 8)] |= base_bits;
+        entries[usize::from(SELECTOR_DATA16 / 8)] |= base_bits;
+        gdt.write(entries);
+        let gdtr = Symbol::Gdtr.address() as usize;
+        ptr::with_exposed_provenance_mut::<u32>(gdtr + 2).write_unaligned(low_u32(Symbol::Gdt.address()));
+        Symbol::Linear.variable::<u32>().write(info.low);
+
+        let cr0 = controlregs::cr0();
+        let cr4 = controlregs::cr4();
+        let efer = msr::rdmsr(msr::IA32_EFER);
+        let real_cr0 = cr0 - (Cr0::CR0_ENABLE_PAGING | Cr0::CR0_PROTECTED_MODE | Cr0::CR0_WRITE_PROTECT);
+        let real_cr4 = cr4 - Cr4::CR4_ENABLE_PAE;
+        Symbol::LongCr0.variable::<u32>().write(low_u32(cr0.bits() as u64));
+        Symbol::LongCr3.variable::<u32>().write(info.page_tables);
+        Symbol::LongCr4.variable::<u32>().write(low_u32(cr4.bits() as u64));
+        Symbol::LongEfer.variable::<u32>().write(low_u32(efer & !EFER_ACTIVE));
+        Symbol::RealCr0.variable::<u32>().write(low_u32(real_cr0.bits() as u64));
+        Symbol::RealCr4.variable::<u32>().write(low_u32(real_cr4.bits() as u64));
+        Symbol::RealEfer
+            .variable::<u32>()
+            .write(low_u32(efer & !(EFER_ACTIVE | EFER_LONG_MODE | EFER_NO_EXECUTE)));
+        asm!("lgdt [{}]", in(reg) gdtr, options(readonly, nostack, preserves_flags));
+    }
+    set_base_memory_kib((info.low / 1024).to_le_bytes()[0..2].try_into().map_or(0, u16::from_le_bytes));
+}
+
+const EFER_LONG_MODE: u64 = 1 << 8;
+const EFER_ACTIVE: u64 = 1 << 10;
+const EFER_NO_EXECUTE: u64 = 1 << 11;
+
+/// The lower half of a value whose upper half is known to be zero.
+fn low_u32(value: u64) -> u32 {
+    (value & 0xffff_ffff) as u32
+}
+
+/// The low block's address.
+pub fn linear() -> u32 {
+    LOW.linear.get()
+}
+
+/// The low block's real-mode segment.
+pub fn segment() -> u16 {
+    ((linear() >> 4) & 0xffff) as u16
+}
+
+/// Bytes of base memory that the low block and what was handed out beside it take.
+pub fn in_use() -> u32 {
+    (u32::from(LOW.found_kib.get()) * 1024).saturating_sub(LOW.allocated.get())
+}
+
+/// KiB of free base memory as the BIOS counts it now.
+pub fn base_memory_kib() -> u16 {
+    let mut word = [0; 2];
+    read(BASE_MEMORY_KIB as u32, &mut word);
+    u16::from_le_bytes(word)
+}
+
+/// KiB of free base memory when we came.
+pub fn found_base_memory_kib() -> u16 {
+    LOW.found_kib.get()
+}
+
+/// Tells the BIOS where free base memory ends.
+pub(crate) fn set_base_memory_kib(kib: u16) {
+    // SAFETY: the BIOS data area is always there, and this word means just that.
+    unsafe { ptr::with_exposed_provenance_mut::<u16>(BASE_MEMORY_KIB).write_volatile(kib) }
+}
+
+/// Copies from memory below 1 MiB; what lies outside reads as zero.
+///
+/// The copy is done by the processor's string instruction: address 0 is memory here, which Rust's pointers deny.
+pub fn read(address: u32, to: &mut [u8]) {
+    to.fill(0);
+    let room = 0x10_0000_u32.saturating_sub(address) as usize;
+    let length = to.len().min(room);
+    // SAFETY: the first mebibyte is mapped, and `to` has room for `length` bytes.
+    unsafe {
+        asm!("rep movsb", inout("rcx") length => _, inout("rsi") u64::from(address) => _,
+            inout("rdi") to.as_mut_ptr() => _, options(nostack, preserves_flags));
+    }
+}
+
+/// Where the next block goes, `length` bytes under the last one.
+pub(crate) fn push_stack(length: u16) -> Option<(u16, u16)> {
+    let before = LOW.stack.get();
+    let now = before.checked_sub(length)? & !0xf;
+    // A BIOS call may want a good kilobyte for itself.
+    if now < Symbol::StackBottom.offset() + 0x600 {
+        return None;
+    }
+    LOW.stack.set(now);
+    Some((before, now))
+}
+
+/// Ends what [`push_stack`] began, or keeps what an abandoned call left on the stack.
+pub(crate) fn set_stack(offset: u16) {
+    LOW.stack.set(offset);
+}
+
+/// Memory below 1 MiB that real-mode code can reach, on pages without code. Given back when dropped, if no
+/// younger piece is left.
+#[derive(Debug)]
+pub struct LowMemory {
+    address: u32,
+    length: usize,
+    room: u32,
+}
+
+impl LowMemory {
+    /// `length` zeroed bytes, at most 65520, from a page boundary; none if free base memory has no room.
+    pub fn allocate(length: usize) -> Option<Self> {
+        let room = u32::try_from(length.div_ceil(4096) * 4096).ok().filter(|_| length <= 0xfff0)?;
+        let address = LOW.allocated.get().checked_sub(room)?;
+        if address < LOWEST {
+            return None;
+        }
+        LOW.allocated.set(address);
+        let mut memory = Self { address, length, room };
+        memory.bytes_mut().fill(0);
+        Some(memory)
+    }
+
+    /// Its first byte as real mode names it; the offset is 0.
+    pub fn far(&self) -> SegOff {
+        SegOff::new(((self.address >> 4) & 0xffff) as u16, 0)
+    }
+
+    /// The bytes. Real-mode code may change them in every downcall, not in between.
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: the range is mapped, ours alone, and nothing writes to it while Rust runs.
+        unsafe {
+            core::slice::from_raw_parts(ptr::with_exposed_provenance(self.address as usize), self.length)
+        }
+    }
+
+    /// The bytes, to be written.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as for `bytes`, and `self` is borrowed alone.
+        unsafe {
+            core::slice::from_raw_parts_mut(
+                ptr::with_exposed_provenance_mut(self.address as usize),
+                self.length,
+            )
+        }
+    }
+}
+
+impl Drop for LowMemory {
+    fn drop(&mut self) {
+        if LOW.allocated.get() == self.address {
+            LOW.allocated.set(self.address + self.room);
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Physical memory above 1 MiB: who has which pages, and taking all of it for the next program.
+
+use alloc::vec::Vec;
+use base::PhysRange;
+use base::boot_info::BootInfo;
+use core::ptr;
+use memmap::{MemoryMap, Owner, PAGE};
+
+use crate::{heap, low};
+
+/// Where images and the heap may lie: what is mapped, and clear of what kernels want at 1 MiB.
+const PLACE: PhysRange = PhysRange::new(1 << 20, 4 << 30);
+/// Where the heap may lie.
+const HEAP_PLACE: PhysRange = PhysRange::new(32 << 20, 4 << 30);
+/// TCP windows, datagram buffers and everything that is not an image.
+const HEAP_LENGTH: u64 = 5 << 20;
+
+/// All memory, and what of it is taken. There is one.
+#[derive(Debug)]
+pub struct PhysicalMemory {
+    map: MemoryMap,
+    /// Pieces handed out and not yet back.
+    pieces: usize,
+}
+
+/// Sets up the heap and the map of memory.
+///
+/// # Safety
+/// As [`crate::init`].
+pub(crate) unsafe fn init(info: &BootInfo) -> PhysicalMemory {
+    let entries = info.e820.get(..info.e820_count as usize).unwrap_or(&[]);
+    let mut map = MemoryMap::from_e820(entries, info.base_memory_kib);
+    let _ = map.reserve(PhysRange::with_length(info.core, info.core_length), Owner::Core);
+    let _ = map.reserve(PhysRange::new(info.low.into(), u64::from(info.base_memory_kib) * 1024), Owner::Low);
+    if let Some(range) = map.find_top(HEAP_LENGTH, PAGE, HEAP_PLACE) {
+        let _ = map.reserve(range, Owner::Heap);
+        // SAFETY: the range was free, is mapped one to one as it lies below 4 GiB, and is reserved for ever.
+        unsafe { heap::init(range.start(), range.length() as usize) };
+    }
+    PhysicalMemory { map, pieces: 0 }
+}
+
+/// Contiguous pages that their holder owns.
+#[derive(Debug)]
+pub struct Pages {
+    range: PhysRange,
+    length: usize,
+}
+
+impl Pages {
+    /// The first `length` bytes of the pages, as last set.
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: the range is mapped, and only this value hands it out.
+        unsafe {
+            core::slice::from_raw_parts(
+                ptr::with_exposed_provenance(self.range.start() as usize),
+                self.length,
+            )
+        }
+    }
+
+    /// All bytes of the pages.
+    pub fn room_mut(&mut self) -> &mut [u8] {
+        // SAFETY: the range is mapped, only this value hands it out, and it is borrowed alone.
+        unsafe {
+            core::slice::from_raw_parts_mut(
+                ptr::with_exposed_provenance_mut(self.range.start() as usize),
+                self.range.length() as usize,
+            )
+        }
+    }
+
+    /// Says how many bytes are in use; cut to the room there is.
+    pub fn set_length(&mut self, length: usize) {
+        self.length = length.min(self.room());
+    }
+
+    /// Bytes in use.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    /// Bytes of all pages.
+    pub fn room(&self) -> usize {
+        self.range.length() as usize
+    }
+
+    /// Where they lie.
+    pub fn range(&self) -> PhysRange {
+        self.range
+    }
+}
+
+impl PhysicalMemory {
+    /// The map, with what is taken marked.
+    pub fn map(&self) -> &MemoryMap {
+        &self.map
+    }
+
+    /// Pages for `length` bytes, the lowest that are clear of `avoid`; their content is whatever was there.
+    pub fn allocate(&mut self, length: u64, avoid: PhysRange) -> Option<Pages> {
+        let above = PhysRange::new(avoid.end().max(PLACE.start()), PLACE.end());
+        let below = PhysRange::new(PLACE.start(), avoid.start().min(PLACE.end()));
+        let range = self
+            .map
+            .find_bottom(length.max(1), PAGE, above)
+            .or_else(|| self.map.find_bottom(length.max(1), PAGE, below))?;
+        self.take(range)
+    }
+
+    /// The largest free range that is clear of 1 MiB to `above`, whole.
+    pub fn allocate_largest(&mut self, above: u64) -> Option<Pages> {
+        let range = self.map.largest(PhysRange::new(above.max(PLACE.start()), PLACE.end()))?;
+        self.take(range)
+    }
+
+    fn take(&mut self, range: PhysRange) -> Option<Pages> {
+        let range = PhysRange::new(range.start(), range.end().checked_add(PAGE - 1)? & !(PAGE - 1));
+        self.map.reserve(range, Owner::Image).ok()?;
+        self.pieces += 1;
+        Some(Pages { range, length: 0 })
+    }
+
+    /// Gives back the pages after the bytes in use.
+    pub fn trim(&mut self, pages: &mut Pages) {
+        let end = (pages.range.start() + pages.length.max(1) as u64).next_multiple_of(PAGE);
+        let rest = PhysRange::new(end, pages.range.end());
+        if self.map.release(rest, Owner::Image).is_ok() {
+            pages.range = PhysRange::new(pages.range.start(), end.min(pages.range.end()));
+        }
+    }
+
+    /// Gives the pages back.
+    pub fn free(&mut self, pages: Pages) {
+        self.pieces -= 1;
+        // A map too full to take them back only loses them.
+        let _ = self.map.release(pages.range, Owner::Image);
+    }
+
+    /// All memory that is not the core's, for placing the next program; none if pages are still held elsewhere.
+    pub fn take_all(&mut self, held: Vec<Pages>) -> Option<FreeMemory<'_>> {
+        if held.len() != self.pieces {
+            return None;
+        }
+        for pages in held {
+            self.free(pages);
+        }
+        Some(FreeMemory { map: &self.map })
+    }
+}
+
+/// All memory that is free: the holder may put things anywhere in it.
+#[derive(Debug)]
+pub struct FreeMemory<'a> {
+    map: &'a MemoryMap,
+}
+
+impl FreeMemory<'_> {
+    /// The bytes of a range; none if any part of it is not free RAM below 4 GiB, or is ours.
+    pub fn bytes_mut(&mut self, range: PhysRange) -> Option<&mut [u8]> {
+        let pages = PhysRange::new(range.start() & !(PAGE - 1), range.end().checked_next_multiple_of(PAGE)?);
+        let above_low = range.start() >= 0x1000 && range.end() <= u64::from(low::linear());
+        if !self.map.is_usable(pages) || !(above_low || PLACE.contains(range)) {
+            return None;
+        }
+        // SAFETY: the range is free RAM by the map, so it is not the core's, its heap's or the low block's, and no
+        // `Pages` hands it out, as all came back; `self` is borrowed alone. It is mapped one to one.
+        Some(unsafe {
+            core::slice::from_raw_parts_mut(
+                ptr::with_exposed_provenance_mut(range.start() as usize),
+                range.length() as usize,
+            )
+        })
+    }
+
+    /// Copies bytes as `memmove` does; false if one of the ranges is not free.
+    pub fn copy(&mut self, from: u64, to: u64, length: u64) -> bool {
+        let (from, to) = (PhysRange::with_length(from, length), PhysRange::with_length(to, length));
+        if self.bytes_mut(from).is_none() || self.bytes_mut(to).is_none() {
+            return false;
+        }
+        // SAFETY: both ranges were just found free and mapped; they may overlap.
+        unsafe {
+            ptr::copy(
+                ptr::with_exposed_provenance::<u8>(from.start() as usize),
+                ptr::with_exposed_provenance_mut::<u8>(to.start() as usize),
+                length as usize,
+            );
+        }
+        true
+    }
+}
