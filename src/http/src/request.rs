@@ -1,0 +1,165 @@
+//! The request.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use uri::Uri;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// The file.
+    Get,
+    /// Only what would be said about the file.
+    Head,
+}
+
+/// The rest of a file whose begin came earlier (RFC 9110 sections 13.1.5 and 14.2).
+#[derive(Clone, Copy, Debug)]
+pub struct Range<'a> {
+    /// The first byte that is missing.
+    pub start: u64,
+    /// The strong entity tag or the date that came with the begin.
+    pub validator: &'a str,
+    /// The length of the whole, if the server named it.
+    pub total: Option<u64>,
+}
+
+/// One request.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// An absolute URI with a host; user and password go along as basic authentication (RFC 7617).
+    pub uri: &'a Uri,
+    /// What is asked for.
+    pub method: Method,
+    /// Begins with `iPXE/`.
+    pub user_agent: &'a str,
+    /// A part instead of the whole.
+    pub range: Option<Range<'a>>,
+    /// The sink was used by an earlier exchange: it is restarted before the whole goes into it.
+    pub sink_used: bool,
+}
+
+impl Request<'_> {
+    /// The bytes to send.
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
+        let uri = self.uri;
+        let mut text = String::from(match self.method {
+            Method::Get => "GET ",
+            Method::Head => "HEAD ",
+        });
+        // A path that came with the URI begins with a slash, or is empty.
+        text.push_str(if uri.path().is_empty() { "/" } else { uri.path() });
+        if let Some(query) = uri.query() {
+            text.push('?');
+            text.push_str(query);
+        }
+        text.push_str(" HTTP/1.1\r\nHost: ");
+        text.push_str(uri.host());
+        if let Some(port) = uri.port().filter(|&port| Some(port) != default_port(uri)) {
+            text.push(':');
+            text.push_str(&port.to_string());
+        }
+        for (name, value) in [("User-Agent", self.user_agent), ("Connection", "keep-alive")] {
+            header(&mut text, name, value);
+        }
+        if let Some(user) = uri.user() {
+            let mut secret = user;
+            secret.push(b':');
+            secret.extend(uri.password().unwrap_or_default());
+            header(&mut text, "Authorization", "Basic ");
+            base64(&mut text, &secret);
+        }
+        if let Some(range) = self.range {
+            header(&mut text, "Range", "bytes=");
+            text.push_str(&range.start.to_string());
+            text.push('-');
+            header(&mut text, "If-Range", range.validator);
+        }
+        text.push_str("\r\n\r\n");
+        text.into_bytes()
+    }
+}
+
+/// The port where the URI names none.
+pub(crate) fn default_port(uri: &Uri) -> Option<u16> {
+    match uri.scheme() {
+        "http" => Some(80),
+        "https" => Some(443),
+        _ => None,
+    }
+}
+
+fn header(text: &mut String, name: &str, value: &str) {
+    text.push_str("\r\n");
+    text.push_str(name);
+    text.push_str(": ");
+    text.push_str(value);
+}
+
+/// RFC 4648 section 4.
+fn base64(text: &mut String, bytes: &[u8]) {
+    for group in bytes.chunks(3) {
+        let bits = (0..3).fold(0, |bits, i| bits << 8 | u32::from(group.get(i).copied().unwrap_or(0)));
+        for i in 0..4 {
+            let digit = (bits >> (18 - 6 * i) & 63) as u8;
+            text.push(match digit {
+                _ if i > group.len() => '=',
+                0..26 => char::from(b'A' + digit),
+                26..52 => char::from(b'a' + digit - 26),
+                52..62 => char::from(b'0' + digit - 52),
+                62 => '+',
+                _ => '/',
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(uri: &str, method: Method, range: Option<Range<'_>>) -> String {
+        let uri = Uri::parse(uri).unwrap();
+        let request = Request { uri: &uri, method, user_agent: "iPXE/2.0.0", range, sink_used: false };
+        String::from_utf8(request.to_bytes()).unwrap()
+    }
+
+    #[test]
+    fn requests_are_exactly_these_bytes() {
+        assert_eq!(
+            request("http://server", Method::Get, None),
+            "GET / HTTP/1.1\r\nHost: server\r\nUser-Agent: iPXE/2.0.0\r\nConnection: keep-alive\r\n\r\n"
+        );
+        assert_eq!(
+            request(
+                "http://us%20er:p%40ss@[::1]:8080/a b?c=d#e",
+                Method::Head,
+                Some(Range { start: 5_000_000_000, validator: "\"tag\"", total: None })
+            ),
+            "HEAD /a%20b?c=d HTTP/1.1\r\nHost: [::1]:8080\r\nUser-Agent: iPXE/2.0.0\r\nConnection: keep-alive\r\n\
+             Authorization: Basic dXMgZXI6cEBzcw==\r\nRange: bytes=5000000000-\r\nIf-Range: \"tag\"\r\n\r\n"
+        );
+        assert!(request("http://h:80/", Method::Get, None).contains("Host: h\r\n"));
+    }
+
+    #[test]
+    fn examples_of_rfc_4648() {
+        for (bytes, expected) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("fooba", "Zm9vYmE="),
+            ("foobar", "Zm9vYmFy"),
+            ("\u{3fb}\u{7ff}", "z7vfvw=="),
+        ] {
+            let mut text = String::new();
+            base64(&mut text, bytes.as_bytes());
+            assert_eq!(text, expected);
+        }
+        let mut text = String::new();
+        base64(&mut text, &[0xfb, 0xff, 0xfe]);
+        assert_eq!(text, "+//+");
+    }
+}

@@ -1,0 +1,100 @@
+//! Percent-encoding, RFC 3986 section 2.
+
+use crate::MAXIMUM_LENGTH;
+use alloc::{string::String, vec::Vec};
+
+/// Percent-encodes all of `bytes` that may not stand as itself in a path, `/` excepted.
+pub fn encode(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for &byte in bytes {
+        push(&mut text, byte, is_unreserved(byte) || b"/:@!$&'()*+,;=".contains(&byte));
+    }
+    text
+}
+
+/// Percent-decodes one component; a `%` without two digits stands for itself.
+pub fn decode(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        rest = tail;
+        match escape(first, tail) {
+            Some((byte, tail)) => {
+                bytes.push(byte);
+                rest = tail;
+            }
+            None => bytes.push(first),
+        }
+    }
+    bytes
+}
+
+/// `text` with everything encoded that no URI may hold; none where that is too long.
+pub(crate) fn clean(text: &str) -> Option<String> {
+    let mut clean = String::new();
+    let mut rest = text.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        rest = tail;
+        let legal = match byte {
+            b'%' => escape(byte, tail).is_some(),
+            _ => is_unreserved(byte) || b":/?#[]@!$&'()*+,;=".contains(&byte),
+        };
+        push(&mut clean, byte, legal);
+        if clean.len() > MAXIMUM_LENGTH {
+            return None;
+        }
+    }
+    Some(clean)
+}
+
+/// The byte that `first` and the begin of `tail` encode, and what follows.
+fn escape(first: u8, tail: &[u8]) -> Option<(u8, &[u8])> {
+    let ([high, low], rest) = tail.split_first_chunk::<2>()?;
+    (first == b'%').then_some(())?;
+    Some((hex(*high)? << 4 | hex(*low)?, rest))
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
+}
+
+fn push(text: &mut String, byte: u8, legal: bool) {
+    if legal {
+        text.push(char::from(byte));
+    } else {
+        text.push('%');
+        for digit in [byte >> 4, byte & 15] {
+            text.push(char::from(digit + if digit < 10 { b'0' } else { b'A' - 10 }));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn lone_percent_signs_stand_for_themselves() {
+        assert_eq!(decode("a%2Fb%2fc%"), b"a/b/c%");
+        assert_eq!(decode("%zz%4"), b"%zz%4");
+        assert_eq!(encode(b"a b\\c?d#e/\xff%"), "a%20b%5Cc%3Fd%23e/%FF%25");
+        assert_eq!(clean("100% a%20b").as_deref(), Some("100%25%20a%20b"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_is_decoded_again(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
+            prop_assert_eq!(decode(&encode(&bytes)), bytes);
+        }
+    }
+}
