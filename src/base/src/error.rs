@@ -93,12 +93,14 @@ macro_rules! errors {
     ($($(#[$doc:meta])* $name:ident = $id:literal, $cause:literal, $hint:literal;)+) => {
         $(
             $(#[$doc])*
+            #[allow(unreachable_pub, reason = "a program's own kinds are for itself only")]
             pub static $name: $crate::ErrorKind = {
                 assert!($cause.len() <= $crate::error::TEXT_LIMIT && $hint.len() <= $crate::error::TEXT_LIMIT);
                 $crate::ErrorKind { id: $id, cause: $cause, hint: $hint }
             };
         )+
         /// All kinds of failure that this crate knows.
+        #[allow(unreachable_pub, reason = "as above")]
         pub static ALL: &[&$crate::ErrorKind] = &[$(&$name),+];
     };
 }

@@ -1,0 +1,601 @@
+//! The tree of blocks.
+//!
+//! A search begins at a block and goes down: the block itself, then its children, those of higher `priority` first,
+//! the older before the younger. The card opened last is also reachable as `netX`, and a search from the root looks
+//! at it before the other blocks of priority 0.
+
+use crate::errors::{BAD_VALUE, FULL, NO_BLOCK, NO_NAME, NO_TYPE, READ_ONLY};
+use crate::{Key, Kind, Scope, Tag};
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use base::Error;
+use core::cmp::Reverse;
+
+/// A foreign holder of numbered settings, such as a DHCP packet.
+pub trait Source {
+    /// The value with this number.
+    fn value(&self, tag: Tag) -> Option<Vec<u8>>;
+}
+
+/// A block. Blocks stay, so this stays valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockId(usize);
+
+/// What a search found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The block that has it.
+    pub block: BlockId,
+    /// How to read it.
+    pub kind: Kind,
+    /// The stored bytes.
+    pub data: Vec<u8>,
+}
+
+struct Value {
+    name: Box<[u8]>,
+    tag: Option<Tag>,
+    scope: Scope,
+    kind: Kind,
+    /// None hides what the block's source has.
+    data: Option<Vec<u8>>,
+    fixed: bool,
+}
+
+impl Value {
+    fn is(&self, key: &Key<'_>) -> bool {
+        match (self.tag, key.tag) {
+            (Some(mine), Some(theirs)) => mine == theirs && self.scope == key.scope,
+            _ => *self.name == *key.name,
+        }
+    }
+
+    fn cost(&self) -> usize {
+        OVERHEAD + self.name.len() + self.data.as_ref().map_or(0, Vec::len)
+    }
+}
+
+#[derive(Default)]
+struct Block {
+    name: Box<[u8]>,
+    parent: Option<BlockId>,
+    children: Vec<BlockId>,
+    values: Vec<Value>,
+    source: Option<Box<dyn Source>>,
+    scope: Scope,
+    priority: i64,
+}
+
+/// The settings of the machine.
+///
+/// # Invariants
+/// Block 0 is the root, block 1 its child `builtin`. Every `BlockId` that was handed out is an index of `blocks`.
+/// `children` is in the order of searching.
+pub struct Tree {
+    blocks: Vec<Block>,
+    latest: Option<BlockId>,
+    stored: usize,
+}
+
+impl Default for Tree {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Tree {
+    /// The block without a name, where settings are stored that name no block.
+    pub const ROOT: BlockId = BlockId(0);
+
+    /// What the firmware says of itself: `version`, `errno`, `cwuri` ...
+    pub const BUILTIN: BlockId = BlockId(1);
+
+    /// A tree with the root and `builtin`.
+    pub fn new() -> Self {
+        let builtin = Block { name: (*b"builtin").into(), parent: Some(Self::ROOT), ..Block::default() };
+        let root = Block { children: [Self::BUILTIN].into(), ..Block::default() };
+        Self { blocks: [root, builtin].into(), latest: None, stored: 0 }
+    }
+
+    /// The block of that name, `net0.dhcp` for instance. `netX` is the card opened last.
+    pub fn find(&self, name: &[u8]) -> Option<BlockId> {
+        let mut block = Self::ROOT;
+        for part in parts(name) {
+            block = self.child(block, part)?;
+        }
+        Some(block)
+    }
+
+    /// The block of that name, which is made if it is not there.
+    pub fn block(&mut self, name: &[u8]) -> Result<BlockId, Error> {
+        let mut block = Self::ROOT;
+        for (level, part) in parts(name).enumerate() {
+            block = match self.child(block, part) {
+                Some(child) => child,
+                None => {
+                    let is_alias = block == Self::ROOT && part == b"netX";
+                    if is_alias || level >= LEVELS || self.blocks.len() >= BLOCKS {
+                        return Err(NO_BLOCK.of(readable(name)));
+                    }
+                    let child = BlockId(self.blocks.len());
+                    self.blocks.push(Block { name: part.into(), parent: Some(block), ..Block::default() });
+                    if let Some(parent) = self.blocks.get_mut(block.0) {
+                        parent.children.push(child);
+                    }
+                    self.reorder(child);
+                    child
+                }
+            };
+        }
+        Ok(block)
+    }
+
+    /// The full name of a block; empty for the root.
+    pub fn name(&self, block: BlockId) -> Vec<u8> {
+        let Some(this) = self.blocks.get(block.0) else { return Vec::new() };
+        let mut name = this.parent.map(|parent| self.name(parent)).unwrap_or_default();
+        if !name.is_empty() {
+            name.push(b'.');
+        }
+        name.extend_from_slice(&this.name);
+        name
+    }
+
+    /// Says which card is `netX`.
+    pub fn set_latest(&mut self, block: Option<BlockId>) {
+        self.latest = block;
+    }
+
+    /// The card that is `netX`.
+    pub fn latest(&self) -> Option<BlockId> {
+        self.latest
+    }
+
+    /// Gives a block a new source, whose numbers mean what `scope` says, and forgets all it had before.
+    pub fn set_source(&mut self, block: BlockId, scope: Scope, source: Option<Box<dyn Source>>) {
+        let Some(target) = self.blocks.get_mut(block.0) else { return };
+        self.stored -= target.values.iter().map(Value::cost).sum::<usize>();
+        target.values.clear();
+        target.source = source;
+        target.scope = scope;
+        self.reorder(block);
+    }
+
+    /// The block that `reference` begins with, and the setting. None if the block is not there or the type unknown.
+    pub fn resolve<'a>(&self, reference: &'a [u8]) -> Option<(BlockId, Key<'a>)> {
+        let (name, setting, kind) = split(reference).ok()?;
+        let block = self.find(name.unwrap_or_default())?;
+        let scope = self.blocks.get(block.0).map_or(Scope::Dhcp, |block| block.scope);
+        Some((block, Key::new(setting, kind, scope)))
+    }
+
+    /// Searches `block` and what is below it.
+    pub fn fetch(&self, block: BlockId, key: &Key<'_>) -> Option<Found> {
+        let this = self.blocks.get(block.0)?;
+        let own = match this.values.iter().find(|value| value.is(key)) {
+            Some(value) => value.data.clone().map(|data| (value.kind, data)),
+            None => match (&this.source, key.tag) {
+                (Some(source), Some(tag)) if key.scope == this.scope => {
+                    source.value(tag).map(|data| (Kind::String, data))
+                }
+                _ => None,
+            },
+        };
+        if let Some((kind, data)) = own {
+            return Some(Found { block, kind: key.kind.unwrap_or(kind), data });
+        }
+        let mut latest = self.latest.filter(|_| block == Self::ROOT);
+        for child in &this.children {
+            if self.blocks.get(child.0)?.priority <= 0
+                && let Some(latest) = latest.take()
+                && let Some(found) = self.fetch(latest, key)
+            {
+                return Some(found);
+            }
+            if let Some(found) = self.fetch(*child, key) {
+                return Some(found);
+            }
+        }
+        None
+    }
+
+    /// The stored bytes of a setting.
+    pub fn value(&self, reference: &[u8]) -> Option<Vec<u8>> {
+        let (block, key) = self.resolve(reference)?;
+        self.fetch(block, &key).map(|found| found.data)
+    }
+
+    /// A setting as text, by its type: what `${reference}` stands for.
+    pub fn text(&self, reference: &[u8]) -> Option<Vec<u8>> {
+        let (block, key) = self.resolve(reference)?;
+        let found = self.fetch(block, &key)?;
+        found.kind.format(&found.data)
+    }
+
+    /// Stores what `text` means for the setting's type. Missing blocks are made; empty text deletes.
+    pub fn store(&mut self, reference: &[u8], text: &[u8]) -> Result<(), Error> {
+        let (name, setting, kind) = split(reference)?;
+        if text.is_empty() {
+            return self.clear(reference);
+        }
+        let block = self.block(name.unwrap_or_default())?;
+        let scope = self.blocks.get(block.0).map_or(Scope::Dhcp, |block| block.scope);
+        let key = Key::new(setting, kind, scope);
+        let kind = key.kind.unwrap_or(Kind::String);
+        let data = kind.parse(text).ok_or_else(|| BAD_VALUE.of(readable(reference)))?;
+        self.put(block, &key, kind, Some(data), false).map_err(|error| error.named(readable(reference)))
+    }
+
+    /// Stores bytes under a name in a block, as a user may do.
+    pub fn store_bytes(
+        &mut self,
+        block: BlockId,
+        key: &Key<'_>,
+        kind: Kind,
+        data: Vec<u8>,
+    ) -> Result<(), Error> {
+        self.put(block, key, kind, Some(data), false)
+    }
+
+    /// Deletes a setting; one that is not there is no error.
+    pub fn clear(&mut self, reference: &[u8]) -> Result<(), Error> {
+        split(reference)?;
+        let Some((block, key)) = self.resolve(reference) else { return Ok(()) };
+        self.put(block, &key, Kind::String, None, false).map_err(|error| error.named(readable(reference)))
+    }
+
+    /// Stores what the machine says of itself, which no script can change. None takes it back.
+    pub fn publish(&mut self, block: BlockId, name: &[u8], kind: Kind, data: Option<&[u8]>) {
+        let key = Key::new(name, None, Scope::Dhcp);
+        // A value of the machine always has room and is never refused.
+        let _ = self.put(block, &key, kind, data.map(<[u8]>::to_vec), true);
+    }
+
+    fn child(&self, block: BlockId, name: &[u8]) -> Option<BlockId> {
+        if block == Self::ROOT && name == b"netX" {
+            return self.latest;
+        }
+        let children = &self.blocks.get(block.0)?.children;
+        children
+            .iter()
+            .copied()
+            .find(|child| self.blocks.get(child.0).is_some_and(|child| *child.name == *name))
+    }
+
+    fn put(
+        &mut self,
+        block: BlockId,
+        key: &Key<'_>,
+        kind: Kind,
+        data: Option<Vec<u8>>,
+        fixed: bool,
+    ) -> Result<(), Error> {
+        let Some(target) = self.blocks.get_mut(block.0) else { return Ok(()) };
+        let place = target.values.iter().position(|value| value.is(key));
+        let old = place.and_then(|place| target.values.get(place));
+        if old.is_some_and(|value| value.fixed) && !fixed {
+            return Err(READ_ONLY.of(readable(key.name)));
+        }
+        let freed = old.map_or(0, Value::cost);
+        let value = Value { name: key.name.into(), tag: key.tag, scope: key.scope, kind, data, fixed };
+        let keeps = value.data.is_some() || (target.source.is_some() && key.tag.is_some());
+        let stored = self.stored - freed + if keeps { value.cost() } else { 0 };
+        if stored > BYTES && keeps && !fixed {
+            return Err(FULL.of(readable(key.name)));
+        }
+        match place.and_then(|place| target.values.get_mut(place)) {
+            Some(old) if keeps => *old = value,
+            Some(_) => target.values.retain(|value| !value.is(key)),
+            None if keeps => target.values.push(value),
+            None => {}
+        }
+        self.stored = stored;
+        if key.tag == Key::new(b"priority", None, Scope::Dhcp).tag {
+            self.reorder(block);
+        }
+        Ok(())
+    }
+
+    /// Puts a block, and those that it is part of, into its place among its siblings.
+    fn reorder(&mut self, block: BlockId) {
+        let key = Key::new(b"priority", None, Scope::Dhcp);
+        let mut next = Some(block);
+        while let Some(block) = next {
+            let priority = self.fetch(block, &key).and_then(|found| Kind::integer(&found.data)).unwrap_or(0);
+            let Some(this) = self.blocks.get_mut(block.0) else { return };
+            this.priority = priority;
+            next = this.parent;
+            let Some(parent) = next else { return };
+            let mut children =
+                self.blocks.get_mut(parent.0).map(|p| core::mem::take(&mut p.children)).unwrap_or_default();
+            children.retain(|child| *child != block);
+            let order = |child: BlockId| {
+                (Reverse(self.blocks.get(child.0).map_or(0, |child| child.priority)), child.0)
+            };
+            let place =
+                children.iter().position(|child| order(*child) > order(block)).unwrap_or(children.len());
+            children.insert(place, block);
+            if let Some(parent) = self.blocks.get_mut(parent.0) {
+                parent.children = children;
+            }
+        }
+    }
+}
+
+/// How deep blocks may be nested: a search goes down by recursion.
+const LEVELS: usize = 16;
+/// How many blocks there may be.
+const BLOCKS: usize = 1024;
+/// How much all values together may take, [`OVERHEAD`] for each included. What the machine says is not refused.
+const BYTES: usize = 1 << 20;
+/// What a value costs beside its name and bytes.
+const OVERHEAD: usize = 32;
+
+fn parts(name: &[u8]) -> impl Iterator<Item = &[u8]> {
+    name.split(|byte| *byte == b'.').filter(|part| !part.is_empty())
+}
+
+type Parts<'a> = (Option<&'a [u8]>, &'a [u8], Option<Kind>);
+
+fn split(reference: &[u8]) -> Result<Parts<'_>, Error> {
+    let (block, rest) = match cut(reference, b'/') {
+        Some((block, rest)) => (Some(block), rest),
+        None => (None, reference),
+    };
+    let (name, kind) = match cut(rest, b':') {
+        Some((name, kind)) => (name, Some(Kind::named(kind).ok_or_else(|| NO_TYPE.of(readable(reference)))?)),
+        None => (rest, None),
+    };
+    if name.is_empty() {
+        return Err(NO_NAME.of(readable(reference)));
+    }
+    Ok((block, name, kind))
+}
+
+fn cut(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
+    let place = text.iter().position(|byte| *byte == at)?;
+    Some((text.get(..place)?, text.get(place + 1..)?))
+}
+
+/// A name for a message.
+fn readable(name: &[u8]) -> String {
+    name.iter().take(64).map(|byte| if byte.is_ascii_graphic() { char::from(*byte) } else { '?' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    struct Packet(&'static [(u64, &'static [u8])]);
+
+    impl Source for Packet {
+        fn value(&self, tag: Tag) -> Option<Vec<u8>> {
+            self.0.iter().find(|option| option.0 == tag.0).map(|option| option.1.to_vec())
+        }
+    }
+
+    fn text(tree: &Tree, reference: &str) -> String {
+        String::from_utf8(tree.text(reference.as_bytes()).unwrap_or_default()).unwrap()
+    }
+
+    fn set(tree: &mut Tree, reference: &str, value: &str) {
+        tree.store(reference.as_bytes(), value.as_bytes()).unwrap();
+    }
+
+    #[test]
+    fn a_bare_name_finds_the_root_first_and_a_block_never_sees_it() {
+        let mut tree = Tree::new();
+        set(&mut tree, "net0/x", "card");
+        set(&mut tree, "net0.dhcp/y", "deep");
+        set(&mut tree, "x", "root");
+        assert_eq!(
+            ["x", "net0/x", "net0/y", "y"].map(|name| text(&tree, name)),
+            ["root", "card", "deep", "deep"]
+        );
+        set(&mut tree, "x", "");
+        assert_eq!(text(&tree, "x"), "card");
+        set(&mut tree, "hostname", "here");
+        assert_eq!(text(&tree, "net0/hostname"), "");
+        set(&mut tree, "other/path/name", "odd");
+        assert_eq!((text(&tree, "other/path/name"), text(&tree, "path/name")), ("odd".into(), String::new()));
+    }
+
+    #[test]
+    fn priority_goes_before_age() {
+        let mut tree = Tree::new();
+        set(&mut tree, "net0.dhcp/filename", "zero.img");
+        set(&mut tree, "net1.dhcp/filename", "one.img");
+        set(&mut tree, "proxydhcp/filename", "proxy.img");
+        assert_eq!(text(&tree, "filename"), "zero.img");
+        set(&mut tree, "proxydhcp/priority", "5");
+        assert_eq!(text(&tree, "filename"), "proxy.img");
+        set(&mut tree, "net1/priority:int8", "9");
+        assert_eq!(
+            (text(&tree, "filename"), text(&tree, "net0/filename")),
+            ("one.img".into(), "zero.img".into())
+        );
+        set(&mut tree, "net1/priority:int8", "-1");
+        tree.clear(b"proxydhcp/priority").unwrap();
+        assert_eq!(text(&tree, "filename"), "zero.img");
+        tree.clear(b"net0.dhcp/filename").unwrap();
+        assert_eq!(text(&tree, "filename"), "proxy.img");
+        set(&mut tree, "net1.dhcp/175.1", "7");
+        tree.clear(b"net1/priority").unwrap();
+        assert_eq!(text(&tree, "filename"), "one.img");
+    }
+
+    #[test]
+    fn the_card_opened_last_comes_first() {
+        let mut tree = Tree::new();
+        assert!(tree.store(b"netX/x", b"1").unwrap_err().is(&NO_BLOCK));
+        for (card, mac) in [("net0/mac", "52:54:00:00:00:00"), ("net1/mac", "52:54:00:00:00:01")] {
+            set(&mut tree, card, mac);
+        }
+        assert_eq!(text(&tree, "mac"), "52:54:00:00:00:00");
+        tree.set_latest(tree.find(b"net1"));
+        assert_eq!(
+            (text(&tree, "mac:hexraw"), text(&tree, "netX/mac:hexhyp")),
+            ("525400000001".into(), "52-54-00-00-00-01".into())
+        );
+        set(&mut tree, "netX.dhcp/ip", "192.0.2.1");
+        assert_eq!(text(&tree, "net1.dhcp/ip:hex"), "c0:00:02:01");
+        set(&mut tree, "net0/priority", "1");
+        assert_eq!(text(&tree, "mac"), "52:54:00:00:00:00");
+    }
+
+    #[test]
+    fn a_packet_is_a_block() {
+        let mut tree = Tree::new();
+        let block = tree.block(b"net0.dhcp").unwrap();
+        tree.store(b"net0.dhcp/stale", b"1").unwrap();
+        let packet = Packet(&[
+            (67, b"pxe.img\0"),
+            (12, b"alpha"),
+            (0xaf02, &[192, 0, 2, 9]),
+            (0x2b09, b"east"),
+            (200, b""),
+        ]);
+        tree.set_source(block, Scope::Dhcp, Some(Box::new(packet)));
+        assert_eq!(text(&tree, "stale"), "");
+        for (name, value) in [
+            ("filename", "pxe.img"),
+            ("67", "pxe.img"),
+            ("0x43", "pxe.img"),
+            ("ip", "192.0.2.9"),
+            ("43.9", "east"),
+            ("12:hexraw", "616c706861"),
+            ("175.1", ""),
+            ("200", ""),
+        ] {
+            assert_eq!(text(&tree, name), value, "{name}");
+        }
+        assert_eq!(tree.fetch(Tree::ROOT, &Key::new(b"12", None, Scope::Dhcp)).unwrap().block, block);
+        assert_eq!(tree.name(block), b"net0.dhcp");
+        // What a user stores or deletes lies over the packet.
+        set(&mut tree, "net0.dhcp/67", "other.img");
+        assert_eq!(text(&tree, "filename"), "other.img");
+        tree.clear(b"net0.dhcp/filename").unwrap();
+        assert_eq!(text(&tree, "filename"), "");
+        tree.set_source(block, Scope::Dhcp, None);
+        assert_eq!(text(&tree, "hostname"), "");
+    }
+
+    #[test]
+    fn a_packet_may_have_a_priority() {
+        let mut tree = Tree::new();
+        set(&mut tree, "first/domain", "a");
+        let block = tree.block(b"net0.dhcp").unwrap();
+        tree.set_source(block, Scope::Dhcp, Some(Box::new(Packet(&[(15, b"b"), (0xaf01, &[3])]))));
+        assert_eq!(text(&tree, "domain"), "b");
+        tree.set_source(block, Scope::Dhcp, Some(Box::new(Packet(&[(15, b"b"), (0xaf01, &[0xff])]))));
+        assert_eq!(text(&tree, "domain"), "a");
+    }
+
+    #[test]
+    fn numbers_belong_to_their_scope() {
+        let mut tree = Tree::new();
+        let smbios = tree.block(b"smbios").unwrap();
+        tree.set_source(smbios, Scope::Smbios, Some(Box::new(Packet(&[(0x01_04, b"maker"), (67, b"no")]))));
+        assert_eq!(
+            (text(&tree, "smbios/1.4"), text(&tree, "1.4"), text(&tree, "filename")),
+            ("maker".into(), String::new(), String::new())
+        );
+        tree.publish(smbios, b"serial", Kind::String, Some(b"AB 12"));
+        assert_eq!(text(&tree, "serial"), "AB 12");
+    }
+
+    #[test]
+    fn the_type_is_asked_for_or_known_or_stored() {
+        let mut tree = Tree::new();
+        set(&mut tree, "n:int32", "5");
+        assert_eq!((text(&tree, "n"), text(&tree, "n:hex")), ("5".into(), "00:00:00:05".into()));
+        set(&mut tree, "n", "7");
+        assert_eq!((text(&tree, "n"), text(&tree, "n:int32")), ("7".into(), "55".into()));
+        set(&mut tree, "175.200", "plain text");
+        assert_eq!(text(&tree, "175.0xc8"), "plain text");
+        set(&mut tree, "1", "255.255.255.0");
+        assert_eq!(text(&tree, "netmask"), "255.255.255.0");
+        assert!(tree.store(b"6", b"not.an.address").unwrap_err().is(&BAD_VALUE));
+        assert!(tree.store(b"a:int24", b"5").unwrap_err().is(&NO_TYPE));
+        assert!(tree.store(b"net0/", b"5").unwrap_err().is(&NO_NAME));
+        assert!(tree.find(b"net0").is_none());
+        assert_eq!(text(&tree, "n:colour"), "");
+    }
+
+    #[test]
+    fn what_the_machine_says_cannot_be_changed() {
+        let mut tree = Tree::new();
+        tree.publish(Tree::BUILTIN, b"version", Kind::String, Some(b"2.0.0+"));
+        assert!(tree.store(b"builtin/version", b"9").unwrap_err().is(&READ_ONLY));
+        assert!(tree.clear(b"builtin/version").unwrap_err().is(&READ_ONLY));
+        assert_eq!(text(&tree, "version"), "2.0.0+");
+        tree.publish(Tree::BUILTIN, b"version", Kind::String, None);
+        assert_eq!(tree.text(b"version"), None);
+        assert_eq!(tree.clear(b"nowhere/x"), Ok(()));
+    }
+
+    #[test]
+    fn the_tree_cannot_fill_the_memory() {
+        let mut tree = Tree::new();
+        let value = [b'x'; 60_000];
+        let mut name = 0_u32;
+        let error = loop {
+            name += 1;
+            let reference = alloc::format!("v{name}");
+            if let Err(error) = tree.store(reference.as_bytes(), &value) {
+                break error;
+            }
+            assert!(name < 100);
+        };
+        assert!(error.is(&FULL));
+        tree.clear(b"v1").unwrap();
+        assert!(tree.store(b"again", &value).is_ok());
+        assert!(tree.store(b"again", &value).is_ok());
+        tree.publish(Tree::BUILTIN, b"dmesg", Kind::String, Some(&value));
+
+        let deep = ["a"; 2000].join(".") + "/x";
+        assert!(tree.store(deep.as_bytes(), b"1").unwrap_err().is(&NO_BLOCK));
+        let error = (0..BLOCKS).find_map(|number| tree.block(alloc::format!("b{number}").as_bytes()).err());
+        assert!(error.unwrap().is(&NO_BLOCK));
+    }
+
+    #[test]
+    fn ten_thousand_settings_work() {
+        let mut tree = Tree::new();
+        for number in 0..10_000 {
+            set(&mut tree, &alloc::format!("v{number}"), "some value");
+        }
+        assert_eq!(text(&tree, "v9999"), "some value");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_stored_is_found(
+            stores in proptest::collection::vec(("[a-c.X/:0-9]{0,6}", "[ -~]{0,6}"), 0..40),
+        ) {
+            let mut tree = Tree::new();
+            tree.block(b"net0").unwrap();
+            tree.set_latest(tree.find(b"net0"));
+            for (reference, value) in stores {
+                if tree.store(reference.as_bytes(), value.as_bytes()).is_ok() && !value.is_empty() {
+                    let (block, key) = tree.resolve(reference.as_bytes()).unwrap();
+                    let found = tree.fetch(block, &key).unwrap();
+                    prop_assert_eq!(found.block, block);
+                    prop_assert_eq!(found.kind.format(&found.data).unwrap(), found.kind.format(&found.kind.parse(value.as_bytes()).unwrap()).unwrap());
+                }
+            }
+            let cost = tree.blocks.iter().flat_map(|block| &block.values).map(Value::cost).sum::<usize>();
+            prop_assert_eq!(cost, tree.stored);
+        }
+
+        #[test]
+        fn any_reference_is_fine(reference in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let mut tree = Tree::new();
+            let _ = tree.text(&reference);
+            let _ = tree.store(&reference, &reference);
+            let _ = tree.clear(&reference);
+        }
+    }
+}
