@@ -1,0 +1,22 @@
+//! What can go wrong when an address is asked for.
+
+base::errors! {
+    /// Nobody answered.
+    NO_ANSWER = "DHCP-01", "no DHCP server answered {}",
+        "check cable, VLAN, DHCP server, and that the switch port forwards at once (portfast)";
+    /// There was a proxyDHCP server only.
+    ONLY_PROXY = "DHCP-02", "only a proxyDHCP server answered {}: it names files, but gives no addresses",
+        "a DHCP server must run beside the proxy, in the same network or behind a relay";
+    /// An offer was requested, and then there was silence.
+    NOT_CONFIRMED = "DHCP-03", "DHCP server {} offered an address, but did not confirm it",
+        "look into that server's log; a second server or a full address pool may be the reason";
+    /// The server took its offer back.
+    REFUSED = "DHCP-04", "DHCP server {} refused the address that it had offered",
+        "look into that server's log; two servers with one pool refuse each other's addresses";
+    /// The ROM's packet says nothing usable.
+    CACHED_UNUSABLE = "DHCP-05", "the DHCP answer that the boot ROM has kept is unusable: {}",
+        "run `dhcp` to ask the servers again";
+    /// The ROM's packet is not for this card.
+    CACHED_FOREIGN = "DHCP-06", "the DHCP answer that the boot ROM has kept is for another card: {}",
+        "run `dhcp` to ask the servers again";
+}
