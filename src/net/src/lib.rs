@@ -1,2 +1,30 @@
 //! TCP/IP behind our own types, with smoltcp inside.
+//!
+//! A [`Stack`] is a value: frames come from a [`link::Port`], time is an argument, sockets are named by handles that
+//! are never used twice. No type of smoltcp is seen outside, so another stack would be a change of this crate only.
+//!
+//! The loop of the firmware, in each round:
+//! 1. `port.poll(now, until)` moves frames between the card and its driver;
+//! 2. `stack.poll(now, &mut port)` takes what came in and sends what is due; it never polls the card;
+//! 3. the clients read and write their sockets;
+//! 4. the next round is due at `stack.deadline(now)` or at the clients' own deadlines, whichever is earlier.
+//!
+//! What smoltcp does not do well is done here: finding neighbours ([`Stack::unanswered_neighbour`]), sockets that
+//! work without an address ([`Stack::udp_open_unbound`]), and saying why a connection ended.
 #![no_std]
+
+extern crate alloc;
+
+mod device;
+pub mod errors;
+mod neighbours;
+mod random;
+#[cfg(test)]
+mod simulation;
+mod stack;
+mod tcp;
+mod udp;
+
+pub use stack::{Ipv4Config, Route, Stack};
+pub use tcp::{CONNECT_TIMEOUT, TcpHandle, TcpState};
+pub use udp::UdpHandle;

@@ -1,0 +1,414 @@
+//! A card with what belongs to it above the driver.
+
+use alloc::vec::Vec;
+use base::{Error, Instant};
+use nic::{FRAME_CAPACITY, Link, Nic};
+
+use crate::queue::TransmitQueue;
+use crate::watch::{Blocked, Watch};
+use crate::{HEADER_LENGTH, ether_type};
+
+/// Frames that may wait for the card.
+const QUEUE_CAPACITY: usize = 16;
+
+/// A network card and the layer above it.
+///
+/// Parts that do not care which card it is take a `&mut Port`; a `&mut Port<SomeCard>` becomes one by itself.
+pub struct Port<N: Nic + ?Sized = dyn Nic> {
+    queue: TransmitQueue,
+    watch: Watch,
+    counters: Counters,
+    /// The one frame with a tag of VLAN 0 that was received last, without its tag.
+    untagged: Vec<u8>,
+    nic: N,
+}
+
+/// Frames counted by kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// All frames that the card delivered.
+    pub received: u64,
+    /// Frames of a VLAN that is not ours.
+    pub foreign_vlan: u64,
+    /// Frames of the switch itself: spanning tree, LACP, EAPOL, LLDP.
+    pub switch: u64,
+    /// Frames that are malformed or of a protocol that nobody here speaks.
+    pub ignored: u64,
+    /// Frames that the card took from the transmit queue.
+    pub sent: u64,
+}
+
+/// What [`Port::receive`] found.
+pub enum Received<'a> {
+    /// No frame is there.
+    Nothing,
+    /// A frame was there and is dealt with.
+    Handled,
+    /// An Ethernet frame with IPv4 or ARP, and the queue for an answer to it.
+    Frame(&'a [u8], &'a mut TransmitQueue),
+}
+
+impl<N: Nic> Port<N> {
+    /// A port around `nic`.
+    pub fn new(nic: N) -> Self {
+        Self {
+            queue: TransmitQueue::new(QUEUE_CAPACITY),
+            watch: Watch::default(),
+            counters: Counters::default(),
+            untagged: Vec::new(),
+            nic,
+        }
+    }
+}
+
+impl<N: Nic + ?Sized> Port<N> {
+    /// The card.
+    pub fn nic(&self) -> &N {
+        &self.nic
+    }
+
+    /// The card, to open or close it.
+    pub fn nic_mut(&mut self) -> &mut N {
+        &mut self.nic
+    }
+
+    /// Moves frames between the card and its driver; called once in each round of the loop, before the stack is
+    /// polled. `until` is when the caller next has something to do of its own.
+    pub fn poll(&mut self, now: Instant, until: Instant) -> Result<(), Error> {
+        self.flush();
+        let until = if self.queue.is_empty() { until } else { now };
+        self.nic.poll(now, until)
+    }
+
+    /// Whether frames can pass. What was learnt of the switch is forgotten when the link is down.
+    pub fn link(&mut self) -> Link {
+        let link = self.nic.link();
+        if link == Link::Down {
+            self.watch = Watch::default();
+        }
+        link
+    }
+
+    /// Why the switch does not forward, if it is known that it does not.
+    pub fn blocked(&self, now: Instant) -> Option<Blocked> {
+        self.watch.blocked(now)
+    }
+
+    /// What was counted so far.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// The queue of frames to be sent.
+    pub fn queue(&mut self) -> &mut TransmitQueue {
+        &mut self.queue
+    }
+
+    /// Hands the queue to the card, as far as it takes it.
+    pub fn flush(&mut self) {
+        self.counters.sent += self.queue.flush(&mut self.nic);
+    }
+
+    /// Takes one frame from the card and sorts it.
+    pub fn receive(&mut self, now: Instant) -> Received<'_> {
+        let Some(mut frame) = self.nic.receive() else {
+            return Received::Nothing;
+        };
+        self.counters.received += 1;
+        let Some(mut kind) = ether_type_of(frame) else {
+            self.counters.ignored += 1;
+            return Received::Handled;
+        };
+        if kind == ether_type::VLAN {
+            // Here frames will be given to the sub-ports of their VLANs. VLAN 0 only carries a priority.
+            if vlan_of(frame) != Some(0) {
+                self.counters.foreign_vlan += 1;
+                return Received::Handled;
+            }
+            untag(frame, &mut self.untagged);
+            frame = &self.untagged;
+            kind = ether_type_of(frame).unwrap_or_default();
+        }
+        let body = frame.get(HEADER_LENGTH..).unwrap_or_default();
+        match kind {
+            ether_type::IPV4 | ether_type::ARP => {
+                self.watch.ordinary();
+                return Received::Frame(frame, &mut self.queue);
+            }
+            ether_type::SLOW => self.watch.slow_protocol(body, now),
+            ether_type::EAPOL => self.watch.authentication(body, now),
+            ether_type::LLDP => {}
+            ..ether_type::FIRST => self.watch.logical_link(body, now),
+            _ => {
+                self.watch.ordinary();
+                self.counters.ignored += 1;
+                return Received::Handled;
+            }
+        }
+        self.counters.switch += 1;
+        Received::Handled
+    }
+}
+
+/// The EtherType of `frame`, if it has a whole header.
+fn ether_type_of(frame: &[u8]) -> Option<u16> {
+    let header = frame.first_chunk::<HEADER_LENGTH>()?;
+    let [.., high, low] = *header;
+    Some(u16::from_be_bytes([high, low]))
+}
+
+/// The VLAN of a frame with a tag: the low 12 bits of the word after the tag's EtherType (IEEE 802.1Q, 9.6).
+fn vlan_of(frame: &[u8]) -> Option<u16> {
+    let tag = frame.get(HEADER_LENGTH..)?.first_chunk::<2>()?;
+    Some(u16::from_be_bytes(*tag) & 0x0fff)
+}
+
+/// Copies `frame` without its tag. Tags of VLAN 0 are rare: this copy is made for no other frame.
+fn untag(frame: &[u8], into: &mut Vec<u8>) {
+    const ADDRESSES: usize = 12;
+    const TAG: usize = 4;
+    into.clear();
+    if frame.len() <= FRAME_CAPACITY {
+        into.extend_from_slice(frame.get(..ADDRESSES).unwrap_or_default());
+        into.extend_from_slice(frame.get(ADDRESSES + TAG..).unwrap_or_default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::VecDeque;
+    use alloc::vec;
+    use base::{Duration, MacAddress};
+    use nic::{Counters as NicCounters, Identity};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Reason;
+
+    struct Card {
+        identity: Identity,
+        arrived: VecDeque<Vec<u8>>,
+        lent: Vec<u8>,
+        room: usize,
+        sent: Vec<Vec<u8>>,
+        waited_until: Instant,
+        link: Link,
+    }
+
+    impl Nic for Card {
+        fn identity(&self) -> &Identity {
+            &self.identity
+        }
+        fn open(&mut self) -> Result<(), Error> {
+            Ok(())
+        }
+        fn close(&mut self) {}
+        fn link(&mut self) -> Link {
+            self.link
+        }
+        fn poll(&mut self, _now: Instant, until: Instant) -> Result<(), Error> {
+            self.waited_until = until;
+            Ok(())
+        }
+        fn receive(&mut self) -> Option<&[u8]> {
+            self.lent = self.arrived.pop_front()?;
+            Some(&self.lent)
+        }
+        fn can_transmit(&self) -> bool {
+            self.room > 0
+        }
+        fn transmit(&mut self, frame: &[u8]) -> bool {
+            self.room -= 1;
+            self.sent.push(frame.to_vec());
+            true
+        }
+        fn counters(&self) -> NicCounters {
+            NicCounters::default()
+        }
+    }
+
+    fn port() -> Port<Card> {
+        let mac = MacAddress([2, 0, 0, 0, 0, 1]);
+        Port::new(Card {
+            identity: Identity { driver: "test", mac, permanent_mac: mac, mtu: 1500, pci: None },
+            arrived: VecDeque::new(),
+            lent: Vec::new(),
+            room: 0,
+            sent: Vec::new(),
+            waited_until: Instant::ZERO,
+            link: Link::Up,
+        })
+    }
+
+    fn frame(kind: u16, body: &[u8]) -> Vec<u8> {
+        let mut frame = vec![0x11; 12];
+        frame.extend(kind.to_be_bytes());
+        frame.extend(body);
+        frame
+    }
+
+    /// What the port lends to the stack when `frame` arrives.
+    fn arrive(port: &mut Port<Card>, frame: Vec<u8>, now: Instant) -> Option<Vec<u8>> {
+        port.nic_mut().arrived.push_back(frame);
+        // The stack knows the port without its card's type.
+        let port: &mut Port = port;
+        match port.receive(now) {
+            Received::Frame(frame, _) => Some(frame.to_vec()),
+            Received::Handled | Received::Nothing => None,
+        }
+    }
+
+    const START: Instant = Instant::from_micros(1_000_000);
+
+    fn after(seconds: u64) -> Instant {
+        START + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn the_stack_gets_ip_and_arp_only() {
+        let mut port = port();
+        for kind in [ether_type::IPV4, ether_type::ARP] {
+            assert_eq!(arrive(&mut port, frame(kind, b"body"), START), Some(frame(kind, b"body")));
+        }
+        for kind in [0x86dd, 0x22f0, ether_type::LLDP, ether_type::SLOW, 46] {
+            assert_eq!(arrive(&mut port, frame(kind, b"body"), START), None);
+        }
+        assert_eq!(arrive(&mut port, vec![0; 13], START), None);
+        assert!(matches!(port.receive(START), Received::Nothing));
+        let expected = Counters { received: 8, switch: 3, ignored: 3, ..Counters::default() };
+        assert_eq!(port.counters(), expected);
+    }
+
+    #[test]
+    fn a_priority_tag_is_taken_off_and_other_vlans_are_dropped() {
+        let mut port = port();
+        let tagged = |tag: u16| frame(ether_type::VLAN, &[&tag.to_be_bytes()[..], &[8, 0], b"body"].concat());
+        assert_eq!(arrive(&mut port, tagged(0xe000), START), Some(frame(ether_type::IPV4, b"body")));
+        assert_eq!(arrive(&mut port, tagged(0xe001), START), None);
+        assert_eq!(arrive(&mut port, frame(ether_type::VLAN, &[0]), START), None);
+        assert_eq!(arrive(&mut port, frame(ether_type::VLAN, &[0, 0]), START), None);
+        assert_eq!(port.counters().foreign_vlan, 2);
+    }
+
+    #[test]
+    fn the_queue_keeps_the_order_and_its_bound() {
+        let mut port = port();
+        let mut number = 0_u8;
+        while let Some(frame) = port.queue().reserve(60) {
+            frame.fill(number);
+            port.queue().commit();
+            number += 1;
+        }
+        assert_eq!(usize::from(number), QUEUE_CAPACITY);
+        port.queue().commit();
+        // The card is full: nobody may wait in its poll while frames are due.
+        port.poll(START, after(5)).unwrap();
+        assert_eq!(port.nic().waited_until, START);
+        port.nic_mut().room = 3;
+        port.flush();
+        assert!(port.queue().has_room() && !port.queue().is_empty());
+        port.queue().reserve(1518).unwrap().fill(99);
+        port.queue().commit();
+        assert!(port.queue().reserve(1519).is_none());
+        port.nic_mut().room = 100;
+        port.poll(START, after(5)).unwrap();
+        assert_eq!(port.nic().waited_until, after(5));
+        let sent: Vec<u8> = port.nic().sent.iter().map(|frame| frame[0]).collect();
+        assert_eq!(sent, [&(0..16).collect::<Vec<u8>>()[..], &[99]].concat());
+        assert_eq!(port.counters().sent, 17);
+    }
+
+    /// A bridge's message: protocol, version, type, flags, identifiers, times in 1/256 s with a forward delay of 10 s.
+    fn bridge(kind: u8, flags: u8) -> Vec<u8> {
+        let mut body = vec![0x42, 0x42, 0x03, 0, 0, kind, kind, flags];
+        body.extend([7; 28]);
+        body.extend([10, 0]);
+        frame(38, &body)
+    }
+
+    #[test]
+    fn the_old_spanning_tree_blocks_until_an_ordinary_frame_comes() {
+        let mut port = port();
+        arrive(&mut port, bridge(0, 0), START);
+        arrive(&mut port, bridge(0, 0), after(2));
+        let blocked = port.blocked(after(3)).unwrap();
+        assert_eq!(blocked.reason, Reason::SpanningTree);
+        assert_eq!(blocked.until, Some(after(20)));
+        arrive(&mut port, frame(ether_type::ARP, &[]), after(4));
+        assert_eq!(port.blocked(after(4)), None);
+        arrive(&mut port, bridge(0, 0), after(6));
+        assert_eq!(port.blocked(after(6)), None);
+        // A new cable is a new port.
+        port.nic_mut().link = Link::Down;
+        assert_eq!(port.link(), Link::Down);
+        arrive(&mut port, bridge(0, 0), after(8));
+        assert!(port.blocked(after(8)).is_some());
+    }
+
+    #[test]
+    fn rapid_spanning_tree_tells_the_state() {
+        let mut port = port();
+        arrive(&mut port, bridge(2, 0x0e), START);
+        assert_eq!(port.blocked(after(1)).map(|blocked| blocked.reason), Some(Reason::SpanningTree));
+        // Learning is not forwarding yet; hellos that stay away prove nothing any more.
+        arrive(&mut port, bridge(2, 0x1c), after(2));
+        assert!(port.blocked(after(11)).is_some());
+        assert!(port.blocked(after(13)).is_none());
+        arrive(&mut port, bridge(2, 0x3c), after(4));
+        assert_eq!(port.blocked(after(4)), None);
+    }
+
+    #[test]
+    fn spanning_tree_of_one_vlan_counts() {
+        let mut port = port();
+        let body = [&[0xaa, 0xaa, 3, 0, 0, 0x0c, 1, 0x0b][..], &bridge(2, 0x0e)[17..]].concat();
+        arrive(&mut port, frame(50, &body), START);
+        assert!(port.blocked(START).is_some());
+    }
+
+    #[test]
+    fn an_aggregate_that_is_not_there_blocks() {
+        let lacp = |state| {
+            let mut body = vec![1, 1, 1, 20];
+            body.extend([9; 14]);
+            body.push(state);
+            frame(ether_type::SLOW, &body)
+        };
+        let mut port = port();
+        arrive(&mut port, lacp(0x45), START);
+        assert_eq!(port.blocked(START).map(|blocked| blocked.reason), Some(Reason::Aggregation));
+        arrive(&mut port, lacp(0x3d), START);
+        assert_eq!(port.blocked(START), None);
+    }
+
+    #[test]
+    fn a_request_for_identity_blocks_until_success() {
+        let eap = |code| frame(ether_type::EAPOL, &[2, 0, 0, 5, code, 1, 0, 5, 1]);
+        let mut port = port();
+        arrive(&mut port, eap(1), START);
+        assert_eq!(port.blocked(after(80)).map(|blocked| blocked.reason), Some(Reason::Authentication));
+        assert_eq!(port.blocked(after(90)), None);
+        arrive(&mut port, eap(3), after(5));
+        assert_eq!(port.blocked(after(6)), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_harmless(
+            body in proptest::collection::vec(any::<u8>(), 0..1600),
+            kind in prop_oneof![
+                Just(ether_type::VLAN), Just(ether_type::SLOW), Just(ether_type::EAPOL), 0..1600_u16, any::<u16>()
+            ],
+            cut in 0..1600_usize,
+        ) {
+            let mut whole = frame(kind, &body);
+            whole.truncate(cut);
+            let mut port = port();
+            if let Some(frame) = arrive(&mut port, whole.clone(), START) {
+                prop_assert!(frame == whole || frame.len() + 4 == whole.len());
+            }
+            port.blocked(START);
+            prop_assert_eq!(port.counters().received, 1);
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Two stacks over a link that loses, repeats, delays and reorders frames, all from one seed.
+
+mod hostile;
+mod neighbours;
+mod tcp;
+mod udp;
+mod wire;

@@ -1,0 +1,317 @@
+//! The stack: addresses, routes, and the round of work.
+
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use base::{Error, Instant, MacAddress};
+use core::net::Ipv4Addr;
+use link::{HEADER_LENGTH, Port, Received, TransmitQueue, ether_type};
+use smoltcp::iface::{Config, Interface, PollResult, SocketSet};
+use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Cidr};
+
+use crate::device::Device;
+use crate::errors;
+use crate::neighbours::{self, Neighbours};
+use crate::random::Random;
+use crate::tcp::Connection;
+use crate::udp::Endpoint;
+
+/// Frames that one [`Stack::poll`] takes in, and rounds of sending that it makes, at most.
+const WORK_PER_POLL: usize = 64;
+
+/// The fewest bytes of an IP packet that a network must carry (RFC 791 section 3.2: 576 can be reassembled).
+const LEAST_MTU: u16 = 576;
+/// The most bytes of an IP packet that a frame holds.
+const MOST_MTU: u16 = 1500;
+
+/// How long the rest of a fragmented packet is waited for. The 15 s of RFC 791 would let a few packets with a lost
+/// fragment keep out all others.
+const REASSEMBLY_TIMEOUT: smoltcp::time::Duration = smoltcp::time::Duration::from_secs(2);
+
+/// Who we are on the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ipv4Config {
+    /// Our address.
+    pub address: Ipv4Addr,
+    /// Bits of the address that name the subnet, 0 to 32.
+    pub prefix_length: u8,
+    /// The router to everywhere else.
+    pub gateway: Option<Ipv4Addr>,
+    /// Routers to certain subnets (DHCP options 121 and 33).
+    pub routes: Vec<Route>,
+}
+
+/// A router to a subnet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// An address of the subnet.
+    pub destination: Ipv4Addr,
+    /// Bits of it that name the subnet, 0 to 32.
+    pub prefix_length: u8,
+    /// The router.
+    pub gateway: Ipv4Addr,
+}
+
+/// A TCP/IP host on one port.
+pub struct Stack {
+    pub(crate) interface: Interface,
+    pub(crate) sockets: SocketSet<'static>,
+    pub(crate) neighbours: Neighbours,
+    pub(crate) random: Random,
+    pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) connections: Vec<Connection>,
+    pub(crate) configuration: Option<Ipv4Config>,
+    mac: MacAddress,
+    mtu: u16,
+    last_handle: u32,
+}
+
+impl Stack {
+    /// A host without an address. `mac` is the card's address, `mtu` the largest IP packet in bytes; `random_seed`
+    /// must differ from boot to boot, for ports and sequence numbers come from it.
+    pub fn new(mac: MacAddress, mtu: u16, random_seed: u64, now: Instant) -> Self {
+        let mtu = mtu.clamp(LEAST_MTU, MOST_MTU);
+        let mut random = Random::new(random_seed);
+        let mut neighbours = Neighbours::default();
+        let mut config = Config::new(EthernetAddress(mac.0).into());
+        config.random_seed = random.next();
+        let mut device = Device {
+            frame: None,
+            queue: &mut TransmitQueue::new(0),
+            neighbours: &mut neighbours,
+            mtu: mtu.into(),
+        };
+        let mut interface = Interface::new(config, &mut device, time(now));
+        interface.set_reassembly_timeout(REASSEMBLY_TIMEOUT);
+        Self {
+            interface,
+            sockets: SocketSet::new(Vec::new()),
+            neighbours,
+            random,
+            endpoints: Vec::new(),
+            connections: Vec::new(),
+            configuration: None,
+            mac,
+            mtu,
+            last_handle: 0,
+        }
+    }
+
+    /// Takes the address and routes in place of those before. A router that is not in the subnet is left out, for
+    /// nothing can be sent to it. Connections go on if the address is the same, and break off if it is not.
+    pub fn configure(&mut self, mut configuration: Ipv4Config) -> Result<(), Error> {
+        let Ipv4Config { address, prefix_length, .. } = configuration;
+        if !is_unicast(address) || prefix_length > 32 {
+            return Err(errors::BAD_ADDRESS.of(address.to_string()));
+        }
+        let subnet = Ipv4Cidr::new(address, prefix_length);
+        let is_router =
+            |router: Ipv4Addr| is_unicast(router) && router != address && subnet.contains_addr(&router);
+        configuration.gateway = configuration.gateway.filter(|router| is_router(*router));
+        configuration.routes.retain(|route| route.prefix_length <= 32 && is_router(route.gateway));
+        if self.configuration.as_ref() == Some(&configuration) {
+            return Ok(());
+        }
+        self.neighbours.clear();
+        self.interface.update_ip_addrs(|addresses| {
+            addresses.clear();
+            // The table has room for more than one.
+            let _ = addresses.push(IpCidr::Ipv4(subnet));
+        });
+        self.interface.routes_mut().update(|table| {
+            table.clear();
+            let default = configuration.gateway.map(|gateway| Route {
+                destination: Ipv4Addr::UNSPECIFIED,
+                prefix_length: 0,
+                gateway,
+            });
+            for route in configuration.routes.iter().copied().chain(default) {
+                let entry = smoltcp::iface::Route {
+                    cidr: IpCidr::Ipv4(Ipv4Cidr::new(route.destination, route.prefix_length)),
+                    via_router: route.gateway.into(),
+                    preferred_until: None,
+                    expires_at: None,
+                };
+                // DHCP cannot carry more routes than the table holds.
+                let _ = table.push(entry);
+            }
+        });
+        self.configuration = Some(configuration);
+        Ok(())
+    }
+
+    /// Gives the address up. Connections break off.
+    pub fn unconfigure(&mut self) {
+        self.configuration = None;
+        self.neighbours.clear();
+        self.interface.update_ip_addrs(|addresses| addresses.clear());
+        self.interface.routes_mut().update(|table| table.clear());
+    }
+
+    /// The address and routes in use.
+    pub fn configuration(&self) -> Option<&Ipv4Config> {
+        self.configuration.as_ref()
+    }
+
+    /// A neighbour, perhaps a router, that is asked for by ARP and did not answer the first three questions.
+    pub fn unanswered_neighbour(&self) -> Option<Ipv4Addr> {
+        self.neighbours.unanswered()
+    }
+
+    /// Takes in what the card received and sends what is due: a bounded number of frames. Whether something
+    /// happened, so that sockets are worth a look. The card itself is polled by the caller.
+    pub fn poll(&mut self, now: Instant, port: &mut Port) -> bool {
+        self.neighbours.forget(now);
+        let received = self.receive(now, port);
+        self.ask_neighbours(now, port.queue());
+        self.send_waiting_datagrams();
+        let sent = self.transmit(now, port);
+        let changed = self.settle_connections(now);
+        port.flush();
+        received || sent || changed
+    }
+
+    /// When [`poll`](Self::poll) is next due if no frame arrives; never before `now`.
+    pub fn deadline(&mut self, now: Instant) -> Option<Instant> {
+        let sockets = self.interface.poll_at(time(now), &self.sockets);
+        let sockets = sockets.map(|at| Instant::from_micros(u64::try_from(at.total_micros()).unwrap_or(0)));
+        let all = [sockets, self.neighbours.deadline(now), self.connections_deadline(now)];
+        all.into_iter().flatten().min().map(|at| at.max(now))
+    }
+
+    fn receive(&mut self, now: Instant, port: &mut Port) -> bool {
+        let mut active = false;
+        for _ in 0..WORK_PER_POLL {
+            // Any frame may be answered with one.
+            if !port.queue().has_room() {
+                port.flush();
+                if !port.queue().has_room() {
+                    break;
+                }
+            }
+            match port.receive(now) {
+                Received::Nothing => break,
+                Received::Handled => {}
+                Received::Frame(frame, queue) => {
+                    active = true;
+                    if let Some(configuration) = &self.configuration {
+                        self.neighbours.hear(frame, configuration.address, now);
+                    }
+                    // smoltcp takes in packets to its own addresses, or to any address. The second is on for single
+                    // frames only: all it does with those is to put them into the socket, it answers none.
+                    self.interface.set_any_ip(self.is_for_unbound(frame));
+                    let Self { interface, sockets, neighbours, mtu, .. } = self;
+                    let mut device = Device { frame: Some(frame), queue, neighbours, mtu: (*mtu).into() };
+                    interface.poll_ingress_single(time(now), &mut device, sockets);
+                }
+            }
+        }
+        self.interface.set_any_ip(false);
+        active
+    }
+
+    fn transmit(&mut self, now: Instant, port: &mut Port) -> bool {
+        let mut active = false;
+        for _ in 0..WORK_PER_POLL {
+            if !port.queue().has_room() {
+                port.flush();
+            }
+            let Self { interface, sockets, neighbours, mtu, .. } = self;
+            let mut device = Device { frame: None, queue: port.queue(), neighbours, mtu: (*mtu).into() };
+            match interface.poll_egress(time(now), &mut device, sockets) {
+                PollResult::None => break,
+                PollResult::SocketStateChanged => active = true,
+            }
+        }
+        active
+    }
+
+    fn ask_neighbours(&mut self, now: Instant, queue: &mut TransmitQueue) {
+        let Some(own) = self.configuration.as_ref().map(|configuration| configuration.address) else {
+            return;
+        };
+        while queue.has_room()
+            && let Some(target) = self.neighbours.question(now)
+            && let Some(frame) = queue.reserve(neighbours::FRAME_LENGTH)
+        {
+            neighbours::write_question(frame, self.mac, own, target);
+            queue.commit();
+        }
+    }
+
+    /// Whether `frame` is an unfragmented UDP packet, sent to us or to all at layer 2, for a socket that takes
+    /// packets to any address.
+    fn is_for_unbound(&self, frame: &[u8]) -> bool {
+        const UDP: u8 = 17;
+        let Some((header, packet)) = frame.split_first_chunk::<HEADER_LENGTH>() else {
+            return false;
+        };
+        let [a, b, c, d, e, f, .., kind_high, kind_low] = *header;
+        let destination = MacAddress([a, b, c, d, e, f]);
+        let [version_and_length, _, _, _, _, _, fragment_high, fragment_low, _, protocol, ..] = *packet
+        else {
+            return false;
+        };
+        let transport = usize::from(version_and_length & 0xf) * 4;
+        let Some([port_high, port_low]) = packet.get(transport + 2..).and_then(|ports| ports.first_chunk())
+        else {
+            return false;
+        };
+        let port = u16::from_be_bytes([*port_high, *port_low]);
+        u16::from_be_bytes([kind_high, kind_low]) == ether_type::IPV4
+            && (destination == self.mac || destination == MacAddress::BROADCAST)
+            // The bits "more fragments" and the offset (RFC 791 section 3.1).
+            && u16::from_be_bytes([fragment_high, fragment_low]) & 0x3fff == 0
+            && protocol == UDP
+            && self.endpoints.iter().any(|endpoint| endpoint.is_unbound() && endpoint.port() == port)
+    }
+
+    /// The neighbour that packets to `destination` go to. An error if there is no address or no way.
+    pub(crate) fn next_hop(&self, destination: Ipv4Addr) -> Result<Ipv4Addr, Error> {
+        let configuration = self.configuration.as_ref().ok_or_else(|| errors::NO_ADDRESS.error())?;
+        if !is_unicast(destination) {
+            return Err(errors::NO_ROUTE.of(destination.to_string()));
+        }
+        if Ipv4Cidr::new(configuration.address, configuration.prefix_length).contains_addr(&destination) {
+            return Ok(destination);
+        }
+        let leads_there = |route: &&Route| {
+            Ipv4Cidr::new(route.destination, route.prefix_length).contains_addr(&destination)
+        };
+        let route = configuration.routes.iter().filter(leads_there).max_by_key(|route| route.prefix_length);
+        let router = route.map(|route| route.gateway).or(configuration.gateway);
+        router.ok_or_else(|| errors::NO_ROUTE.of(destination.to_string()))
+    }
+
+    /// Whether packets to `destination` go to all stations of the subnet.
+    pub(crate) fn is_broadcast(&self, destination: Ipv4Addr) -> bool {
+        destination.is_broadcast()
+            || self.configuration.as_ref().is_some_and(|configuration| {
+                let subnet = Ipv4Cidr::new(configuration.address, configuration.prefix_length);
+                subnet.broadcast() == Some(destination)
+            })
+    }
+
+    /// A number that no socket had before.
+    pub(crate) fn new_handle(&mut self) -> u32 {
+        self.last_handle = self.last_handle.wrapping_add(1);
+        self.last_handle
+    }
+}
+
+/// Whether one host can have `address`, as far as the address alone tells.
+pub(crate) fn is_unicast(address: Ipv4Addr) -> bool {
+    !(address.is_unspecified() || address.is_broadcast() || address.is_multicast())
+}
+
+/// `now` for smoltcp.
+pub(crate) fn time(now: Instant) -> smoltcp::time::Instant {
+    smoltcp::time::Instant::from_micros(i64::try_from(now.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// `length` zeroed bytes, if there is memory for them.
+pub(crate) fn memory(length: usize) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(length).ok()?;
+    bytes.resize(length, 0);
+    Some(bytes)
+}
