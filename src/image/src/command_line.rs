@@ -1,0 +1,80 @@
+//! The arguments of a kernel that its loader must know.
+
+/// What follows `name=` in each word that begins so.
+fn values<'a>(command_line: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
+    command_line.split_ascii_whitespace().filter_map(move |word| word.strip_prefix(name)?.strip_prefix('='))
+}
+
+/// A number in C notation (decimal, `0x` hexadecimal, `0` octal) at the start of `text`, and what follows it.
+fn number(text: &str) -> Option<(u64, &str)> {
+    let (digits, radix) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) => (digits, 16),
+        None if text.starts_with('0') => (text, 8),
+        None => (text, 10),
+    };
+    let end = digits.find(|c: char| !c.is_digit(radix)).unwrap_or(digits.len());
+    let (digits, rest) = digits.split_at_checked(end)?;
+    Some((u64::from_str_radix(digits, radix).ok()?, rest))
+}
+
+/// The number of bytes that `mem=` leaves to the kernel, the smallest where there are several; none if it says none.
+pub fn memory_limit(command_line: &str) -> Option<u64> {
+    let limit = |value| {
+        let (number, suffix) = number(value)?;
+        let shift = match suffix.as_bytes().first() {
+            Some(b'K' | b'k') => 10,
+            Some(b'M' | b'm') => 20,
+            Some(b'G' | b'g') => 30,
+            Some(b'T' | b't') => 40,
+            _ => 0,
+        };
+        Some(number.saturating_mul(1 << shift)).filter(|bytes| *bytes != 0)
+    };
+    values(command_line, "mem").filter_map(limit).min()
+}
+
+/// The video mode that the last `vga=` asks for, as `vid_mode` of the setup header holds it.
+pub fn video_mode(command_line: &str) -> Option<u16> {
+    match values(command_line, "vga").last()? {
+        "normal" => Some(0xffff),
+        "ext" => Some(0xfffe),
+        "ask" => Some(0xfffd),
+        value => u16::try_from(number(value)?.0).ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn memory_limits() {
+        assert_eq!(memory_limit("quiet mem=512M ro"), Some(512 << 20));
+        assert_eq!(memory_limit("mem=0x1000k mem=1G"), Some(4 << 20));
+        assert_eq!(memory_limit("mem=nopentium memx=1M xmem=2M"), None);
+        assert_eq!(memory_limit("mem=0 mem="), None);
+        assert_eq!(memory_limit("mem=99999999999T"), Some(u64::MAX));
+        assert_eq!(memory_limit("mem=99999999999999999999999"), None);
+    }
+
+    #[test]
+    fn video_modes() {
+        assert_eq!(video_mode("vga=ask vga=ext"), Some(0xfffe));
+        assert_eq!(video_mode("vga=normal"), Some(0xffff));
+        assert_eq!(video_mode("vga=ask"), Some(0xfffd));
+        assert_eq!(video_mode("vga=0x317"), Some(0x317));
+        assert_eq!(video_mode("vga=791"), Some(791));
+        assert_eq!(video_mode("vga=0"), Some(0));
+        assert_eq!(video_mode("vga=65536"), None);
+        assert_eq!(video_mode("quiet"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_survived(text in "(mem=|vga=)?[0-9a-fxXkKmMé ]{0,30}") {
+            memory_limit(&text);
+            video_mode(&text);
+        }
+    }
+}

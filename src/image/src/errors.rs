@@ -1,0 +1,26 @@
+//! What can be wrong with an image.
+
+base::errors! {
+    /// The boot flag of a boot sector is missing.
+    NOT_A_KERNEL = "IMAGE-01", "{} is not a Linux kernel: boot_flag (at 1FEh) is not AA55h", "check that the file is a bzImage; a server's error page or an archive is not one";
+    /// The setup header's magic is missing.
+    NO_HEADER = "IMAGE-02", "{} is not a Linux kernel: header (at 202h) is not HdrS", "check that the file is a bzImage for x86; vmlinux and Image files cannot be booted";
+    /// A boot protocol before 2.00.
+    TOO_OLD = "IMAGE-03", "{} is too old: its version (at 206h) is a boot protocol before 2.00", "use a kernel of Linux 1.3.73 or later";
+    /// The file ends within the setup sectors.
+    TRUNCATED_SETUP = "IMAGE-04", "{} is truncated: it ends within the sectors that setup_sects (at 1F1h) counts", "download it again; compare its size with the original";
+    /// The file ends within the protected-mode part.
+    TRUNCATED = "IMAGE-05", "{} is truncated: it is shorter than its syssize (at 1F4h) says", "download it again; compare its size with the original";
+    /// More setup sectors than the protocol allows.
+    SETUP_TOO_LONG = "IMAGE-06", "{} does not fit: setup_sects (at 1F1h) counts more than 32 KiB", "the file is damaged, or not a kernel: download it again";
+    /// The kernel cannot take so long a command line.
+    COMMAND_LINE_TOO_LONG = "IMAGE-07", "the command line does not fit: {} (cmdline_size, at 238h)", "shorten the kernel's arguments";
+    /// No room in base memory.
+    NO_BASE_MEMORY = "IMAGE-08", "{} does not fit: no room below 640 KiB for its setup_sects and command line", "other firmware holds the base memory: disable option ROMs, or use a .pxe image";
+    /// No room at the kernel's address, and it cannot run elsewhere.
+    NO_KERNEL_ROOM = "IMAGE-09", "{} does not fit: code32_start is not free memory, and no other place will do", "the machine has too little memory, or the kernel is not relocatable";
+    /// The decompressed kernel would lie outside of memory.
+    NO_INIT_ROOM = "IMAGE-10", "{} does not fit: there is no memory from pref_address for init_size bytes", "the machine has too little memory for this kernel";
+    /// The initrds are larger than any free range.
+    NO_INITRD_ROOM = "IMAGE-11", "the initrds do not fit below initrd_addr_max: {}", "use smaller initrds or more memory; a mem= argument of the kernel lowers the limit too";
+}

@@ -1,0 +1,58 @@
+//! What kind of thing an image is, by its first bytes.
+
+use crate::bzimage;
+use base::image_header::ImageHeader;
+
+/// What an image is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// `#!ipxe` or `#!gpxe` and white space.
+    Script,
+    /// An image of our own family.
+    Own(ImageHeader),
+    /// A Linux kernel with a setup header.
+    BzImage,
+    /// Nothing that has a mark: perhaps a network boot program, which is loaded at 0:7C00h and called.
+    Raw,
+}
+
+/// How many first bytes of an image [`recognise`] wants to see, if it has so many.
+pub const RECOGNISE_LENGTH: usize = 0x206;
+
+/// What an image is that begins with `first`.
+pub fn recognise(first: &[u8]) -> Format {
+    let script = first.strip_prefix(b"#!ipxe").or_else(|| first.strip_prefix(b"#!gpxe"));
+    if script.is_some_and(|rest| rest.first().is_some_and(u8::is_ascii_whitespace)) {
+        return Format::Script;
+    }
+    if let Some(header) = ImageHeader::read(first) {
+        return Format::Own(header);
+    }
+    if bzimage::is_kernel(first) { Format::BzImage } else { Format::Raw }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+    use base::image_header;
+
+    #[test]
+    fn each_format_has_its_mark() {
+        assert_eq!(recognise(b"#!ipxe\nboot"), Format::Script);
+        assert_eq!(recognise(b"#!gpxe\r\nboot"), Format::Script);
+        assert_eq!(recognise(b"#!ipxe"), Format::Raw);
+        assert_eq!(recognise(b"#!ipxes\n"), Format::Raw);
+        assert_eq!(recognise(b""), Format::Raw);
+        let own = ImageHeader { magic: image_header::MAGIC, image_length: 7, ..ImageHeader::default() };
+        let mut image = vec![0; image_header::OFFSET];
+        image.extend_from_slice(&own.to_bytes());
+        assert_eq!(recognise(&image), Format::Own(own));
+        let mut kernel = vec![0; RECOGNISE_LENGTH];
+        kernel[0x1fe..0x200].copy_from_slice(&[0x55, 0xaa]);
+        assert_eq!(recognise(&kernel), Format::Raw);
+        kernel[0x202..].copy_from_slice(b"HdrS");
+        assert_eq!(recognise(&kernel), Format::BzImage);
+        assert_eq!(recognise(&kernel[..0x205]), Format::Raw);
+    }
+}
