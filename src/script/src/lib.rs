@@ -1,2 +1,86 @@
 //! The lexer and interpreter of `#!ipxe` scripts.
+//!
+//! A script is lines of commands, joined by `||`, `&&` and `;`. Commands see the world through [`Host`] only:
+//! settings, images, the screen, the keyboard and the network are the host's. Scripts that start scripts are frames
+//! of the interpreter, not of the machine's stack. Text is bytes throughout, as it came; nothing is re-encoded.
+//!
+//! ```text
+//! run(host, Start::Image(id))    an image, as `boot` does
+//! run(host, Start::Line(text))   one line
+//! run(host, Start::Shell)        lines from the keyboard until `exit`
+//! ```
 #![no_std]
+
+extern crate alloc;
+
+mod commands;
+mod expand;
+mod host;
+mod images;
+mod interpreter;
+mod lexer;
+mod location;
+mod options;
+#[cfg(test)]
+mod tests;
+
+pub use expand::expand;
+pub use host::{Fetch, Fetched, Host};
+pub use images::{Handle, Image, ImageId, Images, Type};
+pub use interpreter::{Failure, Start, run};
+pub use lexer::is_script;
+pub use location::{set_working_uri, working_uri};
+
+/// What can go wrong in scripts.
+pub mod errors {
+    base::errors! {
+        /// No such command.
+        UNKNOWN_COMMAND = "SCRIPT-01", "unknown command {}", "help lists the commands of this build";
+        /// An option that the command does not have.
+        UNKNOWN_OPTION = "SCRIPT-02", "unknown option {}", "the command's --help lists its options";
+        /// An option without its value.
+        MISSING_VALUE = "SCRIPT-03", "option {} needs a value", "write --option=value or --option value";
+        /// Too few or too many words.
+        ARGUMENTS = "SCRIPT-04", "wrong number of arguments for {}", "the command's --help shows how it is used";
+        /// A number that is none.
+        NOT_A_NUMBER = "SCRIPT-05", "{} is not a number", "write 12, 0x0c or 014";
+        /// A label that is not in the script.
+        NO_LABEL = "SCRIPT-06", "there is no label {} in this script", "labels are lines that begin with :name, case counts";
+        /// A jump or replacement outside of a script.
+        NOT_IN_SCRIPT = "SCRIPT-07", "{} works only inside a script", "use it in a script that begins with #!ipxe";
+        /// Scripts started scripts too often.
+        TOO_DEEP = "SCRIPT-08", "{} would be more than 100 scripts deep", "end a script before the next one: chain --replace";
+        /// References that never end.
+        EXPANSION = "SCRIPT-09", "{} expands without end", "look for a setting whose value refers to itself";
+        /// The last line ends in a backslash.
+        CONTINUATION = "SCRIPT-10", "{} ends in the middle of a line", "remove the backslash at the end of the script's last line";
+        /// No image of that name.
+        NO_IMAGE = "SCRIPT-11", "no image is called {}", "imgstat lists the images that are here";
+        /// An image that nobody can start.
+        NOT_EXECUTABLE = "SCRIPT-12", "{} is not something that can be booted",
+            "check what the server sent: a web page or an unknown format is not a program";
+        /// The user pressed Ctrl-C. Hosts return it from whatever they were waiting for.
+        CANCELLED = "SCRIPT-13", "stopped by the keyboard", "Ctrl-C or Esc was pressed";
+        /// A wait was over.
+        TIMEOUT = "SCRIPT-14", "nobody pressed a key in time", "give prompt a longer --timeout, in milliseconds";
+        /// Another key than the wanted one.
+        OTHER_KEY = "SCRIPT-15", "another key was pressed", "press the key that the script asks for";
+        /// The answer of a test, not a failure; never shown.
+        FALSE = "SCRIPT-16", "the answer is no", "add || after a test that may fail";
+        /// A setting that is not set.
+        NOT_SET = "SCRIPT-17", "{} is not set", "set it, or ask with isset first";
+        /// A setting that cannot be counted.
+        NOT_COUNTABLE = "SCRIPT-18", "{} does not hold a number", "set it with a type: set n:int32 0";
+        /// An unknown network card.
+        NO_CARD = "SCRIPT-19", "there is no network card {}", "cards are called net0, net1 and so on";
+        /// A way to configure that does not exist.
+        NO_CONFIGURATOR = "SCRIPT-20", "cards cannot be configured by {}", "this build knows dhcp";
+        /// Bytes where text is needed.
+        NOT_TEXT = "SCRIPT-21", "{} has bytes that are not text", "write other bytes as %XX in addresses";
+        /// A line that would take too much memory.
+        TOO_LONG = "SCRIPT-23", "{} has a line that is too long",
+            "a line may have 64 KiB, and 256 KiB once its settings are filled in";
+        /// A command asked for its usage; never shown.
+        HELP = "SCRIPT-22", "only the usage was shown", "leave out --help";
+    }
+}

@@ -1,0 +1,423 @@
+//! Frames, and the loop that runs them.
+
+use crate::commands::{COMMANDS, Command};
+use crate::errors::{
+    CANCELLED, CONTINUATION, FALSE, HELP, NO_LABEL, NOT_IN_SCRIPT, TOO_DEEP, TOO_LONG, UNKNOWN_COMMAND,
+};
+use crate::lexer::{BadLine, Cursor, Operator, find_label, next_command, split_label};
+use crate::location::readable;
+use crate::options::Call;
+use crate::{Handle, Host, ImageId, Type, expand, set_working_uri, working_uri};
+use alloc::string::String;
+use alloc::vec::Vec;
+use base::{Error, ErrorKind};
+use settings::{Kind, Tree};
+
+/// What to run.
+#[derive(Clone, Copy, Debug)]
+pub enum Start<'a> {
+    /// An image, as `boot` starts it.
+    Image(ImageId),
+    /// One line of commands.
+    Line(&'a [u8]),
+    /// Lines from the keyboard, until `exit`.
+    Shell,
+}
+
+/// How something ended that did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// A command failed. The host was told why.
+    Error(Error),
+    /// A script or the shell ended by `exit` with this status, which is not 0.
+    Exit(u32),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl Failure {
+    /// What `errno` becomes: the exit status, or for errors a number made of the error's id, below 0x80000000.
+    pub fn number(&self) -> u32 {
+        match self {
+            Self::Exit(status) => *status,
+            Self::Error(error) => {
+                let mix = |hash: u32, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+                error.kind().id.bytes().fold(0x811c_9dc5, mix) & 0x7fff_ffff
+            }
+        }
+    }
+}
+
+/// Success, or how it ended instead.
+pub(crate) type Status = Result<(), Failure>;
+
+/// What a command wants done.
+pub(crate) enum Flow {
+    /// The next command.
+    Next,
+    /// On with the line of that label.
+    Goto(Vec<u8>),
+    /// The script or shell ends.
+    Exit(u32),
+    /// Start this image.
+    Execute(ImageId),
+    /// End the script and start this image in its place.
+    Replace(ImageId),
+    /// Read lines from the keyboard.
+    Shell,
+}
+
+/// Runs something and all that it starts, and says how it ended.
+pub fn run(host: &mut dyn Host, start: Start<'_>) -> Result<(), Failure> {
+    let mut interpreter = Interpreter { host, frames: Vec::new() };
+    match start {
+        Start::Image(id) => {
+            if let Some(status) = interpreter.execute(id) {
+                interpreter.tell(&status);
+                return status;
+            }
+        }
+        Start::Line(line) => {
+            interpreter.frames.push(Frame {
+                line: line.to_vec(),
+                pending: Some(Operator::Always),
+                ..Frame::new(Lines::One)
+            });
+        }
+        Start::Shell => interpreter.frames.push(Frame::new(Lines::Shell)),
+    }
+    loop {
+        if let Some(status) = interpreter.step() {
+            return status;
+        }
+    }
+}
+
+/// How many scripts and shells may be inside each other.
+const DEPTH: usize = 100;
+
+/// The most bytes that the words of a command may have after expansion.
+const LENGTH: usize = 256 << 10;
+
+/// Where a frame's lines are from.
+enum Lines {
+    /// There is one.
+    One,
+    Shell,
+    Script {
+        image: ImageId,
+        handle: Handle,
+        outer_uri: Option<String>,
+    },
+}
+
+struct Frame {
+    lines: Lines,
+    cursor: Cursor,
+    line: Vec<u8>,
+    /// Where in the line the next command begins.
+    position: usize,
+    /// What stands before that command; none at the end of the line.
+    pending: Option<Operator>,
+    status: Status,
+}
+
+impl Frame {
+    fn new(lines: Lines) -> Self {
+        Self {
+            lines,
+            cursor: Cursor::default(),
+            line: Vec::new(),
+            position: 0,
+            pending: None,
+            status: Ok(()),
+        }
+    }
+}
+
+struct Interpreter<'h> {
+    host: &'h mut dyn Host,
+    frames: Vec<Frame>,
+}
+
+impl Interpreter<'_> {
+    /// Runs one command or reads one line. Some when all is over.
+    fn step(&mut self) -> Option<Status> {
+        let Some(frame) = self.frames.last_mut() else { return Some(Ok(())) };
+        let Some(operator) = frame.pending.take() else { return self.next_line() };
+        let (words, next) = next_command(&frame.line, &mut frame.position);
+        frame.pending = next;
+        let runs = match operator {
+            Operator::Always => true,
+            Operator::And => frame.status.is_ok(),
+            Operator::Or => frame.status.is_err(),
+        };
+        if !runs {
+            return None;
+        }
+        if words.is_empty() {
+            frame.status = Ok(());
+            return None;
+        }
+        let words: Vec<_> = words.into_iter().map(<[u8]>::to_vec).collect();
+        match self.command(words) {
+            Ok(flow) => self.follow(flow),
+            Err(failure) => self.complete(Err(failure), true),
+        }
+    }
+
+    /// Goes on behind the end of a line.
+    fn next_line(&mut self) -> Option<Status> {
+        let frame = self.frames.last_mut()?;
+        match frame.lines {
+            Lines::One => self.finish(),
+            Lines::Shell => {
+                frame.status = Ok(());
+                match self.host.read_line("iPXE> ") {
+                    Ok(line) => self.load(line),
+                    Err(error) if error.is(&CANCELLED) => {}
+                    Err(error) => {
+                        self.set_status(Err(error.into()));
+                        return self.finish();
+                    }
+                }
+                None
+            }
+            Lines::Script { image, handle, .. } => {
+                if frame.status.is_err() {
+                    self.blame(image);
+                    return self.finish();
+                }
+                if let Err(error) = self.host.poll() {
+                    return self.interrupt(error);
+                }
+                match frame.cursor.next_line(self.host.content(handle)) {
+                    None => return self.finish(),
+                    Some(Ok(line)) => self.load(line),
+                    Some(Err(bad)) => {
+                        let kind = match bad {
+                            BadLine::Dangling => &CONTINUATION,
+                            BadLine::TooLong => &TOO_LONG,
+                        };
+                        let error = kind.of(self.name_of(image));
+                        self.host.report(&error);
+                        self.set_status(Err(error.into()));
+                        return self.finish();
+                    }
+                }
+                None
+            }
+        }
+    }
+
+    fn load(&mut self, line: Vec<u8>) {
+        if let Some(frame) = self.frames.last_mut() {
+            frame.position = line.len() - split_label(&line).1.len();
+            frame.line = line;
+            frame.pending = Some(Operator::Always);
+        }
+    }
+
+    /// Expands the words of a command and runs it.
+    fn command(&mut self, mut words: Vec<Vec<u8>>) -> Result<Flow, Failure> {
+        let mut length = 0;
+        for word in &mut words {
+            *word = expand(self.host.settings(), word)?;
+            length += word.len();
+            if length > LENGTH {
+                return Err(TOO_LONG.of("this script").into());
+            }
+        }
+        let name = words.first().map(Vec::as_slice).unwrap_or_default();
+        let Some(command) = COMMANDS.iter().find(|command| command.name.as_bytes() == name) else {
+            let mut object = readable(name);
+            object.push_str(&self.place());
+            return Err(UNKNOWN_COMMAND.of(object).into());
+        };
+        let usage = |host: &mut dyn Host, command: &Command| {
+            host.say(b"usage: ");
+            host.say(command.name.as_bytes());
+            host.say(b" ");
+            host.say(command.usage.as_bytes());
+            host.say(b"\n");
+        };
+        match Call::new(&mut *self.host, command, &words) {
+            Ok(mut call) => (command.run)(&mut call),
+            Err(error) => {
+                usage(self.host, command);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Does what a command asked for.
+    fn follow(&mut self, flow: Flow) -> Option<Status> {
+        let frame = self.frames.last_mut()?;
+        let script = match &frame.lines {
+            Lines::Script { image, handle, .. } => Some((*image, *handle)),
+            _ => None,
+        };
+        let failed = match flow {
+            Flow::Next => return self.complete(Ok(()), true),
+            Flow::Exit(status) => {
+                frame.status = if status == 0 { Ok(()) } else { Err(Failure::Exit(status)) };
+                return self.finish();
+            }
+            Flow::Goto(label) => match script {
+                None => NOT_IN_SCRIPT.of("goto"),
+                Some((_, handle)) => match find_label(self.host.content(handle), &label) {
+                    None => NO_LABEL.of(readable(&label)),
+                    Some(cursor) => {
+                        frame.cursor = cursor;
+                        frame.pending = None;
+                        frame.status = Ok(());
+                        return None;
+                    }
+                },
+            },
+            Flow::Shell if self.frames.len() < DEPTH => {
+                self.frames.push(Frame::new(Lines::Shell));
+                return None;
+            }
+            Flow::Shell => TOO_DEEP.of("shell"),
+            Flow::Execute(image) => {
+                return self.execute(image).and_then(|status| self.complete(status, true));
+            }
+            Flow::Replace(image) => match script {
+                None => NOT_IN_SCRIPT.of("--replace"),
+                Some((old, _)) => {
+                    if let Some(old) = self.host.images().image_mut(old) {
+                        old.autofree = true;
+                    }
+                    self.leave();
+                    return match self.execute(image) {
+                        Some(status) if self.frames.is_empty() => {
+                            self.tell(&status);
+                            Some(status)
+                        }
+                        Some(status) => self.complete(status, true),
+                        None => None,
+                    };
+                }
+            },
+        };
+        self.complete(Err(failed.into()), true)
+    }
+
+    /// Starts an image. Some if it is over already.
+    fn execute(&mut self, id: ImageId) -> Option<Status> {
+        let (kind, handle, uri) = match self.host.images().image(id) {
+            Some(image) => (image.kind, image.handle, image.uri.clone()),
+            None => return Some(Ok(())),
+        };
+        let outer_uri = working_uri(self.host.settings());
+        if !uri.is_empty() {
+            set_working_uri(self.host.settings(), Some(&uri));
+        }
+        self.host.images().set_registered(id, false);
+        let status = match kind {
+            Type::Script if self.frames.len() < DEPTH => {
+                self.frames.push(Frame::new(Lines::Script { image: id, handle, outer_uri }));
+                return None;
+            }
+            Type::Script => Err(TOO_DEEP.of(self.name_of(id)).into()),
+            Type::Program(_) => self.host.execute(id).map_err(Failure::Error),
+            Type::Data => Err(crate::errors::NOT_EXECUTABLE.of(self.name_of(id)).into()),
+        };
+        self.put_back(id, outer_uri);
+        Some(status)
+    }
+
+    /// An image has run: it is registered again, or freed.
+    fn put_back(&mut self, id: ImageId, outer_uri: Option<String>) {
+        set_working_uri(self.host.settings(), outer_uri.as_deref());
+        let images = self.host.images();
+        if images.image(id).is_some_and(|image| image.autofree) {
+            if let Some(image) = images.remove(id) {
+                self.host.release(image.handle);
+            }
+        } else {
+            images.set_registered(id, true);
+        }
+    }
+
+    /// Drops the innermost frame.
+    fn leave(&mut self) {
+        if let Some(Frame { lines: Lines::Script { image, outer_uri, .. }, .. }) = self.frames.pop() {
+            self.put_back(image, outer_uri);
+        }
+    }
+
+    /// Ends the innermost frame; its status is that of the command that started it. Some if it was the last.
+    fn finish(&mut self) -> Option<Status> {
+        let status = core::mem::replace(&mut self.frames.last_mut()?.status, Ok(()));
+        self.leave();
+        if self.frames.is_empty() { Some(status) } else { self.complete(status, false) }
+    }
+
+    /// Notes how a command ended. `news` says that nobody was told yet.
+    fn complete(&mut self, status: Status, news: bool) -> Option<Status> {
+        if let Err(failure) = &status {
+            let number = failure.number().to_be_bytes();
+            self.host.settings().publish(Tree::BUILTIN, b"errno", Kind::Uint32, Some(&number));
+            if news {
+                self.tell(&status);
+            }
+        }
+        self.set_status(status);
+        None
+    }
+
+    fn set_status(&mut self, status: Status) {
+        if let Some(frame) = self.frames.last_mut() {
+            frame.status = status;
+        }
+    }
+
+    /// Shows a failure, unless it is the answer of a test.
+    fn tell(&mut self, status: &Status) {
+        const SILENT: [&ErrorKind; 2] = [&FALSE, &HELP];
+        if let Err(Failure::Error(error)) = status
+            && !SILENT.iter().any(|kind| error.is(kind))
+        {
+            self.host.report(error);
+        }
+    }
+
+    /// Says where a script stopped.
+    fn blame(&mut self, image: ImageId) {
+        let mut text = self.name_of(image);
+        text.push_str(" stopped");
+        text.push_str(&self.place());
+        text.push('\n');
+        self.host.say(text.as_bytes());
+    }
+
+    /// Ends all scripts up to the next shell.
+    fn interrupt(&mut self, error: Error) -> Option<Status> {
+        self.host.report(&error);
+        while self.frames.last().is_some_and(|frame| !matches!(frame.lines, Lines::Shell)) {
+            self.leave();
+        }
+        let status = Err(Failure::Error(error));
+        if self.frames.is_empty() { Some(status) } else { self.complete(status, false) }
+    }
+
+    /// ` in line 3`, or nothing outside of scripts.
+    fn place(&self) -> String {
+        match self.frames.last() {
+            Some(frame) if matches!(frame.lines, Lines::Script { .. }) => {
+                alloc::format!(" in line {}", frame.cursor.line)
+            }
+            _ => String::new(),
+        }
+    }
+
+    fn name_of(&mut self, id: ImageId) -> String {
+        self.host.images().image(id).map(|image| readable(image.name.as_bytes())).unwrap_or_default()
+    }
+}

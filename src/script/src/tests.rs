@@ -1,0 +1,535 @@
+//! Whole scripts in a small world.
+
+use crate::errors::{
+    CANCELLED, NO_LABEL, NOT_EXECUTABLE, NOT_IN_SCRIPT, TOO_LONG, UNKNOWN_COMMAND, UNKNOWN_OPTION,
+};
+use crate::{
+    Failure, Fetch, Fetched, Handle, Host, ImageId, Images, Start, Type, is_script, run, set_working_uri,
+    working_uri,
+};
+use alloc::collections::VecDeque;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use alloc::{format, vec};
+use base::{Duration, Error};
+use proptest::prelude::*;
+use settings::Tree;
+
+base::errors! {
+    MISSING = "TEST-01", "{} was not found", "none";
+    BROKEN = "TEST-02", "{} came back with an error", "none";
+}
+
+/// Notes what happens. Files are found by name; those that begin with `ELF` are programs that come back, with an
+/// error if they go on with `-`.
+struct World {
+    tree: Tree,
+    images: Images,
+    files: Vec<(&'static str, Vec<u8>)>,
+    contents: Vec<Vec<u8>>,
+    lines: VecDeque<&'static str>,
+    keys: VecDeque<Option<u32>>,
+    log: Vec<String>,
+    said: String,
+    reports: Vec<Error>,
+    polls: u32,
+}
+
+impl World {
+    fn new(files: &[(&'static str, &str)]) -> Self {
+        Self {
+            tree: Tree::new(),
+            images: Images::new(),
+            files: files.iter().map(|(name, text)| (*name, text.as_bytes().to_vec())).collect(),
+            contents: Vec::new(),
+            lines: VecDeque::new(),
+            keys: VecDeque::new(),
+            log: Vec::new(),
+            said: String::new(),
+            reports: Vec::new(),
+            polls: 10_000,
+        }
+    }
+
+    fn add(&mut self, name: &str, content: Vec<u8>) -> ImageId {
+        let kind = match &content[..] {
+            text if is_script(text) => Type::Script,
+            [b'E', b'L', b'F', ..] => Type::Program("elf"),
+            _ => Type::Data,
+        };
+        let size = content.len() as u64;
+        self.contents.push(content);
+        let handle = Handle(u32::try_from(self.contents.len() - 1).unwrap());
+        self.images.register(Fetched {
+            uri: format!("http://host/{name}"),
+            name: name.into(),
+            kind,
+            size,
+            handle,
+        })
+    }
+}
+
+impl Host for World {
+    fn settings(&mut self) -> &mut Tree {
+        &mut self.tree
+    }
+    fn images(&mut self) -> &mut Images {
+        &mut self.images
+    }
+    fn print(&mut self, text: &[u8]) {
+        self.log.push(String::from_utf8_lossy(text).into());
+    }
+    fn say(&mut self, text: &[u8]) {
+        self.said.push_str(&String::from_utf8_lossy(text));
+    }
+    fn report(&mut self, error: &Error) {
+        self.reports.push(error.clone());
+    }
+    fn poll(&mut self) -> Result<(), Error> {
+        self.polls = self.polls.checked_sub(1).ok_or_else(|| CANCELLED.error())?;
+        Ok(())
+    }
+    fn read_line(&mut self, prompt: &str) -> Result<Vec<u8>, Error> {
+        assert_eq!(prompt, "iPXE> ");
+        match self.lines.pop_front() {
+            Some("^C") => Err(CANCELLED.error()),
+            Some(line) => Ok(line.as_bytes().to_vec()),
+            None => Err(MISSING.of("the keyboard")),
+        }
+    }
+    fn prompt(
+        &mut self,
+        text: &[u8],
+        _: Option<u32>,
+        timeout: Option<Duration>,
+    ) -> Result<Option<u32>, Error> {
+        let time = timeout.map_or(0, Duration::as_millis);
+        self.log.push(format!("prompt {} {time}", String::from_utf8_lossy(text)));
+        self.keys.pop_front().ok_or_else(|| CANCELLED.error())
+    }
+    fn sleep(&mut self, time: Duration) -> Result<(), Error> {
+        self.log.push(format!("sleep {}", time.as_secs()));
+        Ok(())
+    }
+    fn cards(&mut self) -> Vec<String> {
+        ["net0", "net1"].map(String::from).into()
+    }
+    fn configure(
+        &mut self,
+        card: &str,
+        configurator: Option<&str>,
+        timeout: Option<Duration>,
+    ) -> Result<(), Error> {
+        let time = timeout.map_or(0, Duration::as_millis);
+        self.log.push(format!("configure {card} {} {time}", configurator.unwrap_or("-")));
+        if card == "net1" { Ok(()) } else { Err(BROKEN.of(card)) }
+    }
+    fn fetch(&mut self, request: &Fetch<'_>) -> Result<Fetched, Error> {
+        self.log.push(format!("fetch {}", request.uri));
+        let file = self.files.iter().find(|file| file.0 == request.uri);
+        let content = file.ok_or_else(|| MISSING.of(request.uri))?.1.clone();
+        let id = self.add(request.uri, content);
+        let image = self.images.remove(id).unwrap();
+        Ok(Fetched {
+            uri: image.uri,
+            name: image.name,
+            kind: image.kind,
+            size: image.size,
+            handle: image.handle,
+        })
+    }
+    fn content(&self, handle: Handle) -> &[u8] {
+        &self.contents[handle.0 as usize]
+    }
+    fn release(&mut self, handle: Handle) {
+        self.contents[handle.0 as usize].clear();
+    }
+    fn execute(&mut self, id: ImageId) -> Result<(), Error> {
+        let image = self.images.image(id).unwrap().clone();
+        let others: Vec<_> = self.images.registered().map(|image| image.name.as_str()).collect();
+        let text = String::from_utf8_lossy(&image.command_line);
+        self.log.push(format!("boot {} [{text}] with {}", image.name, others.join(",")));
+        if self.content(image.handle).starts_with(b"ELF-") { Err(BROKEN.of(image.name)) } else { Ok(()) }
+    }
+    fn power_off(&mut self) -> Result<(), Error> {
+        Err(BROKEN.of("poweroff"))
+    }
+    fn reboot(&mut self, warm: bool) -> Result<(), Error> {
+        self.log.push(format!("reboot {warm}"));
+        Ok(())
+    }
+}
+
+fn play(world: &mut World, script: &str) -> Result<(), Failure> {
+    let id = world.add("start", format!("#!ipxe\n{script}").into_bytes());
+    world.images.image_mut(id).unwrap().autofree = true;
+    run(world, Start::Image(id))
+}
+
+/// What a script echoes and how it ends.
+fn echoes(script: &str) -> (String, Result<(), Failure>) {
+    let mut world = World::new(&[]);
+    let status = play(&mut world, script);
+    (world.log.concat(), status)
+}
+
+#[test]
+fn operators_go_from_left_to_right() {
+    for (script, output) in [
+        ("isset x || echo A && echo B", "B\n"),
+        ("isset ${no} && echo C || echo D", "D\n"),
+        ("isset ${no} || isset ${no} || echo E && echo F", "E\nF\n"),
+        ("isset ${no} && echo G && echo H || echo I ; echo J", "I\nJ\n"),
+        ("isset ${no} ||\n||\n;\n&& echo after", "after\n"),
+        ("isset ${no} && || echo still", "still\n"),
+        ("echo shown # not\n# x && exit 1\nisset ${no} || # fine\necho a#b c#", "shown\na#b c#\n"),
+        ("echo one&&echo two;  three", "one&&echo two; three\n"),
+        ("echo a ${none} b\necho -n x\necho -- -n", "a  b\nx-n\n"),
+    ] {
+        assert_eq!(echoes(script), (output.into(), Ok(())), "{script}");
+    }
+    assert_eq!(
+        echoes("isset ${no} &&\necho never").1.unwrap_err().number(),
+        Failure::Error(crate::errors::FALSE.error()).number()
+    );
+}
+
+#[test]
+fn jumps_drop_the_rest_of_the_line() {
+    let (output, status) = echoes(
+        "goto ${none}b && echo no ; echo no\n:a echo a\nexit 3 && echo no\n :b\techo b\ngoto nowhere || echo handled\ngoto a",
+    );
+    assert_eq!((output.as_str(), status), ("b\nhandled\na\n", Err(Failure::Exit(3))));
+    let (output, status) = echoes("set n:int32 0\n:again inc n\niseq ${n} 3 || goto again\necho ${n}");
+    assert_eq!((output.as_str(), status), ("3\n", Ok(())));
+}
+
+#[test]
+fn the_message_names_command_and_line() {
+    let mut world = World::new(&[]);
+    let status = play(&mut world, "echo a \\\n b\n\nfrobnicate now\necho no");
+    let Err(Failure::Error(error)) = status else { panic!() };
+    assert!(error.is(&UNKNOWN_COMMAND));
+    assert_eq!(error.to_string(), "unknown command frobnicate in line 5 [SCRIPT-01]");
+    assert_eq!(world.reports, [error]);
+    assert_eq!(world.said, "start stopped in line 5\n");
+}
+
+#[test]
+fn a_script_has_the_status_of_its_last_line() {
+    let mut world = World::new(&[
+        ("seven", "#!ipxe\nexit 7"),
+        ("broken", "#!ipxe\nisset ${none}\nexit 0"),
+        ("tail", "#!ipxe\necho begin\necho lost \\\n"),
+        ("mid", "#!ipxe\nexit\necho lost \\"),
+        ("semi", "#!ipxe\nisset ${none} ; echo inside"),
+    ]);
+    let script = "chain seven || echo ${errno} ${errno:int32}\nchain broken || echo broken\nchain tail || echo tail\n\
+                  chain mid && chain semi && echo fine\nchain missing || echo ${errno}";
+    assert_eq!(play(&mut world, script), Ok(()));
+    let missing = format!("{:#x}\n", Failure::Error(MISSING.error()).number());
+    let echoed: Vec<_> = world.log.iter().filter(|line| !line.starts_with("fetch")).cloned().collect();
+    assert_eq!(echoed, ["0x7 7\n", "broken\n", "begin\n", "tail\n", "inside\n", "fine\n", &missing]);
+}
+
+#[test]
+fn scripts_nest_with_their_own_place_and_labels() {
+    let mut world = World::new(&[
+        ("a/two", "#!ipxe\necho 2 ${cwuri}\nchain lib || echo ${errno:int32}\necho 2 ${cwduri}"),
+        ("lib", "#!ipxe\n:leaf\nimgstat lib || echo hidden\ngoto outer || exit 11"),
+    ]);
+    set_working_uri(&mut world.tree, Some("tftp://first/x"));
+    assert_eq!(play(&mut world, "chain a/two\ngoto leaf || echo own\nexit 0\n:outer"), Ok(()));
+    let echoed: Vec<_> = world.log.iter().filter(|line| !line.starts_with("fetch")).cloned().collect();
+    assert_eq!(echoed, ["2 http://host/a/two\n", "hidden\n", "11\n", "2 http://host/a/\n", "own\n"]);
+    assert_eq!(working_uri(&world.tree).unwrap(), "tftp://first/x");
+    let names: Vec<_> = world.images.registered().map(|image| image.name.as_str()).collect();
+    assert_eq!(names, ["lib", "a/two"]);
+}
+
+#[test]
+fn a_replacement_reports_to_the_caller_of_the_replaced() {
+    let mut world = World::new(&[
+        ("mid", "#!ipxe\nchain --replace notes || echo no\nchain --replace leaf && echo no || echo no"),
+        ("leaf", "#!ipxe\nexit 4"),
+        ("notes", "text"),
+        ("tool", "ELF-"),
+        ("end", "#!ipxe\nchain --replace tool"),
+    ]);
+    assert_eq!(
+        play(
+            &mut world,
+            "chain mid || echo ${errno:int32}\nimgstat mid || echo gone\nchain end || echo ${cwuri}"
+        ),
+        Ok(())
+    );
+    assert_eq!(
+        world.log,
+        [
+            "fetch mid",
+            "fetch notes",
+            "no\n",
+            "fetch leaf",
+            "4\n",
+            "gone\n",
+            "fetch end",
+            "fetch tool",
+            "boot tool [] with notes,leaf",
+            "http://host/start\n"
+        ]
+    );
+    let status = run(&mut world, Start::Line(b"chain --replace leaf"));
+    assert!(matches!(status, Err(Failure::Error(error)) if error.is(&NOT_IN_SCRIPT)));
+    assert!(world.images.find(b"leaf").is_some());
+}
+
+#[test]
+fn a_kernel_gets_its_arguments_and_images() {
+    let mut world = World::new(&[("vmlinuz", "ELF"), ("initrd", "data"), ("readme", "text")]);
+    let script = "kernel vmlinuz   root=/dev/nfs ${none} x\ninitrd --name a initrd\ninitrd initrd /etc/x mode=644\n\
+                  kernel readme words || echo no\nboot && boot vmlinuz again\nimgargs vmlinuz\nboot\nimgfree\nboot";
+    assert_eq!(play(&mut world, script), Ok(()));
+    let boots: Vec<_> = world.log.iter().filter(|line| line.starts_with("boot")).cloned().collect();
+    assert_eq!(
+        boots,
+        [
+            "boot vmlinuz [root=/dev/nfs  x] with a,initrd,readme",
+            "boot vmlinuz [again] with a,initrd,readme",
+            "boot vmlinuz [] with a,initrd,readme"
+        ]
+    );
+    assert!(world.reports.iter().all(|error| error.is(&NOT_EXECUTABLE)) && world.reports.len() == 1);
+    assert!(world.said.contains("nothing to boot"));
+    assert!(world.contents.iter().all(Vec::is_empty));
+}
+
+#[test]
+fn images_are_listed_and_freed_by_name() {
+    let mut world = World::new(&[("x", "data"), ("k", "ELF")]);
+    let script = "imgfetch -qn a x\nimgfetch -nb x\nimgfetch -qt500 -n c x one two\nimgfetch --name=c x\nkernel -a k quiet\nimgstat\n\
+                  imgfree a nope b || echo stopped\nimgstat b && imgfree c c && imgstat c || echo none\nboot && imgstat k || echo freed";
+    assert_eq!(play(&mut world, script), Ok(()));
+    let listing = "a : 4 bytes [data]\nb : 4 bytes [data]\nc : 4 bytes [data] \"one two\"\nc : 4 bytes [data]\n\
+                   k : 3 bytes [elf] [SELECTED] [AUTOFREE] \"quiet\"\nb : 4 bytes [data]\n";
+    assert_eq!(world.said, listing);
+    assert_eq!(world.log[5..], ["stopped\n", "none\n", "boot k [quiet] with b", "freed\n"]);
+}
+
+#[test]
+fn options_are_read_as_they_always_were() {
+    for bad in [
+        "imgfetch -qz x",
+        "imgfetch -t one x",
+        "imgfetch -qn",
+        "imgfetch --name -x x",
+        "prompt --time 5",
+        "prompt --timeout=soon",
+        "prompt --timeout ${none} x",
+        "chain --autofree=yes x",
+        "echo - single",
+        "echo --help",
+        "set -h",
+        "exit 1 2",
+        "exit soon",
+        "goto a b",
+        "iseq a",
+        "set",
+        "set -5 x",
+        "isset -1",
+        "dhcp -c warp",
+        "imgfetch a --name",
+        "sleep",
+        "clear a b",
+        "chain -rx",
+    ] {
+        let mut world = World::new(&[("x", "data")]);
+        let status = play(&mut world, bad);
+        assert!(matches!(status, Err(Failure::Error(_))), "{bad}");
+        assert!(world.log.iter().all(|line| line.starts_with("fetch a")), "{bad}: {:?}", world.log);
+    }
+    let mut world = World::new(&[]);
+    world.keys.extend([Some(97), Some(0x11_197e), Some(27), None]);
+    let script = "prompt --timeout 10 --timeout=1500 -k a first  one && echo 1\nprompt --key 0x197e && echo 2\n\
+                  prompt -kb || echo 3\nprompt || echo 4\nisset -- -1 && iseq -- -1 -1 && echo 5\ndhcp --wrong || reboot -w";
+    assert_eq!(play(&mut world, script), Ok(()));
+    assert_eq!(
+        world.log,
+        [
+            "prompt first one 1500",
+            "1\n",
+            "prompt  0",
+            "2\n",
+            "prompt  0",
+            "3\n",
+            "prompt  0",
+            "4\n",
+            "5\n",
+            "reboot true"
+        ]
+    );
+    assert!(world.reports.last().unwrap().is(&UNKNOWN_OPTION));
+    assert!(world.said.starts_with("usage: dhcp [--configurator NAME]"));
+}
+
+#[test]
+fn cards_are_tried_until_one_works() {
+    let mut world = World::new(&[]);
+    let card = world.tree.block(b"net0").unwrap();
+    world.tree.set_latest(Some(card));
+    assert_eq!(
+        play(
+            &mut world,
+            "dhcp -t 5000\nifconf -c dhcp net7 net1 net0\ndhcp netX || echo no\ndhcp net7 || echo none"
+        ),
+        Ok(())
+    );
+    assert_eq!(
+        world.log,
+        [
+            "configure net0 - 5000",
+            "configure net1 - 5000",
+            "configure net1 dhcp 0",
+            "configure net0 - 0",
+            "no\n",
+            "none\n"
+        ]
+    );
+}
+
+#[test]
+fn settings_are_shown_and_counted() {
+    let mut world = World::new(&[]);
+    let script = "set a.b/c one  two\nshow c && show --quiet c\nshow nope || echo unset\ninc fresh\ninc fresh 0x10\necho ${fresh}\n\
+                  set small:uint8 254\ninc small 3\necho ${small}\nset s 7\ninc s || echo text\ninc nowhere/x || echo no block\n\
+                  inc fresh two || echo bad\nclear c\nclear c\nset c:int8 x || echo refused [${c}]";
+    assert_eq!(play(&mut world, script), Ok(()));
+    assert_eq!(world.said, "a.b/c:string = one two\none two\n");
+    assert_eq!(world.log.concat(), "unset\n17\n0x1\ntext\nno block\nbad\nrefused [one two]\n");
+}
+
+#[test]
+fn the_shell_goes_on_until_exit() {
+    let mut world = World::new(&[("sub", "#!ipxe\necho in sub\nisset ${none}")]);
+    world.lines.extend([
+        "echo one ; nonsense",
+        "",
+        "^C",
+        "goto x",
+        "chain sub || echo ${errno}",
+        "exit 5 ; echo no",
+    ]);
+    assert_eq!(play(&mut world, "shell || echo shell gave ${errno:int32}\nhelp"), Ok(()));
+    assert_eq!(world.log[..3], ["one\n", "fetch sub", "in sub\n"]);
+    assert_eq!(world.log.last().unwrap(), "shell gave 5\n");
+    assert!(world.reports[0].is(&UNKNOWN_COMMAND) && world.reports[0].object() == "nonsense");
+    assert!(world.reports[1].is(&NOT_IN_SCRIPT));
+    assert!(world.said.contains("chain") && world.said.contains("sleep"));
+
+    world.lines.push_back("exit");
+    assert_eq!(run(&mut world, Start::Shell), Ok(()));
+    assert!(run(&mut world, Start::Shell).is_err());
+}
+
+#[test]
+fn a_loop_ends_at_the_keyboard() {
+    let mut world = World::new(&[("loop", "#!ipxe\n:l\ngoto l")]);
+    let status = play(&mut world, "chain loop || echo no");
+    assert!(matches!(status, Err(Failure::Error(error)) if error.is(&CANCELLED)));
+    assert_eq!(world.log, ["fetch loop"]);
+    assert!(world.images.find(b"loop").is_some());
+
+    world.polls = 100;
+    world.lines.extend(["chain loop", "echo alive", "exit"]);
+    assert_eq!(run(&mut world, Start::Shell), Ok(()));
+    assert_eq!(world.log.last().unwrap(), "alive\n");
+}
+
+#[test]
+fn scripts_cannot_go_down_for_ever() {
+    let mut world = World::new(&[("self", "#!ipxe\ninc depth\nimgfetch self\nchain self")]);
+    assert!(play(&mut world, "chain self || echo ${depth}").is_ok());
+    assert_eq!(world.log.last().unwrap(), "99\n");
+    assert_eq!(world.reports.len(), 1);
+    // Replacing does not go down.
+    let mut world =
+        World::new(&[("self", "#!ipxe\ninc n\niseq ${n} 500 && exit 9 ||\nchain --replace self")]);
+    assert_eq!(play(&mut world, "chain self"), Err(Failure::Exit(9)));
+}
+
+#[test]
+fn only_what_can_be_booted_is_started() {
+    let mut world =
+        World::new(&[("page", "<html>"), ("glued", "#!ipxe2\necho bad"), ("bad\x07name", "ELF-")]);
+    let script =
+        "chain page || chain glued || kernel page || echo none\nimgstat page && echo kept\nchain bad\x07name";
+    let status = play(&mut world, script);
+    assert!(matches!(status, Err(Failure::Error(error)) if error.is(&BROKEN)));
+    assert_eq!(world.log[2..4], ["none\n", "kept\n"]);
+    let mut empty = World::new(&[]);
+    let id = empty.add("data", vec![0xff; 10]);
+    assert!(
+        matches!(run(&mut empty, Start::Image(id)), Err(Failure::Error(error)) if error.is(&NOT_EXECUTABLE))
+    );
+    assert_eq!(empty.reports.len(), 1);
+}
+
+#[test]
+fn long_lines_and_many_words_work() {
+    let words = "word ".repeat(2000);
+    assert_eq!(echoes(&format!("echo {words}")).0.len(), 10_000);
+    let (output, status) = echoes(&format!("set a b\necho {}", "${a}".repeat(1024)));
+    assert_eq!((output.len(), status), (1025, Ok(())));
+    assert!(echoes(&format!("goto {}", "x".repeat(4096))).1.is_err_and(|failure| {
+        matches!(failure, Failure::Error(error) if error.is(&NO_LABEL) && error.object().len() == 64)
+    }));
+    let heavy =
+        format!("set a:hexraw {}\n", "61".repeat(20_000)) + "echo -n x ${a}\necho" + &" ${a}".repeat(20);
+    let (output, status) = echoes(&heavy);
+    assert_eq!(output.len(), 40_002);
+    assert!(matches!(status, Err(Failure::Error(error)) if error.is(&TOO_LONG)));
+    let (output, status) = echoes(&format!("echo begin\necho {}", "x".repeat(70_000)));
+    assert_eq!(output, "begin\n");
+    assert!(matches!(status, Err(Failure::Error(error)) if error.is(&TOO_LONG)));
+    let operators = "&& || ; ".repeat(2000);
+    assert_eq!(echoes(&operators), (String::new(), Ok(())));
+}
+
+#[test]
+fn commands_are_in_order_and_described() {
+    let names: Vec<_> = crate::commands::COMMANDS.iter().map(|command| command.name).collect();
+    assert!(names.is_sorted());
+    for command in crate::commands::COMMANDS {
+        assert!(
+            command.options.iter().all(|option| command.usage.contains(&format!("-{}", option.long))),
+            "{}",
+            command.name
+        );
+        assert!(command.least <= command.most);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_script_ends(text in proptest::collection::vec(prop::sample::select(&[
+        "set", "x", "y", "${x}", "${${y}}", "${", "}", "goto", ":l", "l", "exit", "||", "&&", ";", "#", "\\\n", "\n", "\n", "\n", "echo",
+        "chain", "self", "--replace", "-ra", "shell", "imgfree", "boot", "kernel", "data", "-n", "--", "inc", "isset", "iseq", "sleep", "0x7",
+        "help", "imgstat", "dhcp", "netX", "prompt", "show", "clear", "${cwuri}", "cwuri", "\u{fe}", "imgargs", "imgfetch", "--name=self",
+    ][..]), 0..80)) {
+        let script = text.join(" ");
+        let mut world = World::new(&[("self", "#!ipxe\n"), ("data", "ELF")]);
+        world.files[0].1.extend_from_slice(script.as_bytes());
+        world.polls = 300;
+        set_working_uri(&mut world.tree, Some("http://host/"));
+        let _ = play(&mut world, &script);
+        prop_assert_eq!(working_uri(&world.tree).unwrap(), "http://host/");
+    }
+
+    #[test]
+    fn any_bytes_are_fine(line in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let mut world = World::new(&[]);
+        let _ = run(&mut world, Start::Line(&line));
+    }
+}
