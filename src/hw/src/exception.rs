@@ -12,7 +12,7 @@ use x86::segmentation::{BuildDescriptor, DescriptorBuilder, GateDescriptorBuilde
 use x86::{Ring, controlregs, dtables, task};
 
 use crate::low::{self, Symbol};
-use crate::{bios, clock, power};
+use crate::{bios, clock, log, power};
 
 const VECTORS: usize = 32;
 const STACK: usize = 0x2000;
@@ -89,7 +89,6 @@ struct State {
     task: UnsafeCell<TaskStateSegment>,
     stack: UnsafeCell<[u8; STACK]>,
     build_id: UnsafeCell<[u8; 8]>,
-    log: UnsafeCell<Option<fn(&mut dyn FnMut(&[u8]))>>,
 }
 
 // SAFETY: there is one processor; `init` fills the state before exceptions can come.
@@ -100,7 +99,6 @@ static STATE: State = State {
     task: UnsafeCell::new(TaskStateSegment::new()),
     stack: UnsafeCell::new([0; STACK]),
     build_id: UnsafeCell::new([0; 8]),
-    log: UnsafeCell::new(None),
 };
 
 /// Loads our table of exception handlers, which run on a stack of their own.
@@ -132,8 +130,9 @@ pub(crate) unsafe fn init(build_id: [u8; 8]) {
         let index = usize::from(low::SELECTOR_TASK / 8);
         let mut gdt = Symbol::Gdt.variable::<[u64; 7]>().read();
         let halves: [u64; 2] = core::mem::transmute(task);
-        gdt[index] = halves[0];
-        gdt[index + 1] = halves[1];
+        if let Some(place) = gdt.get_mut(index..index + 2) {
+            place.copy_from_slice(&halves);
+        }
         Symbol::Gdt.variable::<[u64; 7]>().write(gdt);
         let table = DescriptorTablePointer::new_from_slice(&*STATE.table.get());
         dtables::lidt(&table);
@@ -142,24 +141,17 @@ pub(crate) unsafe fn init(build_id: [u8; 8]) {
     }
 }
 
-/// Names the function that yields the last lines of the log, for the dump.
-pub fn set_log(log: fn(&mut dyn FnMut(&[u8]))) {
-    // SAFETY: one processor; an exception between is handled with the old or the new value.
-    unsafe { *STATE.log.get() = Some(log) };
-}
-
 extern "C" fn dump(frame: &Frame) -> ! {
-    // SAFETY: written once by `init`, and by `set_log`.
-    let (build_id, log) = unsafe { (*STATE.build_id.get(), *STATE.log.get()) };
+    // SAFETY: written once, by `init`.
+    let build_id = unsafe { *STATE.build_id.get() };
     // SAFETY: reading the register changes nothing.
     let cr2 = unsafe { controlregs::cr2() } as u64;
     let mut line = Line::new();
     bios::print(
         b"\r\n\r\nThe firmware met an error of its own and stops here. Please report these lines.\r\n",
     );
-    if let Some(log) = log {
-        log(&mut |text| bios::print(text));
-    }
+    log::last(400, &mut |text| bios::print(text));
+    bios::print(b"\r\n");
     line.field("exception", frame.vector, 2).field("code", frame.error_code, 4).field("rip", frame.rip, 16);
     line.field("cr2", cr2, 16).end();
     line.field("build", u64::from_be_bytes(build_id), 16).field("flags", frame.rflags, 8).end();

@@ -18,32 +18,26 @@ pub fn can_return_to_caller(info: &BootInfo) -> bool {
     u32::from_le_bytes(magic) == ENTRY_STACK_MAGIC
 }
 
-/// Returns to the program that loaded us, with a status for it in AX.
-///
-/// # Safety
-/// That program and its stack are still there, and nothing of ours is hooked any more.
-pub unsafe fn return_to_caller(stack: SegOff, status: u16) -> ! {
+/// Returns to the program that loaded us, with a status for it in AX. Nothing of ours must be hooked any more.
+pub fn return_to_caller(stack: SegOff, status: u16) -> ! {
     let ebx = u32::from(stack.segment) << 16 | u32::from(stack.offset);
     let registers = Registers { ebx, ecx: status.into(), ..Registers::default() };
-    // SAFETY: by contract of this function.
+    // SAFETY: no Rust code runs again, so none can be let down.
     unsafe { never_back(Symbol::ReturnToCaller, registers) }
 }
 
 /// Lets the BIOS start its next boot device: INT 18h.
 pub fn next_boot_device() -> ! {
-    // SAFETY: the BIOS takes over; nothing of ours is needed any more.
+    // SAFETY: no Rust code runs again, so none can be let down.
     unsafe { never_back(Symbol::NextBootDevice, Registers::default()) }
 }
 
 /// Jumps to the setup code of a Linux kernel at `entry`, with all data segments `segment` and the stack at `stack`
 /// (Linux boot protocol, "Running the kernel").
-///
-/// # Safety
-/// A kernel was placed there.
-pub unsafe fn boot_linux(entry: SegOff, segment: u16, stack: u16) -> ! {
+pub fn boot_linux(entry: SegOff, segment: u16, stack: u16) -> ! {
     let ebx = u32::from(entry.segment) << 16 | u32::from(entry.offset);
     let registers = Registers { ebx, edx: segment.into(), ecx: stack.into(), ..Registers::default() };
-    // SAFETY: by contract of this function.
+    // SAFETY: no Rust code runs again, so none can be let down.
     unsafe { never_back(Symbol::BootLinux, registers) }
 }
 

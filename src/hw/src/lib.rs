@@ -18,6 +18,10 @@
 #![no_std]
 #![cfg(target_os = "none")]
 #![allow(unsafe_code, reason = "this is the layer that the others are kept safe by")]
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "addresses: usize has 64 bits on the one target of this crate"
+)]
 
 extern crate alloc;
 
@@ -27,6 +31,7 @@ pub mod exception;
 pub mod heap;
 pub mod interrupts;
 pub mod leave;
+pub mod log;
 pub mod low;
 pub mod memory;
 pub mod pic;

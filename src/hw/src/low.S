@@ -310,11 +310,6 @@ low_print:
     loop    1b
     ret
 
-/* Does nothing: the cost of a round trip. */
-    .globl low_nothing
-low_nothing:
-    ret
-
 /* Jumps to the setup code of a Linux kernel. EBX = where (segment:offset), DX = its data and stack segment,
  * CX = its SP. Never returns. */
     .globl low_boot_linux
@@ -418,7 +413,7 @@ abandon:
     .balign 2
     .globl low_symbols
 low_symbols:
-    .word   low_down, low_window, low_nap, low_print, low_nothing, low_boot_linux, low_return_to_caller
+    .word   low_down, low_window, low_nap, low_print, low_boot_linux, low_return_to_caller
     .word   low_next_boot_device, low_watchdog
     .word   low_gdt, low_gdtr, long_idtr, low_linear, long_cr0, long_cr3, long_cr4, long_efer
     .word   real_cr0, real_cr4, real_efer, low_switches, watchdog_previous, watchdog_ticks, watchdog_block

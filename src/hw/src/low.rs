@@ -59,7 +59,6 @@ pub(crate) enum Symbol {
     Window,
     Nap,
     Print,
-    Nothing,
     BootLinux,
     ReturnToCaller,
     NextBootDevice,
@@ -89,7 +88,7 @@ impl Symbol {
     /// Its offset in the low block.
     pub(crate) fn offset(self) -> u16 {
         // SAFETY: the table is constant and as long as the enumeration.
-        unsafe { (*(&raw const low_symbols)).get(self as usize).copied().unwrap_or(0) }
+        unsafe { low_symbols.get(self as usize).copied().unwrap_or(0) }
     }
 
     /// Where it is.
@@ -151,8 +150,11 @@ pub(crate) unsafe fn init(info: &BootInfo) {
     unsafe {
         let gdt = Symbol::Gdt.variable::<[u64; 7]>();
         let mut entries = gdt.read();
-        entries[usize::from(SELECTOR_CODE16 / 8)] |= base_bits;
-        entries[usize::from(SELECTOR_DATA16 / 8)] |= base_bits;
+        for selector in [SELECTOR_CODE16, SELECTOR_DATA16] {
+            if let Some(entry) = entries.get_mut(usize::from(selector / 8)) {
+                *entry |= base_bits;
+            }
+        }
         gdt.write(entries);
         let gdtr = Symbol::Gdtr.address() as usize;
         ptr::with_exposed_provenance_mut::<u32>(gdtr + 2).write_unaligned(low_u32(Symbol::Gdt.address()));
@@ -194,6 +196,11 @@ pub fn linear() -> u32 {
 /// The low block's real-mode segment.
 pub fn segment() -> u16 {
     ((linear() >> 4) & 0xffff) as u16
+}
+
+/// The lowest address that was handed out: free base memory ends here while our own code runs.
+pub fn allocated() -> u32 {
+    LOW.allocated.get()
 }
 
 /// Bytes of base memory that the low block and what was handed out beside it take.

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use base::PhysRange;
 use base::boot_info::BootInfo;
 use core::ptr;
-use memmap::{MemoryMap, Owner, PAGE};
+use memmap::{Kind, MemoryMap, Owner, PAGE};
 
 use crate::{heap, low};
 
@@ -38,6 +38,22 @@ pub(crate) unsafe fn init(info: &BootInfo) -> PhysicalMemory {
         unsafe { heap::init(range.start(), range.length() as usize) };
     }
     PhysicalMemory { map, pieces: 0 }
+}
+
+/// The script that was appended to the image; empty for none.
+pub fn script(info: &BootInfo) -> &[u8] {
+    let whole = PhysRange::with_length(info.core, info.core_length);
+    let range = PhysRange::with_length(info.script, info.script_length);
+    if range.is_empty() || !whole.contains(range) {
+        return &[];
+    }
+    // SAFETY: the unpacker put the copy at the end of the core's range, which is mapped and never handed out.
+    unsafe {
+        core::slice::from_raw_parts(
+            ptr::with_exposed_provenance(range.start() as usize),
+            range.length() as usize,
+        )
+    }
 }
 
 /// Contiguous pages that their holder owns.
@@ -137,56 +153,62 @@ impl PhysicalMemory {
         let _ = self.map.release(pages.range, Owner::Image);
     }
 
-    /// All memory that is not the core's, for placing the next program; none if pages are still held elsewhere.
-    pub fn take_all(&mut self, held: Vec<Pages>) -> Option<FreeMemory<'_>> {
+    /// All memory that is not the core's, for placing the next program; none if pages are held elsewhere than in
+    /// `held`.
+    pub fn take_all(&mut self, held: Vec<Pages>) -> Result<FreeMemory<'_>, Vec<Pages>> {
         if held.len() != self.pieces {
-            return None;
+            return Err(held);
         }
-        for pages in held {
-            self.free(pages);
-        }
-        Some(FreeMemory { map: &self.map })
+        Ok(FreeMemory { map: &self.map, held })
     }
 }
 
-/// All memory that is free: the holder may put things anywhere in it.
+/// All memory that is free or has images in it: the holder may put things anywhere.
 #[derive(Debug)]
 pub struct FreeMemory<'a> {
     map: &'a MemoryMap,
+    held: Vec<Pages>,
 }
 
 impl FreeMemory<'_> {
-    /// The bytes of a range; none if any part of it is not free RAM below 4 GiB, or is ours.
-    pub fn bytes_mut(&mut self, range: PhysRange) -> Option<&mut [u8]> {
-        let pages = PhysRange::new(range.start() & !(PAGE - 1), range.end().checked_next_multiple_of(PAGE)?);
-        let above_low = range.start() >= 0x1000 && range.end() <= u64::from(low::linear());
-        if !self.map.is_usable(pages) || !(above_low || PLACE.contains(range)) {
-            return None;
-        }
-        // SAFETY: the range is free RAM by the map, so it is not the core's, its heap's or the low block's, and no
-        // `Pages` hands it out, as all came back; `self` is borrowed alone. It is mapped one to one.
-        Some(unsafe {
-            core::slice::from_raw_parts_mut(
-                ptr::with_exposed_provenance_mut(range.start() as usize),
-                range.length() as usize,
-            )
-        })
+    /// Gives the pages of the images back. What was written over them is theirs now.
+    pub fn into_pages(self) -> Vec<Pages> {
+        self.held
     }
 
-    /// Copies bytes as `memmove` does; false if one of the ranges is not free.
+    /// The bytes of a range; none if any part of it is not RAM below 4 GiB that is free or holds images.
+    pub fn bytes(&self, range: PhysRange) -> Option<&[u8]> {
+        let start = self.claim(range)?;
+        // SAFETY: `claim` proved the range; `self` is borrowed, so nobody writes to it through `self`.
+        Some(unsafe { core::slice::from_raw_parts(start, range.length() as usize) })
+    }
+
+    /// The bytes of a range, to be written; none as for [`bytes`](Self::bytes).
+    pub fn bytes_mut(&mut self, range: PhysRange) -> Option<&mut [u8]> {
+        let start = self.claim(range)?;
+        // SAFETY: `claim` proved the range; `self` is borrowed alone.
+        Some(unsafe { core::slice::from_raw_parts_mut(start, range.length() as usize) })
+    }
+
+    /// Copies bytes as `memmove` does; false if one of the ranges is not to be had.
     pub fn copy(&mut self, from: u64, to: u64, length: u64) -> bool {
         let (from, to) = (PhysRange::with_length(from, length), PhysRange::with_length(to, length));
-        if self.bytes_mut(from).is_none() || self.bytes_mut(to).is_none() {
-            return false;
-        }
-        // SAFETY: both ranges were just found free and mapped; they may overlap.
-        unsafe {
-            ptr::copy(
-                ptr::with_exposed_provenance::<u8>(from.start() as usize),
-                ptr::with_exposed_provenance_mut::<u8>(to.start() as usize),
-                length as usize,
-            );
-        }
+        let (Some(source), Some(target)) = (self.claim(from), self.claim(to)) else { return false };
+        // SAFETY: `claim` proved both ranges; they may overlap.
+        unsafe { ptr::copy(source, target, length as usize) };
         true
+    }
+
+    /// The address of a range that is ours to use: RAM by the map that is free or holds images - so it is neither
+    /// the core's, its heap's nor the low block's, and no `Pages` hands it out, as all of them are in `held` -,
+    /// mapped one to one, and not at address 0.
+    fn claim(&self, range: PhysRange) -> Option<*mut u8> {
+        let is_low = range.start() >= PAGE && range.end() <= low::allocated().into();
+        if !is_low && !PLACE.contains(range) {
+            return None;
+        }
+        let mut regions = self.map.regions().filter(|(region, _)| region.overlaps(range));
+        let is_ours = regions.all(|(_, kind)| matches!(kind, Kind::Usable | Kind::Owned(Owner::Image)));
+        is_ours.then(|| ptr::with_exposed_provenance_mut(range.start() as usize))
     }
 }

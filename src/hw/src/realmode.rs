@@ -122,7 +122,7 @@ unsafe fn call(
     arguments: &[u16],
     limit: Option<Duration>,
 ) -> Result<(), TimedOut> {
-    let Some((stack_before, offset)) = low::push_stack(size_of::<Block>() as u16) else {
+    let Some((stack_before, offset)) = low::push_stack(const { size_of::<Block>() as u16 }) else {
         return Err(TimedOut);
     };
     let mut words = [0; ARGUMENTS];
@@ -172,7 +172,7 @@ struct Watchdog {
 impl Watchdog {
     fn arm(block: u16, limit: Duration) -> Self {
         // A tick is 55 ms; one more, as the first may come at once.
-        let ticks = (limit.as_millis() / 55 + 2).min(u64::from(u16::MAX)) as u16;
+        let ticks = u16::try_from(limit.as_millis() / 55 + 2).unwrap_or(u16::MAX);
         // SAFETY: the symbols name variables of these types, and the handler is the one that reads them.
         let hook = unsafe {
             Symbol::WatchdogBlock.variable::<u16>().write(block);

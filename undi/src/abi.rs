@@ -1,0 +1,493 @@
+//! The structures, numbers and names of the PXE specification 2.1 that a client of UNDI uses.
+//!
+//! All fields are little-endian and unaligned, as in memory. Numbers that a ROM hands out are newtypes, never Rust
+//! enums: any value may come.
+
+use base::SegOff;
+use static_assertions::const_assert_eq;
+use zerocopy::little_endian::{U16, U32};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+/// The number of a PXE API call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opcode(pub u16);
+
+impl Opcode {
+    /// PXE 2.1 section 4.4: UNDI.
+    pub const STARTUP: Self = Self(0x01);
+    /// Undoes STARTUP.
+    pub const CLEANUP: Self = Self(0x02);
+    /// Resets and programs the adapter.
+    pub const INITIALIZE: Self = Self(0x03);
+    /// Undoes INITIALIZE.
+    pub const SHUTDOWN: Self = Self(0x05);
+    /// Starts reception.
+    pub const OPEN: Self = Self(0x06);
+    /// Stops reception.
+    pub const CLOSE: Self = Self(0x07);
+    /// Sends one frame.
+    pub const TRANSMIT: Self = Self(0x08);
+    /// Addresses, interrupt, sizes.
+    pub const GET_INFORMATION: Self = Self(0x0c);
+    /// Where the adapter sits.
+    pub const GET_NIC_TYPE: Self = Self(0x12);
+    /// Kind of the medium.
+    pub const GET_IFACE_INFO: Self = Self(0x13);
+    /// Interrupt service: START, PROCESS, GET_NEXT.
+    pub const ISR: Self = Self(0x14);
+    /// Section 4.2: unhooks the UNDI from the BIOS.
+    pub const STOP_UNDI: Self = Self(0x15);
+    /// Section 4.2: removes the base code.
+    pub const UNLOAD_STACK: Self = Self(0x70);
+    /// Section 4.2: the packets of the ROM's own DHCP.
+    pub const GET_CACHED_INFO: Self = Self(0x71);
+
+    /// The call's name in the specification, without `PXENV_`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::STARTUP => "UNDI_STARTUP",
+            Self::CLEANUP => "UNDI_CLEANUP",
+            Self::INITIALIZE => "UNDI_INITIALIZE",
+            Self::SHUTDOWN => "UNDI_SHUTDOWN",
+            Self::OPEN => "UNDI_OPEN",
+            Self::CLOSE => "UNDI_CLOSE",
+            Self::TRANSMIT => "UNDI_TRANSMIT",
+            Self::GET_INFORMATION => "UNDI_GET_INFORMATION",
+            Self::GET_NIC_TYPE => "UNDI_GET_NIC_TYPE",
+            Self::GET_IFACE_INFO => "UNDI_GET_IFACE_INFO",
+            Self::ISR => "UNDI_ISR",
+            Self::STOP_UNDI => "STOP_UNDI",
+            Self::UNLOAD_STACK => "UNLOAD_STACK",
+            Self::GET_CACHED_INFO => "GET_CACHED_INFO",
+            _ => "a PXE call",
+        }
+    }
+}
+
+/// What a call answered (PXE 2.1 appendix: status codes).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status(pub u16);
+
+impl Status {
+    /// Done.
+    pub const SUCCESS: Self = Self(0x00);
+    /// Failed, no reason given.
+    pub const FAILURE: Self = Self(0x01);
+    /// The call is not there.
+    pub const UNSUPPORTED: Self = Self(0x03);
+    /// The UNDI is still hooked and must stay in memory.
+    pub const KEEP_UNDI: Self = Self(0x04);
+    /// All must stay in memory.
+    pub const KEEP_ALL: Self = Self(0x05);
+    /// Try again later.
+    pub const OUT_OF_RESOURCES: Self = Self(0x06);
+    /// No carrier.
+    pub const MEDIA_TEST_FAILED: Self = Self(0x61);
+    /// The adapter is not in the state for that call.
+    pub const INVALID_STATE: Self = Self(0x6a);
+
+    /// The meaning, in words that fit after `CALL:`.
+    pub fn text(self) -> &'static str {
+        match self.0 {
+            0x00 => "success",
+            0x02 => "bad function",
+            0x03 => "not supported",
+            0x04 => "the UNDI must be kept",
+            0x05 => "all must be kept",
+            0x06 => "out of resources",
+            0x60 => "invalid function",
+            0x61 => "media test failed",
+            0x62 => "cannot set up multicast",
+            0x63 => "cannot initialize the card",
+            0x64 => "cannot initialize the PHY",
+            0x65 => "cannot read its configuration",
+            0x66 => "cannot read its initial data",
+            0x67 => "bad MAC address",
+            0x68 => "bad EEPROM checksum",
+            0x69 => "cannot set its interrupt handler",
+            0x6a => "invalid state",
+            0x6b => "transmit error",
+            0x6c => "invalid parameter",
+            _ => "failure",
+        }
+    }
+}
+
+/// A far pointer in a structure.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
+#[repr(C)]
+pub struct FarPointer {
+    /// Offset.
+    pub offset: U16,
+    /// Segment.
+    pub segment: U16,
+}
+
+impl From<FarPointer> for SegOff {
+    fn from(far: FarPointer) -> Self {
+        Self::new(far.segment.get(), far.offset.get())
+    }
+}
+
+impl From<SegOff> for FarPointer {
+    fn from(far: SegOff) -> Self {
+        Self { offset: far.offset.into(), segment: far.segment.into() }
+    }
+}
+
+/// One entry of the segment table of [`BangPxe`].
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct SegmentDescriptor {
+    /// Real-mode segment, or a selector.
+    pub segment: U16,
+    /// Its physical address.
+    pub address: U32,
+    /// Its bytes.
+    pub size: U16,
+}
+
+/// `!PXE` (PXE 2.1 section 3.2).
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct BangPxe {
+    /// `!PXE`.
+    pub signature: [u8; 4],
+    /// Bytes of the structure, at least 0x58.
+    pub length: u8,
+    /// Makes the bytes of the structure add up to zero.
+    pub checksum: u8,
+    /// Zero.
+    pub revision: u8,
+    /// Zero.
+    pub reserved: u8,
+    /// The UNDI ROM id structure.
+    pub undi_rom_id: FarPointer,
+    /// The base-code ROM id structure.
+    pub base_rom_id: FarPointer,
+    /// The real-mode entry point.
+    pub entry: FarPointer,
+    /// The entry point for protected mode with a 32-bit stack.
+    pub entry_esp: FarPointer,
+    /// Called while a call waits; 0:0 none, ffff:ffff not wanted.
+    pub status_callout: FarPointer,
+    /// Zero.
+    pub reserved_2: u8,
+    /// Number of segment descriptors.
+    pub segment_count: u8,
+    /// First protected-mode selector.
+    pub first_selector: U16,
+    /// The stack.
+    pub stack: SegmentDescriptor,
+    /// Data of the UNDI.
+    pub undi_data: SegmentDescriptor,
+    /// Code of the UNDI.
+    pub undi_code: SegmentDescriptor,
+    /// The same, writable.
+    pub undi_code_write: SegmentDescriptor,
+    /// Data of the base code.
+    pub base_data: SegmentDescriptor,
+    /// Code of the base code.
+    pub base_code: SegmentDescriptor,
+    /// The same, writable.
+    pub base_code_write: SegmentDescriptor,
+}
+const_assert_eq!(size_of::<BangPxe>(), 0x58);
+
+/// `PXENV+` (PXE 2.1 section 3.3).
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct PxenvPlus {
+    /// `PXENV+`.
+    pub signature: [u8; 6],
+    /// Version of the API, 0x0201 for 2.1.
+    pub version: U16,
+    /// Bytes of the structure, at least 0x28.
+    pub length: u8,
+    /// Makes the bytes of the structure add up to zero.
+    pub checksum: u8,
+    /// The real-mode entry point.
+    pub entry: FarPointer,
+    /// Offset of the protected-mode entry point; not to be used.
+    pub protected_offset: U32,
+    /// Selector of it.
+    pub protected_selector: U16,
+    /// The stack's segment.
+    pub stack_segment: U16,
+    /// Its bytes.
+    pub stack_size: U16,
+    /// Code of the base code.
+    pub base_code_segment: U16,
+    /// Its bytes.
+    pub base_code_size: U16,
+    /// Data of the base code.
+    pub base_data_segment: U16,
+    /// Its bytes.
+    pub base_data_size: U16,
+    /// Data of the UNDI.
+    pub undi_data_segment: U16,
+    /// Its bytes.
+    pub undi_data_size: U16,
+    /// Code of the UNDI.
+    pub undi_code_segment: U16,
+    /// Its bytes.
+    pub undi_code_size: U16,
+    /// Where `!PXE` is; there since version 2.1 and length 0x2c.
+    pub bang_pxe: FarPointer,
+}
+const_assert_eq!(size_of::<PxenvPlus>(), 0x2c);
+
+/// UNDI_INITIALIZE.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct Initialize {
+    /// Out.
+    pub status: U16,
+    /// Physical address of a PROTOCOL.INI, 0 for none.
+    pub protocol_ini: U32,
+    /// Zero.
+    pub reserved: [u8; 8],
+}
+const_assert_eq!(size_of::<Initialize>(), 14);
+
+/// Frames to the station itself.
+pub const FILTER_DIRECTED: u16 = 1;
+/// Broadcasts.
+pub const FILTER_BROADCAST: u16 = 2;
+/// Everything.
+pub const FILTER_PROMISCUOUS: u16 = 4;
+
+/// UNDI_OPEN.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct Open {
+    /// Out.
+    pub status: U16,
+    /// Adapter specific; zero.
+    pub flag: U16,
+    /// `FILTER_*`.
+    pub filter: U16,
+    /// Number of multicast addresses.
+    pub multicast_count: U16,
+    /// The multicast addresses.
+    pub multicast: [[u8; 16]; 8],
+}
+const_assert_eq!(size_of::<Open>(), 136);
+
+/// UNDI_TRANSMIT builds no header: the frame is complete.
+pub const PROTOCOL_UNKNOWN: u8 = 0;
+/// UNDI_TRANSMIT builds the header of IPv4.
+pub const PROTOCOL_IP: u8 = 1;
+/// UNDI_TRANSMIT builds the header of ARP.
+pub const PROTOCOL_ARP: u8 = 2;
+/// The destination is in the parameter block.
+pub const TO_ADDRESS: u8 = 0;
+/// The destination is everybody.
+pub const TO_BROADCAST: u8 = 1;
+
+/// UNDI_TRANSMIT.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct Transmit {
+    /// Out.
+    pub status: U16,
+    /// `PROTOCOL_*`.
+    pub protocol: u8,
+    /// `TO_*`.
+    pub flag: u8,
+    /// The destination's address.
+    pub destination: FarPointer,
+    /// The [`TransmitDescriptor`].
+    pub descriptor: FarPointer,
+    /// Zero.
+    pub reserved: [U32; 2],
+}
+const_assert_eq!(size_of::<Transmit>(), 20);
+
+/// The transmit buffer descriptor.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct TransmitDescriptor {
+    /// Bytes at `data`.
+    pub length: U16,
+    /// The bytes.
+    pub data: FarPointer,
+    /// Number of further blocks.
+    pub block_count: U16,
+    /// The further blocks: type, reserved, length, pointer.
+    pub blocks: [[u8; 8]; 8],
+}
+const_assert_eq!(size_of::<TransmitDescriptor>(), 72);
+
+/// UNDI_GET_INFORMATION.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct Information {
+    /// Out.
+    pub status: U16,
+    /// First I/O port.
+    pub base_io: U16,
+    /// Interrupt line; 0 and what is above 15 mean none (field note A4).
+    pub interrupt: U16,
+    /// Largest payload of a frame.
+    pub mtu: U16,
+    /// ARP hardware type.
+    pub hardware_type: U16,
+    /// Bytes of the addresses.
+    pub address_length: U16,
+    /// The address in use.
+    pub current_address: [u8; 16],
+    /// The address burnt in.
+    pub permanent_address: [u8; 16],
+    /// Segment of the ROM.
+    pub rom_segment: U16,
+    /// Receive buffers.
+    pub receive_buffers: U16,
+    /// Transmit buffers.
+    pub transmit_buffers: U16,
+}
+const_assert_eq!(size_of::<Information>(), 50);
+
+/// A PCI card, in [`NicType`].
+pub const NIC_PCI: u8 = 2;
+/// Put in before the call, to see whether the ROM writes a type at all (field note A9).
+pub const NIC_UNSET: u8 = 0xff;
+
+/// UNDI_GET_NIC_TYPE, with the union's PCI side.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct NicType {
+    /// Out.
+    pub status: U16,
+    /// 2 PCI, 3 plug and play, 4 CardBus.
+    pub kind: u8,
+    /// PCI vendor.
+    pub vendor: U16,
+    /// PCI device.
+    pub device: U16,
+    /// Base class, subclass, programming interface, revision.
+    pub class: [u8; 4],
+    /// Bus, device, function.
+    pub bus_device_function: U16,
+    /// Subsystem vendor.
+    pub subsystem_vendor: U16,
+    /// Subsystem device.
+    pub subsystem_device: U16,
+}
+const_assert_eq!(size_of::<NicType>(), 17);
+
+/// UNDI_GET_IFACE_INFO.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct InterfaceInfo {
+    /// Out.
+    pub status: U16,
+    /// Name of the medium, ASCII.
+    pub kind: [u8; 16],
+    /// Bits per second.
+    pub speed: U32,
+    /// Service flags.
+    pub services: U32,
+    /// Zero.
+    pub reserved: [U32; 4],
+}
+const_assert_eq!(size_of::<InterfaceInfo>(), 42);
+
+/// [`Isr`] in: is the interrupt yours?
+pub const ISR_START: u16 = 1;
+/// [`Isr`] in: serve it.
+pub const ISR_PROCESS: u16 = 2;
+/// [`Isr`] in: what else?
+pub const ISR_GET_NEXT: u16 = 3;
+/// [`Isr`] out of START: yes.
+pub const ISR_OURS: u16 = 0;
+/// [`Isr`] out of START: no.
+pub const ISR_NOT_OURS: u16 = 1;
+/// [`Isr`] out of PROCESS and GET_NEXT: nothing is left.
+pub const ISR_DONE: u16 = 0;
+/// [`Isr`] out of PROCESS and GET_NEXT: a frame has been sent.
+pub const ISR_TRANSMIT: u16 = 2;
+/// [`Isr`] out of PROCESS and GET_NEXT: a frame, or a part of one, is there.
+pub const ISR_RECEIVE: u16 = 3;
+
+/// UNDI_ISR.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct Isr {
+    /// Out.
+    pub status: U16,
+    /// In and out: `ISR_*`.
+    pub function: U16,
+    /// Bytes at `frame`.
+    pub buffer_length: U16,
+    /// Bytes of the whole frame with its header.
+    pub frame_length: U16,
+    /// Bytes of the header.
+    pub header_length: U16,
+    /// The bytes; gone after the next call.
+    pub frame: FarPointer,
+    /// `PROTOCOL_*`.
+    pub protocol: u8,
+    /// To whom the frame was sent.
+    pub kind: u8,
+}
+const_assert_eq!(size_of::<Isr>(), 16);
+
+/// UNLOAD_STACK.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct UnloadStack {
+    /// Out.
+    pub status: U16,
+    /// Zero.
+    pub reserved: [u8; 10],
+}
+const_assert_eq!(size_of::<UnloadStack>(), 12);
+
+/// GET_CACHED_INFO.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct CachedInfo {
+    /// Out.
+    pub status: U16,
+    /// 1 DISCOVER, 2 ACK, 3 the boot server's answer.
+    pub kind: U16,
+    /// In: room at `buffer`, or 0 to be given a pointer. Out: bytes of the packet.
+    pub size: U16,
+    /// The packet.
+    pub buffer: FarPointer,
+    /// Out, not by all: room of the ROM's own buffer.
+    pub limit: U16,
+}
+const_assert_eq!(size_of::<CachedInfo>(), 12);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::mem::offset_of;
+
+    #[test]
+    fn the_fields_lie_where_the_specification_puts_them() {
+        assert_eq!(offset_of!(BangPxe, entry), 0x10);
+        assert_eq!(offset_of!(BangPxe, segment_count), 0x1d);
+        assert_eq!(offset_of!(BangPxe, undi_data), 0x28);
+        assert_eq!(offset_of!(BangPxe, base_data), 0x40);
+        assert_eq!(offset_of!(PxenvPlus, entry), 0x0a);
+        assert_eq!(offset_of!(PxenvPlus, base_code_segment), 0x18);
+        assert_eq!(offset_of!(PxenvPlus, bang_pxe), 0x28);
+        assert_eq!(offset_of!(Information, current_address), 12);
+        assert_eq!(offset_of!(Information, permanent_address), 28);
+        assert_eq!(offset_of!(NicType, bus_device_function), 11);
+        assert_eq!(offset_of!(Isr, frame), 10);
+        assert_eq!(offset_of!(CachedInfo, buffer), 6);
+    }
+
+    #[test]
+    fn any_number_has_a_text() {
+        for number in 0..=u16::MAX {
+            assert!(!Status(number).text().is_empty() && !Opcode(number).name().is_empty());
+        }
+    }
+}

@@ -1,0 +1,590 @@
+//! The network card behind the vendor's UNDI.
+//!
+//! All decisions are here; [`Rom`] only carries them out. A ROM is called as little as it needs (field note A6): the
+//! card is opened first, and started up and initialized only if that fails. Initializing is tried ten times, 200 ms
+//! apart, from [`Nic::poll`]; until then the link counts as down.
+//!
+//! Frames are looked for by polling. If none has come 125 ms after the first was sent, the interrupt line is opened
+//! as well (field note A2); after 250 ms UNDI_ISR PROCESS is tried without an interrupt, once for each time that the
+//! card is opened, and kept only if it yields a frame (field note A1).
+
+use crate::abi::{self, Information, InterfaceInfo, NicType, Opcode, Status};
+use crate::control::{RECEIVE_SLOTS, TRANSMIT_SLOTS};
+use crate::errors;
+use crate::find::Memory;
+use alloc::string::{String, ToString};
+use base::{Duration, Error, Instant, MacAddress, SegOff};
+use nic::{Counters, FRAME_CAPACITY, Identity, Link, Nic, PciIdentity};
+use zerocopy::{FromZeros, IntoBytes};
+
+/// Attempts at UNDI_INITIALIZE (field note A5).
+const ATTEMPTS: u8 = 10;
+/// The time between two of them.
+const ATTEMPT_INTERVAL: Duration = Duration::from_millis(200);
+/// A buffer that the ROM never said it had sent is used again after this.
+const TRANSMIT_LIMIT: Duration = Duration::from_millis(200);
+/// The longest that one downcall waits for a first frame.
+const LINGER: Duration = Duration::from_millis(1);
+/// How long one waits for another frame.
+const QUIET: Duration = Duration::from_micros(60);
+/// UNDI_ISR calls in one downcall (field note A10).
+const CALLS: u16 = 512;
+/// Silence after which the interrupt line is opened.
+const SILENCE_LINE: Duration = Duration::from_millis(125);
+/// Silence after which PROCESS is tried without OURS.
+const SILENCE_PROCESS: Duration = Duration::from_millis(250);
+
+/// What one downcall of the pump is to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Order {
+    /// Transmit slots to be sent, after those of the last order.
+    pub transmit: u16,
+    /// The most frames to be received.
+    pub room: u16,
+    /// How long to wait for the first frame.
+    pub linger: Duration,
+    /// How long to wait for another.
+    pub quiet: Duration,
+    /// The most calls of UNDI_ISR PROCESS and GET_NEXT.
+    pub calls: u16,
+    /// Call PROCESS without asking START.
+    pub process_first: bool,
+    /// Open the interrupt line.
+    pub interrupts: bool,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Outcome {
+    /// Frames received, into the slots after those of the last downcall.
+    pub frames: u16,
+    /// Frames or parts of frames that made no sense.
+    pub dropped: u16,
+    /// Frames that the ROM now says it has sent.
+    pub completed: u16,
+    /// Slots of the order that the ROM took, or refused for good.
+    pub taken: u16,
+    /// Bit n: the n-th of these was refused.
+    pub refused: u16,
+    /// Interrupts that were the card's.
+    pub interrupts: u16,
+    /// Too many interrupts were not: the line is masked for good.
+    pub line_lost: bool,
+}
+
+/// The vendor's ROM, or a fake of it.
+pub trait Rom: Memory {
+    /// Calls the API. `parameters` begin with the status word; the block is copied below 1 MiB and back. An error
+    /// means that the ROM is not to be called again.
+    fn call(&mut self, opcode: Opcode, parameters: &mut [u8]) -> Result<Status, Error>;
+
+    /// A buffer below 1 MiB for calls that copy something out; dead once frames are sent.
+    fn scratch(&self) -> (SegOff, &[u8]);
+
+    /// Makes another entry point the one that is called.
+    fn set_entry(&mut self, entry: SegOff);
+
+    /// Hooks the interrupt of `line`; the line itself stays as it is.
+    fn hook(&mut self, line: u8);
+
+    /// Takes the hook off and puts the line back; false where somebody hooked the vector after us.
+    fn unhook(&mut self) -> bool;
+
+    /// Number of receive slots, at most 64.
+    fn receive_slots(&self) -> usize;
+
+    /// The frame in a receive slot.
+    fn frame(&self, slot: usize) -> &[u8];
+
+    /// Fills a transmit slot with `frame`, sent by `station`.
+    fn load(&mut self, slot: usize, frame: &[u8], station: MacAddress) -> bool;
+
+    /// Forgets what is in both rings: the next slots are the first ones.
+    fn reset(&mut self);
+
+    /// Moves frames. An error means that the ROM is not to be called again.
+    fn pump(&mut self, order: &Order) -> Result<Outcome, Error>;
+}
+
+/// How frames are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// START says when there is something to do.
+    Start,
+    /// START needed the interrupt line open.
+    Interrupt,
+    /// PROCESS is called always.
+    Process,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Closed,
+    /// INITIALIZE failed so many times; it is due again at that time, set by the first poll.
+    Opening {
+        attempts: u8,
+        due: Option<Instant>,
+    },
+    Open,
+    /// A call did not come back.
+    Dead,
+}
+
+/// A network card driven through the vendor's UNDI.
+pub struct UndiNic<R: Rom> {
+    rom: R,
+    identity: Identity,
+    interrupt: Option<u8>,
+    etherboot: bool,
+    promiscuous: bool,
+    state: State,
+    hooked: bool,
+    mode: Mode,
+    line_lost: bool,
+    process_tried: bool,
+    first_sent: Option<Instant>,
+    heard: bool,
+    receive: ReceiveRing,
+    transmit: TransmitRing,
+    counters: Counters,
+}
+
+impl<R: Rom> UndiNic<R> {
+    /// Asks the ROM what card it drives. Nothing is started yet.
+    pub fn try_new(mut rom: R) -> Result<Self, Error> {
+        let information = information(&mut rom)?;
+        let permanent = station(&information.permanent_address);
+        // Field note A13: the current address counts.
+        let Some(mac) = station(&information.current_address).or(permanent) else {
+            let shown = address(&information.current_address);
+            return Err(errors::NO_ADDRESS.of(shown.to_string()));
+        };
+        let mtu = match information.mtu.get() {
+            mtu @ 576..1500 => mtu,
+            _ => 1500,
+        };
+        let pci = pci(&mut rom)?;
+        let mut interface = InterfaceInfo::new_zeroed();
+        let answer = rom.call(Opcode::GET_IFACE_INFO, interface.as_mut_bytes())?;
+        let interrupt = match information.interrupt.get().to_le_bytes() {
+            // Field note A4. IRQ 2 is the second controller, 0 the timer.
+            [line @ (1 | 3..=15), 0] => Some(line),
+            _ => None,
+        };
+        let permanent_mac = permanent.unwrap_or(mac);
+        Ok(Self {
+            receive: ReceiveRing::new(rom.receive_slots()),
+            rom,
+            identity: Identity { driver: "undionly", mac, permanent_mac, mtu, pci },
+            interrupt,
+            etherboot: answer == Status::SUCCESS && interface.kind.starts_with(b"Etherboot"),
+            promiscuous: false,
+            state: State::Closed,
+            hooked: false,
+            mode: Mode::Start,
+            line_lost: false,
+            process_tried: false,
+            first_sent: None,
+            heard: false,
+            transmit: TransmitRing::default(),
+            counters: Counters::default(),
+        })
+    }
+
+    /// Whether all frames are to be received, which is the only portable way to multicasts (field note A11). Takes
+    /// effect when the card is opened.
+    pub fn set_promiscuous(&mut self, on: bool) {
+        self.promiscuous = on;
+    }
+
+    /// How frames are found, and why so.
+    pub fn mode(&self) -> String {
+        let how = match (self.mode, self.heard) {
+            (Mode::Start, false) => "polling: no frame has come yet",
+            (Mode::Start, true) => "polling: UNDI_ISR START reports frames",
+            (Mode::Interrupt, _) => "interrupts: polling alone found no frame in 125 ms",
+            (Mode::Process, _) => "polling with UNDI_ISR PROCESS: START reported no frame in 250 ms",
+        };
+        let line = match self.interrupt {
+            None => ", no usable interrupt line".into(),
+            Some(line) if self.line_lost => alloc::format!(", IRQ {line} masked: it fired without cause"),
+            Some(line) => alloc::format!(", IRQ {line}"),
+        };
+        [how, &line].concat()
+    }
+
+    /// Whether the ROM is one of those that must not be asked to unload what the UNDI needs.
+    pub(crate) fn is_etherboot(&self) -> bool {
+        self.etherboot
+    }
+
+    /// Whether the ROM may be called.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.state != State::Dead
+    }
+
+    /// The card's interrupt line.
+    pub(crate) fn interrupt(&self) -> Option<u8> {
+        self.interrupt
+    }
+
+    /// Whether our interrupt handler is still in the vector table.
+    pub(crate) fn is_hooked(&self) -> bool {
+        self.hooked
+    }
+
+    /// The ROM, for calls while the card is closed.
+    pub fn rom(&mut self) -> &mut R {
+        &mut self.rom
+    }
+
+    /// A call that is not followed by others if it does not come back.
+    fn call(&mut self, opcode: Opcode, parameters: &mut [u8]) -> Result<Status, Error> {
+        let answer = self.rom.call(opcode, parameters);
+        if answer.is_err() {
+            self.state = State::Dead;
+        }
+        answer
+    }
+
+    fn simple(&mut self, opcode: Opcode) -> Result<Status, Error> {
+        self.call(opcode, &mut [0; 2])
+    }
+
+    fn undi_open(&mut self) -> Result<Status, Error> {
+        let mut open = abi::Open::new_zeroed();
+        let all = if self.promiscuous { abi::FILTER_PROMISCUOUS } else { 0 };
+        open.filter = (abi::FILTER_DIRECTED | abi::FILTER_BROADCAST | all).into();
+        self.call(Opcode::OPEN, open.as_mut_bytes())
+    }
+
+    /// One attempt; `Ok(None)` when the card is open, else what failed and may work later.
+    fn initialize(&mut self) -> Result<Option<(Opcode, Status)>, Error> {
+        let answer = self.call(Opcode::INITIALIZE, abi::Initialize::new_zeroed().as_mut_bytes())?;
+        if answer != Status::SUCCESS {
+            return Ok(Some((Opcode::INITIALIZE, answer)));
+        }
+        let answer = self.undi_open()?;
+        Ok((answer != Status::SUCCESS).then_some((Opcode::OPEN, answer)))
+    }
+
+    fn opened(&mut self) {
+        self.state = State::Open;
+        self.mode = Mode::Start;
+        self.process_tried = false;
+        self.line_lost = false;
+        self.first_sent = None;
+        self.heard = false;
+        self.receive = ReceiveRing::new(self.rom.receive_slots());
+        self.transmit = TransmitRing::default();
+        self.rom.reset();
+    }
+
+    fn retry(&mut self, now: Instant, attempts: u8, due: Option<Instant>) -> Result<(), Error> {
+        match due {
+            None => {
+                self.state = State::Opening { attempts, due: Some(now + ATTEMPT_INTERVAL) };
+                return Ok(());
+            }
+            Some(due) if now < due => return Ok(()),
+            Some(_) => {}
+        }
+        match self.initialize()? {
+            None => self.opened(),
+            Some((call, status)) if attempts.saturating_add(1) >= ATTEMPTS => {
+                self.close();
+                return Err(errors::refused(&errors::NOT_STARTED, call, status));
+            }
+            Some(_) => {
+                let due = Some(now + ATTEMPT_INTERVAL);
+                self.state = State::Opening { attempts: attempts.saturating_add(1), due };
+            }
+        }
+        Ok(())
+    }
+
+    /// One downcall, unless there is nothing to gain from it.
+    fn pump(&mut self, now: Instant, until: Instant) -> Result<(), Error> {
+        self.transmit.expire(now);
+        let room = self.receive.room();
+        let waiting = self.receive.pending > 0;
+        if self.transmit.queued == 0 && (waiting || room == 0) {
+            return Ok(());
+        }
+        let silence = match self.first_sent {
+            Some(sent) if !self.heard => now.since(sent),
+            _ => Duration::ZERO,
+        };
+        if silence >= SILENCE_LINE && self.interrupt.is_some() && self.mode == Mode::Start {
+            self.mode = Mode::Interrupt;
+        }
+        let trial = silence >= SILENCE_PROCESS && !self.process_tried;
+        self.process_tried |= trial;
+        let linger = if waiting || trial { Duration::ZERO } else { until.since(now).min(LINGER) };
+        let order = Order {
+            transmit: self.transmit.queued,
+            room,
+            linger,
+            quiet: QUIET,
+            calls: CALLS,
+            process_first: trial || self.mode == Mode::Process,
+            interrupts: self.mode == Mode::Interrupt,
+        };
+        let outcome = match self.rom.pump(&order) {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                self.state = State::Dead;
+                return Err(error);
+            }
+        };
+        self.receive.filled(outcome.frames);
+        let (sent, failed) = self.transmit.taken(&outcome, now);
+        if sent > 0 {
+            self.first_sent.get_or_insert(now);
+        }
+        self.counters.sent = self.counters.sent.saturating_add(sent.into());
+        self.counters.send_errors = self.counters.send_errors.saturating_add(failed.into());
+        self.counters.received = self.counters.received.saturating_add(outcome.frames.into());
+        self.counters.receive_drops = self.counters.receive_drops.saturating_add(outcome.dropped.into());
+        self.line_lost = outcome.line_lost;
+        if outcome.frames > 0 && !self.heard {
+            self.heard = true;
+            if trial {
+                self.mode = Mode::Process;
+            } else if outcome.interrupts == 0 {
+                // They came although the line was silent.
+                self.mode = Mode::Start;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<R: Rom> Nic for UndiNic<R> {
+    fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    fn open(&mut self) -> Result<(), Error> {
+        match self.state {
+            State::Open | State::Opening { .. } => return Ok(()),
+            State::Dead => return Err(errors::HANGS.of("an earlier call")),
+            State::Closed => {}
+        }
+        if let (Some(line), false) = (self.interrupt, self.hooked) {
+            self.rom.hook(line);
+            self.hooked = true;
+        }
+        if self.undi_open()? == Status::SUCCESS {
+            self.opened();
+            return Ok(());
+        }
+        // It may have been open already, or not even started.
+        self.simple(Opcode::CLOSE)?;
+        if self.undi_open()? == Status::SUCCESS {
+            self.opened();
+            return Ok(());
+        }
+        if self.initialize()?.is_none() {
+            self.opened();
+            return Ok(());
+        }
+        self.simple(Opcode::STARTUP)?;
+        self.state = State::Opening { attempts: 1, due: None };
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        if matches!(self.state, State::Open | State::Opening { .. }) {
+            self.state = State::Closed;
+            // A ROM that yielded nothing is set up from the start the next time (field note A21).
+            let barren = self.first_sent.is_some() && !self.heard;
+            if self.simple(Opcode::CLOSE).is_ok() && barren {
+                // What it answers changes nothing: it is opened anew in any case.
+                drop(self.simple(Opcode::SHUTDOWN));
+            }
+        }
+        if self.hooked {
+            self.hooked = !self.rom.unhook();
+        }
+    }
+
+    fn link(&mut self) -> Link {
+        if self.state == State::Open { Link::Unknown } else { Link::Down }
+    }
+
+    fn poll(&mut self, now: Instant, until: Instant) -> Result<(), Error> {
+        match self.state {
+            State::Closed | State::Dead => Ok(()),
+            State::Opening { attempts, due } => self.retry(now, attempts, due),
+            State::Open => self.pump(now, until),
+        }
+    }
+
+    fn receive(&mut self) -> Option<&[u8]> {
+        let slot = self.receive.take()?;
+        Some(self.rom.frame(slot))
+    }
+
+    fn can_transmit(&self) -> bool {
+        self.state == State::Open && self.transmit.free_slot().is_some()
+    }
+
+    fn transmit(&mut self, frame: &[u8]) -> bool {
+        let slot = match self.transmit.free_slot() {
+            Some(slot) if self.state == State::Open && frame.len() <= FRAME_CAPACITY => slot,
+            _ => return false,
+        };
+        let loaded = self.rom.load(slot, frame, self.identity.mac);
+        self.transmit.queued += u16::from(loaded);
+        loaded
+    }
+
+    fn counters(&self) -> Counters {
+        self.counters
+    }
+}
+
+/// After a drop the card writes to no memory of ours.
+impl<R: Rom> Drop for UndiNic<R> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// The receive slots: filled in a circle by the pump, emptied in the same order.
+struct ReceiveRing {
+    count: usize,
+    next: usize,
+    pending: usize,
+}
+
+impl ReceiveRing {
+    fn new(count: usize) -> Self {
+        Self { count: count.min(RECEIVE_SLOTS), next: 0, pending: 0 }
+    }
+
+    /// Slots that may be written. A lent frame is dead by the next poll, so its slot counts as free.
+    fn room(&self) -> u16 {
+        u16::try_from(self.count.saturating_sub(self.pending)).unwrap_or(0)
+    }
+
+    fn filled(&mut self, frames: u16) {
+        self.pending = self.pending.saturating_add(frames.into()).min(self.count);
+    }
+
+    fn take(&mut self) -> Option<usize> {
+        self.pending = self.pending.checked_sub(1)?;
+        let slot = self.next;
+        self.next = if slot + 1 >= self.count { 0 } else { slot + 1 };
+        Some(slot)
+    }
+}
+
+/// The transmit slots, in a circle: in flight from `oldest`, then queued, then free.
+#[derive(Default)]
+struct TransmitRing {
+    oldest: usize,
+    in_flight: u16,
+    queued: u16,
+    sent_at: [Instant; TRANSMIT_SLOTS],
+    /// Slots that were used again without a word from the ROM: the word may still come, and is not for others.
+    late: u16,
+    late_since: Instant,
+}
+
+impl TransmitRing {
+    fn slot(&self, distance: u16) -> usize {
+        (self.oldest + usize::from(distance)) % TRANSMIT_SLOTS
+    }
+
+    fn free_slot(&self) -> Option<usize> {
+        let used = self.in_flight + self.queued;
+        (usize::from(used) < TRANSMIT_SLOTS).then(|| self.slot(used))
+    }
+
+    fn retire(&mut self) {
+        self.oldest = self.slot(1);
+        self.in_flight = self.in_flight.saturating_sub(1);
+    }
+
+    fn expire(&mut self, now: Instant) {
+        while self.in_flight > 0 {
+            let sent = self.sent_at.get(self.oldest).copied().unwrap_or_default();
+            if now.since(sent) < TRANSMIT_LIMIT {
+                break;
+            }
+            self.retire();
+            self.late = self.late.saturating_add(1);
+            self.late_since = now;
+        }
+        // A word that is ten times too late will not come.
+        if now.since(self.late_since) >= TRANSMIT_LIMIT.times(10) {
+            self.late = 0;
+        }
+    }
+
+    /// Takes in what the pump did at `now`; returns how many frames were sent, and how many were refused.
+    fn taken(&mut self, outcome: &Outcome, now: Instant) -> (u16, u16) {
+        let taken = outcome.taken.min(self.queued);
+        for distance in self.in_flight..self.in_flight + taken {
+            let slot = self.slot(distance);
+            if let Some(sent_at) = self.sent_at.get_mut(slot) {
+                *sent_at = now;
+            }
+        }
+        self.in_flight += taken;
+        self.queued -= taken;
+        let mut completed = outcome.completed;
+        let late = self.late.min(completed);
+        self.late -= late;
+        completed -= late;
+        for _ in 0..completed.min(self.in_flight) {
+            self.retire();
+        }
+        let refused = u16::try_from(outcome.refused.count_ones()).unwrap_or(0).min(taken);
+        (taken - refused, refused)
+    }
+}
+
+/// UNDI_GET_INFORMATION, with the card started first where the ROM wants that.
+fn information<R: Rom>(rom: &mut R) -> Result<Information, Error> {
+    let mut information = Information::new_zeroed();
+    let mut answer = rom.call(Opcode::GET_INFORMATION, information.as_mut_bytes())?;
+    if answer != Status::SUCCESS {
+        rom.call(Opcode::STARTUP, &mut [0; 2])?;
+        rom.call(Opcode::INITIALIZE, abi::Initialize::new_zeroed().as_mut_bytes())?;
+        information = Information::new_zeroed();
+        answer = rom.call(Opcode::GET_INFORMATION, information.as_mut_bytes())?;
+    }
+    if answer == Status::SUCCESS {
+        Ok(information)
+    } else {
+        Err(errors::refused(&errors::REFUSED, Opcode::GET_INFORMATION, answer))
+    }
+}
+
+/// Where the card sits. A ROM that leaves the type as it was is taken for a PCI card's (field note A9).
+fn pci<R: Rom>(rom: &mut R) -> Result<Option<PciIdentity>, Error> {
+    let mut kind = NicType { kind: abi::NIC_UNSET, ..NicType::default() };
+    let answer = rom.call(Opcode::GET_NIC_TYPE, kind.as_mut_bytes())?;
+    let sound = answer == Status::SUCCESS
+        && matches!(kind.kind, abi::NIC_PCI | abi::NIC_UNSET)
+        && !matches!(kind.vendor.get(), 0 | 0xffff);
+    Ok(sound.then(|| PciIdentity {
+        bus_device_function: kind.bus_device_function.get(),
+        vendor: kind.vendor.get(),
+        device: kind.device.get(),
+    }))
+}
+
+fn address(bytes: &[u8; 16]) -> MacAddress {
+    MacAddress(bytes.first_chunk().copied().unwrap_or_default())
+}
+
+fn station(bytes: &[u8; 16]) -> Option<MacAddress> {
+    Some(address(bytes)).filter(|mac| mac.is_unicast())
+}
+
+#[cfg(test)]
+mod tests;
