@@ -1,2 +1,19 @@
 //! From descriptions and link units to the bytes of an image.
+//!
+//! [`variants`] reads what images there are, [`link_unit`] what the linker made of the two link units, [`payload`]
+//! packs the core, and [`assemble`] puts the bytes together. Nothing here reads a clock, an environment or a path:
+//! equal input gives equal images.
+#![allow(
+    clippy::std_instead_of_alloc,
+    clippy::std_instead_of_core,
+    clippy::alloc_instead_of_core,
+    reason = "runs on the host only"
+)]
 
+pub mod assemble;
+pub mod link_unit;
+pub mod payload;
+pub mod variants;
+
+/// Bytes of a page: the unit of everything that the unpacker maps.
+pub const PAGE: usize = 4096;

@@ -1,0 +1,135 @@
+//! The payload: the core in one piece, filtered and compressed.
+
+use crate::PAGE;
+use crate::link_unit::Core;
+use anyhow::{Result, ensure};
+use lzma_rust2::{EncodeMode, LzmaOptions, LzmaWriter, MfType};
+use sha2::{Digest as _, Sha256};
+use std::io::Write as _;
+
+/// A packed payload and the header's numbers about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payload {
+    /// The compressed bytes.
+    pub packed: Vec<u8>,
+    /// The first bytes of the uncompressed payload's SHA-256.
+    pub build_id: [u8; 8],
+    /// Bytes of text, read-only data and data, each rounded up to pages.
+    pub lengths: [usize; 3],
+    /// The parts' zeroed memory, as in [`Core`].
+    pub bss_length: usize,
+    /// Bytes of the low block.
+    pub low_length: usize,
+    /// What the low block needs in memory, as in [`Core`].
+    pub low_memory_length: usize,
+}
+
+impl Payload {
+    /// Packs `core`.
+    pub fn pack(core: &Core) -> Result<Self> {
+        let (plain, lengths) = plain(core);
+        Ok(Self {
+            packed: compress(&plain)?,
+            build_id: digest(&plain),
+            lengths,
+            bss_length: core.bss_length,
+            low_length: core.low.len(),
+            low_memory_length: core.low_memory_length,
+        })
+    }
+}
+
+/// The first bytes of the SHA-256 of `bytes`.
+pub fn digest(bytes: &[u8]) -> [u8; 8] {
+    let mut first = [0; 8];
+    first.iter_mut().zip(Sha256::digest(bytes)).for_each(|(to, from)| *to = from);
+    first
+}
+
+/// The uncompressed payload, and the rounded lengths of its first three parts.
+pub fn plain(core: &Core) -> (Vec<u8>, [usize; 3]) {
+    let mut plain = Vec::new();
+    let lengths = [&core.text, &core.rodata, &core.data].map(|part| {
+        let length = part.len().next_multiple_of(PAGE);
+        plain.extend(part);
+        plain.resize(plain.len() + length - part.len(), 0);
+        length
+    });
+    plain.extend(&core.low);
+    (plain, lengths)
+}
+
+/// `plain` through the branch filter and then as raw LZMA1: lc 3, lp 0, pb 0, no header, no end marker.
+pub fn compress(plain: &[u8]) -> Result<Vec<u8>> {
+    ensure!(!plain.is_empty(), "there is nothing to compress");
+    let mut filtered = plain.to_vec();
+    unpack::branch::encode(&mut filtered);
+    let dictionary = u32::try_from(plain.len().next_power_of_two().max(4096))?;
+    let options = LzmaOptions::new(dictionary, 3, 0, 0, EncodeMode::Normal, 273, MfType::Bt4, 1000);
+    let mut writer = LzmaWriter::new_no_header(Vec::new(), &options, false)?;
+    writer.write_all(&filtered)?;
+    Ok(writer.finish()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// `packed` through the code that the image itself carries.
+    fn unpacked(packed: &[u8], length: usize) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        let mut probabilities = [0; unpack::lzma::PROBABILITIES];
+        unpack::lzma::decode(packed, &mut bytes, &mut probabilities).ok()?;
+        unpack::branch::decode(&mut bytes);
+        Some(bytes)
+    }
+
+    #[test]
+    fn real_code_is_packed_small_and_unpacked_by_the_unpacker() {
+        // This test's own machine code, which is as good as any.
+        let code = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        let code = &code[..code.len().min(300_000)];
+        let packed = compress(code).unwrap();
+        assert!(packed.len() < code.len() / 2, "{} of {}", packed.len(), code.len());
+        assert!(unpacked(&packed, code.len()).unwrap() == code);
+    }
+
+    #[test]
+    fn parts_begin_on_pages_and_the_low_block_ends_the_payload() {
+        let core = Core {
+            text: vec![1; PAGE],
+            rodata: vec![],
+            data: vec![3; 5],
+            low: vec![4; 7],
+            bss_length: PAGE,
+            low_memory_length: 2 * PAGE,
+        };
+        let (bytes, lengths) = plain(&core);
+        assert_eq!(lengths, [PAGE, 0, PAGE]);
+        assert_eq!(bytes.len(), 2 * PAGE + 7);
+        assert_eq!(&bytes[PAGE - 1..PAGE + 6], [1, 3, 3, 3, 3, 3, 0]);
+        assert_eq!(&bytes[2 * PAGE..], [4; 7]);
+    }
+
+    #[test]
+    fn the_build_id_is_that_of_the_bytes() {
+        // SHA-256 of nothing (FIPS 180-4 examples).
+        assert_eq!(digest(b""), [0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_survive(bytes in proptest::collection::vec(any::<u8>(), 1..2000)) {
+            prop_assert_eq!(unpacked(&compress(&bytes).unwrap(), bytes.len()), Some(bytes));
+        }
+
+        #[test]
+        fn compressible_bytes_survive(
+            pieces in proptest::collection::vec((any::<u8>(), 1_usize..400), 1..20),
+        ) {
+            let bytes: Vec<u8> = pieces.iter().flat_map(|(byte, count)| vec![*byte; *count]).collect();
+            prop_assert_eq!(unpacked(&compress(&bytes).unwrap(), bytes.len()), Some(bytes));
+        }
+    }
+}

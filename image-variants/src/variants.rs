@@ -1,0 +1,184 @@
+//! The descriptions in `variants/*.toml`, elaborated into a list of images.
+//!
+//! A file with `drivers` describes a set of drivers; its name is the first half of the images' names. Any other file
+//! describes a way onto the machine; its name is the suffix. A suffix may inherit from another one.
+
+use crate::payload;
+use anyhow::{Context as _, Result, bail, ensure};
+use base::image_header::{KEEP_PXE, KEEP_UNDI};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// One image to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImagePlan {
+    /// The file's name: `undionly.kpxe`.
+    pub name: String,
+    /// The name of the set of drivers: `undionly`.
+    pub driver_set: String,
+    /// The drivers that the core is linked with.
+    pub drivers: Vec<String>,
+    /// The assembly file that begins the image, without `.S`.
+    pub prefix: String,
+    /// [`KEEP_UNDI`] and [`KEEP_PXE`], as the image's header has them.
+    pub keep: u32,
+    /// The most bytes that the image may have.
+    pub budget: usize,
+}
+
+impl ImagePlan {
+    /// The number for the set of drivers in the image's header: the same for the same drivers.
+    pub fn driver_set_id(&self) -> u32 {
+        let mut names = self.drivers.clone();
+        names.sort();
+        let [a, b, c, d, ..] = payload::digest(names.join(",").as_bytes());
+        u32::from_le_bytes([a, b, c, d])
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DriverSet {
+    drivers: Vec<String>,
+    variants: Vec<String>,
+    budget: usize,
+}
+
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Variant {
+    inherit: Option<String>,
+    prefix: Option<String>,
+    keep: Option<Vec<Keep>>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Keep {
+    Undi,
+    Pxe,
+}
+
+/// All images that `files` describe, sorted by set and then in the set's own order. A file is its name without
+/// `.toml`, and its text.
+pub fn elaborate(files: &[(String, String)]) -> Result<Vec<ImagePlan>> {
+    let mut sets = BTreeMap::new();
+    let mut variants = BTreeMap::new();
+    for (name, text) in files {
+        let table: toml::Table = text.parse().with_context(|| format!("{name}.toml is not TOML"))?;
+        let wrong = || format!("{name}.toml is not a description");
+        if table.contains_key("drivers") {
+            sets.insert(name, toml::from_str::<DriverSet>(text).with_context(wrong)?);
+        } else {
+            variants.insert(name.as_str(), toml::from_str::<Variant>(text).with_context(wrong)?);
+        }
+    }
+    let mut plans = Vec::new();
+    for (set_name, set) in sets {
+        ensure!(!set.drivers.is_empty(), "{set_name}.toml names no driver");
+        ensure!(!set.variants.is_empty(), "{set_name}.toml names no variant");
+        for suffix in &set.variants {
+            let variant = inherited(suffix, &variants).with_context(|| format!("in {set_name}.toml"))?;
+            plans.push(ImagePlan {
+                name: format!("{set_name}.{suffix}"),
+                driver_set: set_name.clone(),
+                drivers: set.drivers.clone(),
+                prefix: variant
+                    .prefix
+                    .with_context(|| format!("{suffix}.toml has and inherits no `prefix`"))?,
+                keep: variant.keep.unwrap_or_default().iter().fold(0, |bits, keep| match keep {
+                    Keep::Undi => bits | KEEP_UNDI,
+                    Keep::Pxe => bits | KEEP_PXE,
+                }),
+                budget: set.budget,
+            });
+        }
+    }
+    Ok(plans)
+}
+
+/// The variant called `name`, with what it does not say itself taken from those it inherits from.
+fn inherited(name: &str, variants: &BTreeMap<&str, Variant>) -> Result<Variant> {
+    let mut all = Variant { inherit: Some(name.to_owned()), ..Variant::default() };
+    for _ in 0..=variants.len() {
+        let Some(parent) = all.inherit.take() else { return Ok(all) };
+        let Some(parent) = variants.get(parent.as_str()) else { bail!("there is no {parent}.toml") };
+        let parent = parent.clone();
+        all = Variant {
+            inherit: parent.inherit,
+            prefix: all.prefix.or(parent.prefix),
+            keep: all.keep.or(parent.keep),
+        };
+    }
+    bail!("{name}.toml inherits from itself");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SET: (&str, &str) = ("some", "drivers = ['b', 'a']\nvariants = ['k', 'kk']\nbudget = 7");
+    const BASE: (&str, &str) = ("base", "prefix = 'pxe'\nkeep = []");
+    const K: (&str, &str) = ("k", "inherit = 'base'");
+    const KK: (&str, &str) = ("kk", "inherit = 'k'\nkeep = ['pxe', 'undi']");
+
+    fn elaborated(files: &[(&str, &str)]) -> Result<Vec<ImagePlan>, String> {
+        let files: Vec<_> =
+            files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        elaborate(&files).map_err(|error| format!("{error:#}"))
+    }
+
+    #[test]
+    fn a_variant_says_only_what_differs() {
+        let plans = elaborated(&[KK, SET, BASE, K]).unwrap();
+        let seen: Vec<_> =
+            plans.iter().map(|p| (p.name.as_str(), p.prefix.as_str(), p.keep, p.budget)).collect();
+        assert_eq!(seen, [("some.k", "pxe", 0, 7), ("some.kk", "pxe", KEEP_UNDI | KEEP_PXE, 7)]);
+    }
+
+    #[test]
+    fn the_order_of_drivers_does_not_matter() {
+        let plan = elaborated(&[KK, SET, BASE, K]).unwrap().remove(0);
+        let turned = ImagePlan { drivers: vec!["a".to_owned(), "b".to_owned()], ..plan.clone() };
+        assert_eq!(plan.driver_set_id(), turned.driver_set_id());
+        let other = ImagePlan { drivers: vec!["a".to_owned()], ..plan.clone() };
+        assert_ne!(plan.driver_set_id(), other.driver_set_id());
+    }
+
+    #[test]
+    fn wrong_descriptions_are_named() {
+        for (file, fragment) in [
+            (("k", "inherits = 'base'"), "k.toml is not a description"),
+            (("k", "keep = ['undy']"), "k.toml is not a description"),
+            (("k", "keep ="), "k.toml is not TOML"),
+            (("k", "inherit = 'nobody'"), "there is no nobody.toml"),
+            (("k", "inherit = 'k'"), "k.toml inherits from itself"),
+            (("k", "keep = []"), "k.toml has and inherits no `prefix`"),
+        ] {
+            let error = elaborated(&[KK, SET, BASE, file]).unwrap_err();
+            assert!(error.contains(fragment), "{error}");
+        }
+        let error = elaborated(&[("some", "drivers = []\nvariants = ['k']\nbudget = 1")]).unwrap_err();
+        assert!(error.contains("names no driver"), "{error}");
+        let error = elaborated(&[("some", "drivers = ['a']\nvariants = ['k']")]).unwrap_err();
+        assert!(error.contains("some.toml is not a description"), "{error}");
+    }
+
+    #[test]
+    fn the_descriptions_of_the_project_are_sound() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("variants");
+        let files: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .map(|path| {
+                let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+                (name, std::fs::read_to_string(path).unwrap())
+            })
+            .collect();
+        let plans = elaborate(&files).unwrap();
+        let keep = |name: &str| plans.iter().find(|plan| plan.name == name).unwrap().keep;
+        assert_eq!(keep("undionly.pxe"), 0);
+        assert_eq!(keep("undionly.kpxe"), KEEP_UNDI);
+        assert_eq!(keep("undionly.kkpxe"), KEEP_UNDI | KEEP_PXE);
+    }
+}
