@@ -1,10 +1,19 @@
 //! The first code of the core, and the only module here with `unsafe`.
 //!
 //! What is true on entry: the unpacker mapped the core, chose the low block's place and filled the record that it
-//! passes in RDI. The stack is still the prefix's, in memory that is about to be reused.
+//! passes in RDI. The stack is still the prefix's, in memory that is about to be used for other things.
 #![allow(unsafe_code, reason = "entry from the unpacker")]
 
+use alloc::string::ToString;
 use base::boot_info::BootInfo;
+use base::image_header::{self, ImageHeader};
+use nic::Nic;
+use settings::{Kind, Tree};
+
+use crate::machine::Machine;
+use crate::network::Network;
+use crate::screen::say;
+use crate::{lease, vendor};
 
 core::arch::global_asm!(
     "
@@ -23,24 +32,54 @@ core_start:
 
 extern "C" fn start(info: &BootInfo) -> ! {
     let info = info.clone();
-    // SAFETY: this is the first thing that runs.
-    let mut memory = unsafe { hw::init(&info, *b"01234567") };
-    hw::bios::print(b"hello from long mode\r\n");
-    let x = alloc::vec![1u8; 100000];
-    hw::bios::print(if x[500] == 1 { b"heap ok\r\n" } else { b"heap bad\r\n" });
-    let p = memory.allocate(1 << 20, base::PhysRange::new(0, 0));
-    hw::bios::print(if p.is_some() { b"pages ok\r\n" } else { b"no pages\r\n" });
-    loop {
-        if let Some(k) = hw::bios::key() {
-            hw::bios::print(&[k.ascii]);
-            if k.ascii == b'q' {
-                hw::leave::next_boot_device()
-            }
-            if k.ascii == b'x' {
-                unsafe { core::arch::asm!("ud2") }
-            }
+    let mut head = [0; image_header::OFFSET + image_header::LENGTH];
+    hw::low::read(info.image, &mut head);
+    let header = ImageHeader::read(&head).unwrap_or_default();
+    // SAFETY: this is the first thing that runs, and the record is the one that we were given.
+    let memory = unsafe { hw::init(&info, header.build_id) };
+    let mut machine = Machine::new(info, header, memory);
+    introduce(&mut machine);
+    machine.autoboot()
+}
+
+/// Says who we are, and brings the card up.
+fn introduce(machine: &mut Machine) {
+    const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "+rs");
+    let builtin = Tree::BUILTIN;
+    for (name, value) in [("version", VERSION), ("platform", "pcbios"), ("buildarch", "x86_64")] {
+        machine.settings.publish(builtin, name.as_bytes(), Kind::String, Some(value.as_bytes()));
+    }
+    if let Some(uuid) = crate::smbios::uuid() {
+        machine.settings.publish(builtin, b"uuid", Kind::Guid, Some(&uuid));
+    }
+    say!(machine.screen, "\niPXE {VERSION} in Rust, for PC BIOS x86_64: HTTP TFTP DNS bzImage (Ctrl-B for a shell)");
+    let found = vendor::find(&machine.info).and_then(|(vendor, mut nic)| {
+        nic.open()?;
+        Ok((vendor, nic))
+    });
+    vendor::hush();
+    match found {
+        Ok((vendor, nic)) => {
+            let identity = nic.identity();
+            let place = identity.pci.map_or(0, |pci| pci.bus_device_function);
+            say!(
+                machine.screen,
+                "net0: {} by {} on PCI {:02x}:{:02x}.{}, PXE stack found by {}",
+                identity.mac,
+                identity.driver,
+                place >> 8,
+                place >> 3 & 0x1f,
+                place & 7,
+                vendor.stack.way.text()
+            );
+            lease::publish_card(&mut machine.settings, identity);
+            machine.network = Some(Network::new(nic, hw::clock::noise(), hw::clock::now()));
+            machine.vendor = Some(vendor);
         }
-        hw::interrupts::nap();
+        Err(error) => {
+            machine.screen.error(&error);
+            machine.note("network card", error.to_string());
+        }
     }
 }
 

@@ -8,6 +8,10 @@
 //! base memory mark, and the core is mapped at its virtual address, each part with its own permissions.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 #![allow(unsafe_code, reason = "the unpacker works on raw memory before there is anything safer")]
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "addresses: usize has 64 bits on the one target of this program"
+)]
 
 #[cfg(not(target_os = "none"))]
 fn main() {}
@@ -173,7 +177,7 @@ mod bare {
             let mut page = 0;
             for (length, permissions) in parts {
                 for _ in 0..u64::from(length) / PAGE {
-                    set(8, page, core + page * PAGE | PRESENT | permissions);
+                    set(8, page, (core + page * PAGE) | PRESENT | permissions);
                     page += 1;
                 }
             }
@@ -204,7 +208,7 @@ mod bare {
     }
 
     const fn round_up(length: u64) -> u64 {
-        (length + PAGE - 1) / PAGE * PAGE
+        length.div_ceil(PAGE) * PAGE
     }
 
     /// The memory at `address` as bytes.

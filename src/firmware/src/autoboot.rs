@@ -1,0 +1,243 @@
+//! What to boot when nobody says so.
+
+use alloc::format;
+use alloc::string::ToString;
+use base::{Duration, Error};
+use console::{Countdown, Table};
+use dhcp::{BootFile, Lease};
+use hw::memory::Pages;
+use image::{Format, recognise};
+use script::{Failure, ImageId, Start, set_working_uri};
+use uri::Uri;
+
+use crate::errors;
+use crate::fetch::Manner;
+use crate::machine::Machine;
+use crate::screen::say;
+
+/// What is looked for beside our own image.
+const AUTOEXEC: &str = "autoexec.ipxe";
+/// How long its server may be silent.
+const AUTOEXEC_PATIENCE: Duration = Duration::from_secs(1);
+/// How long DHCP has precedence over it.
+const DHCP_PRECEDENCE: Duration = Duration::from_secs(3);
+/// How long a shell can be asked for before the next boot device gets its turn.
+const LAST_CHANCE: Duration = Duration::from_secs(10);
+
+/// What came of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// A script ran to its end, or said `exit`: there is nothing more to do.
+    Finished,
+    /// It is noted why nothing was booted.
+    Failed,
+}
+
+impl Machine {
+    /// Boots what there is to boot, and leaves to the next boot device if that comes to nothing.
+    pub(crate) fn autoboot(mut self) -> ! {
+        self.shell_key = true;
+        let wants_shell = match self.try_all() {
+            Ok(Outcome::Finished) => self.exit(),
+            Ok(Outcome::Failed) => {
+                self.show_tried();
+                self.last_chance().is_err()
+            }
+            // The key that asks for a shell, or Ctrl-C, which then means the same.
+            Err(_) => true,
+        };
+        if wants_shell {
+            self.shell_key = false;
+            // Whatever ends the shell, the user wants out.
+            let _ = script::run(&mut self, Start::Shell);
+        }
+        self.exit()
+    }
+
+    /// The script inside the image; else what DHCP names; else the script beside the image. An error means that the
+    /// user wants a shell.
+    fn try_all(&mut self) -> Result<Outcome, Error> {
+        let embedded = self.take_embedded_script();
+        if let Err(error) = self.apply_cached() {
+            say!(self.screen, "{error}");
+        }
+        if let Some(script) = embedded {
+            return Ok(self.run_script(script, "the script inside this image", None));
+        }
+        let started = hw::clock::now();
+        if let Err(error) = self.start_dhcp(None) {
+            self.note("network", error.to_string());
+            return Ok(Outcome::Failed);
+        }
+        let autoexec = self.fetch_autoexec()?;
+        let deadline = autoexec.is_some().then_some(started + DHCP_PRECEDENCE);
+        let lease = self.await_dhcp(deadline)?;
+        match lease {
+            Some(Ok(lease)) => {
+                let (boot, other) = (lease.boot.clone(), lease.other_boot.clone());
+                let server = lease.server;
+                if let Err(error) = self.apply_exchange(lease) {
+                    self.screen.error(&error);
+                    self.note(format!("DHCP from {server}"), error.to_string());
+                }
+                if boot.is_none() {
+                    self.note(format!("DHCP from {server}"), errors::NOTHING_TO_BOOT.of(server.to_string()).to_string());
+                }
+                for file in [boot, other].into_iter().flatten() {
+                    if self.boot_file(&file)? == Outcome::Finished {
+                        return Ok(Outcome::Finished);
+                    }
+                }
+            }
+            Some(Err(error)) => self.note("DHCP", error.to_string()),
+            None => self.note("DHCP", "no answer in 3 s, and a script is here"),
+        }
+        match autoexec {
+            Some((pages, uri)) => {
+                let name = uri.redacted();
+                Ok(self.run_script(pages, &name, Some(&uri)))
+            }
+            None => Ok(Outcome::Failed),
+        }
+    }
+
+    /// Uses the lease of the ROM, if it has one for this card.
+    fn apply_cached(&mut self) -> Result<(), Error> {
+        let (Some(vendor), Some(network)) = (&self.vendor, &self.network) else { return Ok(()) };
+        let Some(ack) = &vendor.cached.ack else { return Ok(()) };
+        let lease = Lease::from_cached(ack, vendor.cached.reply.as_deref(), network.mac())?;
+        self.apply_lease(lease)
+    }
+
+    /// The address of our own image, by the packets that the ROM has kept.
+    fn own_address(&self) -> Option<Uri> {
+        let (vendor, network) = (self.vendor.as_ref()?, self.network.as_ref()?);
+        let cached = &vendor.cached;
+        let file = dhcp::lease::cached_boot_file(cached.ack.as_deref(), cached.reply.as_deref(), network.mac())?;
+        address(&file).ok()
+    }
+
+    /// The script beside our image, if there is one. Nothing is said about it if there is none.
+    fn fetch_autoexec(&mut self) -> Result<Option<(Pages, Uri)>, Error> {
+        let Some(uri) = self.own_address().and_then(|own| own.join(AUTOEXEC).ok()) else { return Ok(None) };
+        let manner = Manner { quiet: true, patience: Some(AUTOEXEC_PATIENCE), ..Manner::default() };
+        match self.download(&uri, manner) {
+            Ok((pages, uri)) if recognise(pages.bytes()) == Format::Script => Ok(Some((pages, uri))),
+            Ok((pages, _)) => {
+                self.note(uri.redacted(), "not a script");
+                self.memory.free(pages);
+                Ok(None)
+            }
+            Err(error) if error.is(&script::errors::CANCELLED) => Err(error),
+            Err(error) => {
+                self.note(uri.redacted(), error.to_string());
+                Ok(None)
+            }
+        }
+    }
+
+    /// Boots a file that DHCP names. An error means that the user wants a shell; failures are noted.
+    fn boot_file(&mut self, file: &BootFile) -> Result<Outcome, Error> {
+        let uri = match address(file) {
+            Ok(uri) => uri,
+            Err(error) => {
+                self.note(file.name.as_str(), error.to_string());
+                return Ok(Outcome::Failed);
+            }
+        };
+        let (pages, uri) = match self.download(&uri, Manner::default()) {
+            Ok(fetched) => fetched,
+            Err(error) if error.is(&script::errors::CANCELLED) => return Err(error),
+            Err(error) => {
+                self.screen.error(&error);
+                self.note(uri.redacted(), error.to_string());
+                return Ok(Outcome::Failed);
+            }
+        };
+        if let Format::Own(header) = recognise(pages.bytes())
+            && header.is_same_firmware(&self.header)
+        {
+            self.memory.free(pages);
+            let error = errors::OWN_IMAGE.of(uri.redacted());
+            self.screen.error(&error);
+            self.note(uri.redacted(), error.to_string());
+            return Ok(Outcome::Failed);
+        }
+        let name = uri.redacted();
+        Ok(self.run_script(pages, &name, Some(&uri)))
+    }
+
+    /// Runs what was downloaded from `uri`, mostly a script; comes back when it has failed or ended.
+    fn run_script(&mut self, pages: Pages, what: &str, uri: Option<&Uri>) -> Outcome {
+        let fetched = match uri {
+            Some(uri) => self.fetched(pages, uri.as_str(), uri.file_name().unwrap_or_default()),
+            None => {
+                // What is inside our image is beside it, as far as relative addresses go.
+                let own = self.own_address();
+                set_working_uri(&mut self.settings, own.as_ref().map(Uri::as_str));
+                self.fetched(pages, "", "embedded".into())
+            }
+        };
+        let id: ImageId = self.images.register(fetched);
+        self.shell_key = false;
+        let result = script::run(self, Start::Image(id));
+        self.shell_key = true;
+        let outcome = match result {
+            Ok(()) => return Outcome::Finished,
+            Err(Failure::Exit(status)) => format!("exit {status}"),
+            Err(Failure::Error(error)) => error.to_string(),
+        };
+        self.note(what, outcome);
+        Outcome::Failed
+    }
+
+    /// The script that was appended to this image.
+    fn take_embedded_script(&mut self) -> Option<Pages> {
+        let script = hw::memory::script(&self.info);
+        if script.is_empty() {
+            return None;
+        }
+        let mut target = crate::store::Target::new(None);
+        let mut writer = target.writer(&mut self.memory);
+        let copied = base::Sink::announce(&mut writer, script.len() as u64)
+            .and_then(|()| base::Sink::write(&mut writer, script));
+        match copied.and_then(|()| target.finish(&mut self.memory)) {
+            Ok(pages) => Some(pages),
+            Err(error) => {
+                self.screen.error(&error);
+                None
+            }
+        }
+    }
+
+    fn show_tried(&mut self) {
+        if self.tried.is_empty() {
+            return;
+        }
+        let mut table = Table::new(&["tried", "result"]);
+        for (what, result) in &self.tried {
+            table.row(&[what, result]);
+        }
+        self.screen.say(b"\n");
+        self.screen.say(table.render().as_bytes());
+    }
+
+    /// Offers a shell for a while. An error means that it is wanted.
+    fn last_chance(&mut self) -> Result<(), Error> {
+        let end = hw::clock::now() + LAST_CHANCE;
+        let mut countdown = Countdown::new("Ctrl-B for a shell; else the next boot device", end);
+        let result = self.run_until(end, |machine, now| {
+            let text = countdown.update(now);
+            machine.screen.draw(&text.unwrap_or_default());
+            None::<()>
+        });
+        self.screen.draw(&countdown.clear());
+        result.map(drop)
+    }
+}
+
+/// The address of a boot file.
+fn address(file: &BootFile) -> Result<Uri, Error> {
+    let server = file.server.map(|server| server.to_string()).unwrap_or_default();
+    Uri::from_boot_file(&server, file.name.as_bytes())
+}

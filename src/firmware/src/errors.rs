@@ -1,0 +1,24 @@
+//! What can go wrong above the protocols.
+
+base::errors! {
+    /// No vendor stack was found.
+    NO_CARD = "BOOT-01", "no network card can be used: {}", "start this image by the PXE ROM of the card";
+    /// The memory that is left is too small for a download.
+    NO_ROOM = "BOOT-02", "there is no memory for the download: {}", "free images that are not needed, or put more memory into the machine";
+    /// An address with a scheme that this build lacks.
+    NO_SCHEME = "BOOT-03", "addresses of the kind {} are not known to this build", "use http or tftp";
+    /// Nothing said what to boot.
+    NOTHING_TO_BOOT = "BOOT-04", "the DHCP answer from {} names no file to boot", "set option 67 (filename) on the DHCP server, or put autoexec.ipxe beside our image";
+    /// The DHCP server names our own image.
+    OWN_IMAGE = "BOOT-05", "the DHCP answer names our own image again: {}", "let the DHCP server give a script to clients of user class iPXE";
+    /// A program of a kind that this build cannot start.
+    CANNOT_START = "BOOT-06", "{} is of a kind that this build cannot start", "start a Linux kernel or a script";
+    /// The machine stays on.
+    POWER = "BOOT-07", "the BIOS does not switch the machine off", "switch it off by hand";
+    /// No address on the network.
+    NO_ADDRESS = "BOOT-08", "there is no address on the network yet, for {}", "run dhcp first";
+    /// The time that a command was given is over.
+    TIMEOUT = "BOOT-09", "{} took longer than it may", "give the command a longer --timeout, in milliseconds";
+    /// A kernel was chosen and is gone.
+    GONE = "BOOT-10", "{} is no longer in memory", "download it again";
+}

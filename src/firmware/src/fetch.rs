@@ -1,0 +1,380 @@
+//! From an address to bytes in memory.
+
+use alloc::format;
+use alloc::string::String;
+use base::{Duration, Error, Instant};
+use console::{Countdown, Progress};
+use core::net::{Ipv4Addr, SocketAddrV4};
+use hw::memory::Pages;
+use net::TcpState;
+use uri::Uri;
+
+use crate::errors;
+use crate::machine::Machine;
+use crate::network::{IdleConnection, Network};
+use crate::screen::{Screen, say};
+use crate::store::Target;
+
+/// How a download is made.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Manner {
+    /// Show nothing.
+    pub(crate) quiet: bool,
+    /// The longest time the whole may take.
+    pub(crate) timeout: Option<Duration>,
+    /// Give up if not one byte came after this time.
+    pub(crate) patience: Option<Duration>,
+    /// The most bytes that are of use.
+    pub(crate) limit: Option<u64>,
+}
+
+/// What our requests call us.
+const USER_AGENT: &str = concat!("iPXE/", env!("CARGO_PKG_VERSION"));
+/// Bytes of a TCP connection that can wait to be taken: what the server may send ahead.
+const TCP_RECEIVE_CAPACITY: usize = 512 * 1024;
+/// TFTP blocks that a server may send ahead.
+const TFTP_WINDOW: u16 = 32;
+const TFTP_RECEIVE_CAPACITY: usize = 96 * 1024;
+const DNS_RECEIVE_CAPACITY: usize = 8 * 1024;
+
+/// A download under way: where it goes, and when it must be over.
+struct Job {
+    target: Target,
+    /// The line on the screen; none for a quiet job.
+    progress: Option<Progress>,
+    /// Bytes so far.
+    received: u64,
+    started: Instant,
+    manner: Manner,
+}
+
+impl Job {
+    /// Shows how far the job is.
+    fn show(&mut self, received: u64, total: Option<u64>, now: Instant, screen: &mut Screen) {
+        self.received = received;
+        if received > 0
+            && let Some(text) = self.progress.as_mut().and_then(|progress| progress.update(now, received, total))
+        {
+            screen.draw(&text);
+        }
+    }
+
+    /// Shows what the job waits for, if that takes long enough to wonder.
+    fn show_wait(&self, countdown: &mut Countdown, since: Instant, now: Instant, screen: &mut Screen) {
+        if self.progress.is_some()
+            && now.since(since) >= WONDER
+            && let Some(text) = countdown.update(now)
+        {
+            screen.draw(&text);
+        }
+    }
+
+    /// Ends the line on the screen.
+    fn end(&mut self, complete: bool, screen: &mut Screen) {
+        if let Some(progress) = &mut self.progress {
+            let now = hw::clock::now();
+            if complete {
+                screen.keep(&progress.finish(now, self.received));
+            } else {
+                screen.draw(progress.abandon());
+            }
+        }
+    }
+
+    /// When the job is to be given up, with the error that it then has.
+    fn check(&self, name: &str, received: u64, now: Instant) -> Result<(), Error> {
+        let passed = now.since(self.started);
+        let impatient = self.manner.patience.is_some_and(|patience| received == 0 && passed >= patience);
+        if impatient || self.manner.timeout.is_some_and(|timeout| passed >= timeout) {
+            return Err(errors::TIMEOUT.of(name));
+        }
+        Ok(())
+    }
+}
+
+impl Machine {
+    /// Downloads `uri` into memory. Returns the bytes and the address that they came from after redirects.
+    pub(crate) fn download(&mut self, uri: &Uri, manner: Manner) -> Result<(Pages, Uri), Error> {
+        let started = hw::clock::now();
+        let mut job = Job {
+            target: Target::new(manner.limit),
+            progress: (!manner.quiet).then(|| Progress::new(&uri.redacted(), started)),
+            received: 0,
+            started,
+            manner,
+        };
+        let result = match uri.scheme() {
+            "tftp" => self.tftp(uri, &mut job).map(|()| uri.clone()),
+            "http" => self.http(uri, &mut job),
+            other => Err(errors::NO_SCHEME.of(other)),
+        };
+        job.end(result.is_ok(), &mut self.screen);
+        match result {
+            Ok(uri) => Ok((job.target.finish(&mut self.memory)?, uri)),
+            Err(error) => {
+                job.target.abandon(&mut self.memory);
+                Err(error)
+            }
+        }
+    }
+
+    fn network(&mut self, uri: &Uri) -> Result<&mut Network, Error> {
+        let network = self.network.as_mut().filter(|network| network.stack.configuration().is_some());
+        network.ok_or_else(|| errors::NO_ADDRESS.of(uri.redacted()))
+    }
+
+    fn tftp(&mut self, uri: &Uri, job: &mut Job) -> Result<(), Error> {
+        let server = self.resolve(uri, job)?;
+        let now = hw::clock::now();
+        let seed = low_half(hw::clock::noise());
+        let options = tftp::Options { window_size: TFTP_WINDOW, seed, ..tftp::Options::default() };
+        let mut transfer = tftp::Transfer::new(uri, options, now)?;
+        let socket = self.network(uri)?.stack.udp_open(0, TFTP_RECEIVE_CAPACITY)?;
+        let mut now = now;
+        let result = loop {
+            let Self { network: Some(network), memory, .. } = self else {
+                break Err(errors::NO_ADDRESS.of(uri.redacted()));
+            };
+            let mut sink = job.target.writer(memory);
+            let mut take = |from: SocketAddrV4, data: &[u8]| {
+                if *from.ip() == server {
+                    transfer.input(now, from.port(), data, &mut sink);
+                }
+            };
+            while network.stack.udp_receive(socket, &mut take) {}
+            let mut buffer = [0; tftp::MAXIMUM_OUTPUT];
+            while let Some((port, length)) = transfer.output(now, &mut buffer) {
+                let data = buffer.get(..length).unwrap_or_default();
+                network.stack.udp_send(socket, SocketAddrV4::new(server, port), data);
+            }
+            if let Some(result) = transfer.result() {
+                break result.map(drop).map_err(|error| explain(network, error));
+            }
+            job.show(transfer.received(), transfer.total(), now, &mut self.screen);
+            let due = transfer.deadline().unwrap_or(now);
+            let round = self.round(due).and_then(|now| job.check(&uri.redacted(), transfer.received(), now).map(|()| now));
+            match round {
+                Ok(later) => now = later,
+                Err(error) => {
+                    transfer.cancel();
+                    self.say_farewell(&mut transfer, socket, server, now);
+                    break Err(error);
+                }
+            }
+        };
+        if let Some(network) = &mut self.network {
+            network.step(now);
+            network.stack.udp_close(socket);
+        }
+        result
+    }
+
+    /// Sends the last datagram of a transfer that was given up.
+    fn say_farewell(&mut self, transfer: &mut tftp::Transfer, socket: net::UdpHandle, server: Ipv4Addr, now: Instant) {
+        let mut buffer = [0; tftp::MAXIMUM_OUTPUT];
+        if let (Some(network), Some((port, length))) = (&mut self.network, transfer.output(now, &mut buffer)) {
+            let data = buffer.get(..length).unwrap_or_default();
+            network.stack.udp_send(socket, SocketAddrV4::new(server, port), data);
+        }
+    }
+
+    fn http(&mut self, uri: &Uri, job: &mut Job) -> Result<Uri, Error> {
+        let seed = low_half(hw::clock::noise());
+        let options = http::Options { user_agent: USER_AGENT, seed, ..http::Options::default() };
+        let mut download = http::Download::new(uri.clone(), options)?;
+        let mut connection: Option<(SocketAddrV4, net::TcpHandle, bool)> = None;
+        let mut now = hw::clock::now();
+        let result = loop {
+            let until = match download.action(now) {
+                http::Action::Connect { port, fresh, .. } => {
+                    match self.connect(&download.uri().clone(), port, fresh, job) {
+                        Ok((remote, handle, reused)) => {
+                            connection = Some((remote, handle, reused));
+                            now = hw::clock::now();
+                            download.connected(now, reused);
+                        }
+                        Err(error) if error.is(&script::errors::CANCELLED) => break Err(error),
+                        Err(error) => {
+                            now = hw::clock::now();
+                            download.lost(now, error);
+                        }
+                    }
+                    continue;
+                }
+                http::Action::Release { reusable } => {
+                    let network = self.network(uri)?;
+                    if let Some((remote, handle, _)) = connection.take() {
+                        if reusable && network.idle.is_none() {
+                            network.idle = Some(IdleConnection { remote, handle });
+                        } else {
+                            network.stack.tcp_close(handle);
+                        }
+                    }
+                    continue;
+                }
+                http::Action::Finished => {
+                    break download.result().unwrap_or_else(|| Err(errors::TIMEOUT.of(uri.redacted())));
+                }
+                http::Action::Wait { until } | http::Action::Transfer { until } => until,
+            };
+            if let (Some((_, handle, _)), Self { network: Some(network), memory, .. }) = (connection, &mut *self) {
+                transfer(network, handle, &mut download, &mut job.target.writer(memory), now);
+            }
+            job.show(download.received(), download.total(), now, &mut self.screen);
+            let name = || download.uri().redacted();
+            let round = self.round(until).and_then(|now| job.check(&name(), download.received(), now).map(|()| now));
+            match round {
+                Ok(later) => now = later,
+                Err(error) => break Err(error),
+            }
+        };
+        if let (Some((_, handle, _)), Some(network)) = (connection, &mut self.network) {
+            network.stack.tcp_abort(handle);
+        }
+        let length = result?;
+        if download.has_surplus() {
+            let name = download.uri().redacted();
+            say!(self.screen, "Warning: {name} is {length} bytes long by its header, and the server sent more");
+        }
+        Ok(download.uri().clone())
+    }
+
+    /// A connection to the server of `uri`: the one that is kept open, unless it must be `fresh`, or a new one, when
+    /// it is established.
+    fn connect(
+        &mut self,
+        uri: &Uri,
+        port: u16,
+        fresh: bool,
+        job: &mut Job,
+    ) -> Result<(SocketAddrV4, net::TcpHandle, bool), Error> {
+        let server = self.resolve(uri, job)?;
+        let remote = SocketAddrV4::new(server, port);
+        let network = self.network(uri)?;
+        if let Some(idle) = network.idle.take() {
+            if idle.remote == remote && !fresh && network.stack.tcp_state(idle.handle) == Ok(TcpState::Established) {
+                return Ok((remote, idle.handle, true));
+            }
+            network.stack.tcp_close(idle.handle);
+        }
+        let handle = network.stack.tcp_connect(remote, TCP_RECEIVE_CAPACITY, hw::clock::now())?;
+        let since = hw::clock::now();
+        let mut countdown = Countdown::new(&format!("Connecting to {remote}"), since + net::CONNECT_TIMEOUT);
+        let settled = self.run_until(since + CONNECT_LIMIT, |machine, now| {
+            job.show_wait(&mut countdown, since, now, &mut machine.screen);
+            let network = machine.network.as_mut()?;
+            match network.stack.tcp_state(handle) {
+                Ok(TcpState::Connecting) => job.check(&uri.redacted(), 0, now).err().map(Err),
+                Ok(_) => Some(Ok(())),
+                Err(error) => Some(Err(explain(network, error))),
+            }
+        });
+        self.screen.draw(&countdown.clear());
+        match settled.and_then(|settled| settled.unwrap_or_else(|| Err(errors::TIMEOUT.of(uri.redacted())))) {
+            Ok(()) => Ok((remote, handle, false)),
+            Err(error) => {
+                if let Some(network) = &mut self.network {
+                    network.stack.tcp_abort(handle);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// The address of the server that `uri` names.
+    fn resolve(&mut self, uri: &Uri, job: &mut Job) -> Result<Ipv4Addr, Error> {
+        let name = uri.host();
+        let seed = hw::clock::noise();
+        let now = hw::clock::now();
+        let network = self.network(uri)?;
+        let (servers, search) = network.resolvers();
+        let mut resolver = dns::Resolver::new(name, &servers, &search, seed, now);
+        if let dns::State::Found(addresses) = resolver.state() {
+            return addresses.first().copied().ok_or_else(|| errors::NO_ADDRESS.of(name));
+        }
+        let port = resolver.source_port();
+        let socket = network.stack.udp_open(port, DNS_RECEIVE_CAPACITY)?;
+        let since = now;
+        let mut countdown = Countdown::new(&format!("Looking up {name}"), since + dns::TOTAL_TIME);
+        let mut now = now;
+        let result = loop {
+            let Some(network) = &mut self.network else { break Err(errors::NO_ADDRESS.of(name)) };
+            let mut take = |from: SocketAddrV4, data: &[u8]| {
+                resolver.input(now, (*from.ip(), from.port()), port, data);
+            };
+            while network.stack.udp_receive(socket, &mut take) {}
+            let mut buffer = [0; dns::OUTPUT_CAPACITY];
+            while let Some(packet) = resolver.output(now, &mut buffer) {
+                let data = buffer.get(..packet.length).unwrap_or_default();
+                network.stack.udp_send(socket, SocketAddrV4::new(packet.destination, packet.destination_port), data);
+            }
+            match resolver.state() {
+                dns::State::Found(addresses) => {
+                    break addresses.first().copied().ok_or_else(|| errors::NO_ADDRESS.of(name));
+                }
+                dns::State::Failed(error) => break Err(error.clone()),
+                dns::State::Running { .. } => {}
+            }
+            job.show_wait(&mut countdown, since, now, &mut self.screen);
+            let due = resolver.deadline().unwrap_or(now);
+            match self.round(due).and_then(|now| job.check(name, 0, now).map(|()| now)) {
+                Ok(later) => now = later,
+                Err(error) => break Err(error),
+            }
+        };
+        self.screen.draw(&countdown.clear());
+        if let Some(network) = &mut self.network {
+            network.stack.udp_close(socket);
+        }
+        result
+    }
+}
+
+/// A wait is shown when it takes longer than this.
+const WONDER: Duration = Duration::from_secs(1);
+
+/// The longest time that a connection may take; the stack gives up earlier.
+const CONNECT_LIMIT: Duration = Duration::from_secs(30);
+
+/// Moves bytes between a connection and a download.
+fn transfer(
+    network: &mut Network,
+    handle: net::TcpHandle,
+    download: &mut http::Download,
+    sink: &mut dyn base::Sink,
+    now: Instant,
+) {
+    let mut buffer = [0; 1024];
+    loop {
+        let length = download.output(now, &mut buffer);
+        if length == 0 {
+            break;
+        }
+        // Requests are shorter than the send buffer, which is empty before each.
+        network.stack.tcp_send(handle, buffer.get(..length).unwrap_or_default());
+    }
+    network.stack.tcp_receive(handle, &mut |data| {
+        download.input(now, data, sink);
+        data.len()
+    });
+    match network.stack.tcp_state(handle) {
+        Ok(TcpState::PeerClosed | TcpState::Closed) => download.end_of_stream(now),
+        Ok(TcpState::Connecting | TcpState::Established) => {}
+        Err(error) => download.lost(now, explain(network, error)),
+    }
+}
+
+/// Adds to an error of a wait what is known about the reason.
+fn explain(network: &Network, error: Error) -> Error {
+    match network.stack.unanswered_neighbour() {
+        Some(neighbour) => {
+            let object: String = format!("{} (no answer to ARP for {neighbour})", error.object());
+            error.named(object)
+        }
+        None => error,
+    }
+}
+
+fn low_half(value: u64) -> u32 {
+    (value & 0xffff_ffff) as u32
+}

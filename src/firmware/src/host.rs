@@ -1,0 +1,166 @@
+//! The world as script commands see it.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use base::{Duration, Error, Instant};
+use console::{Edited, Key};
+use image::{Format, RECOGNISE_LENGTH, recognise};
+use script::{Fetch, Fetched, Handle, Host, ImageId, Images, Type, working_uri};
+use settings::Tree;
+use uri::Uri;
+
+use crate::errors;
+use crate::fetch::Manner;
+use crate::machine::Machine;
+
+/// What `imgstat` calls a Linux kernel.
+pub(crate) const BZIMAGE: &str = "bzImage";
+
+impl Machine {
+    /// Takes a download into the store, and says what it is.
+    pub(crate) fn fetched(&mut self, pages: hw::memory::Pages, uri: &str, name: String) -> Fetched {
+        let bytes = pages.bytes();
+        let size = bytes.len() as u64;
+        let kind = match recognise(bytes.get(..RECOGNISE_LENGTH).unwrap_or(bytes)) {
+            Format::Script => Type::Script,
+            Format::BzImage => Type::Program(BZIMAGE),
+            Format::Own(_) | Format::Raw => Type::Data,
+        };
+        Fetched { uri: uri.into(), name, kind, size, handle: self.store.add(pages) }
+    }
+
+    /// The next key, waiting for it until `deadline`.
+    fn key(&mut self, deadline: Instant) -> Result<Option<Key>, Error> {
+        self.run_until(deadline, |machine, _| {
+            let key = machine.keyboard.take()?;
+            console::bios_key(key.scan_code, key.ascii)
+        })
+    }
+
+    /// The bytes that an initrd may have beside those that are here, if a kernel was chosen.
+    fn initrd_limit(&self) -> Option<u64> {
+        let kernel = self.images.image(self.images.selected()?)?;
+        let bytes = self.store.bytes(kernel.handle);
+        let header = image::bzimage::Header::parse(&kernel.name, bytes, bytes.len() as u64).ok()?;
+        let command_line = core::str::from_utf8(&kernel.command_line).unwrap_or_default();
+        let usual = header.usual_place();
+        let exclusions = [usual, header.runtime(usual)];
+        let budget = image::budget(self.memory.map(), header.initrd_ceiling(command_line), &exclusions);
+        let taken = self.images.registered().filter(|image| image.id() != kernel.id()).map(|image| image.size);
+        Some(budget.saturating_sub(taken.sum()))
+    }
+}
+
+const NEVER: Instant = Instant::from_micros(u64::MAX);
+
+impl Host for Machine {
+    fn settings(&mut self) -> &mut Tree {
+        &mut self.settings
+    }
+
+    fn images(&mut self) -> &mut Images {
+        &mut self.images
+    }
+
+    fn print(&mut self, text: &[u8]) {
+        self.screen.print(text);
+    }
+
+    fn say(&mut self, text: &[u8]) {
+        self.screen.say(text);
+    }
+
+    fn report(&mut self, error: &Error) {
+        self.screen.error(error);
+    }
+
+    fn poll(&mut self) -> Result<(), Error> {
+        self.round(Instant::ZERO).map(drop)
+    }
+
+    fn read_line(&mut self, prompt: &str) -> Result<Vec<u8>, Error> {
+        let mut editor = core::mem::take(&mut self.editor);
+        let begin = editor.begin(prompt, b"");
+        self.screen.draw(&begin);
+        let result = loop {
+            match self.key(NEVER) {
+                Ok(Some(key)) => {
+                    let (text, edited) = editor.key(key);
+                    self.screen.draw(&text);
+                    match edited {
+                        Edited::Going => {}
+                        Edited::Entered => break Ok(editor.line().to_vec()),
+                        Edited::Cancelled => break Err(script::errors::CANCELLED.error()),
+                    }
+                }
+                Ok(None) => {}
+                Err(error) => break Err(error),
+            }
+        };
+        self.screen.draw("\r\n");
+        self.editor = editor;
+        result
+    }
+
+    fn prompt(&mut self, text: &[u8], _: Option<u32>, timeout: Option<Duration>) -> Result<Option<u32>, Error> {
+        self.screen.print(text);
+        let deadline = timeout.map_or(NEVER, |timeout| hw::clock::now() + timeout);
+        let key = self.key(deadline);
+        self.screen.print(b"\n");
+        Ok(key?.map(Key::code))
+    }
+
+    fn sleep(&mut self, time: Duration) -> Result<(), Error> {
+        self.run_until(hw::clock::now() + time, |_, _| None::<()>).map(drop)
+    }
+
+    fn cards(&mut self) -> Vec<String> {
+        self.network.iter().map(|_| "net0".into()).collect()
+    }
+
+    fn configure(&mut self, _: &str, _: Option<&str>, timeout: Option<Duration>) -> Result<(), Error> {
+        self.dhcp(timeout)
+    }
+
+    fn fetch(&mut self, request: &Fetch<'_>) -> Result<Fetched, Error> {
+        let uri = match working_uri(&self.settings) {
+            Some(base) => Uri::parse(&base)?.join(request.uri)?,
+            None => Uri::parse(request.uri)?,
+        };
+        let limit = self.initrd_limit();
+        let manner = Manner { quiet: request.quiet, timeout: request.timeout, patience: None, limit };
+        let (pages, uri) = self.download(&uri, manner)?;
+        let name = uri.file_name().unwrap_or_default();
+        Ok(self.fetched(pages, uri.as_str(), name))
+    }
+
+    fn content(&self, handle: Handle) -> &[u8] {
+        self.store.bytes(handle)
+    }
+
+    fn release(&mut self, handle: Handle) {
+        if let Some(pages) = self.store.remove(handle) {
+            self.memory.free(pages);
+        }
+    }
+
+    fn execute(&mut self, id: ImageId) -> Result<(), Error> {
+        let image = self.images.image(id).ok_or_else(|| errors::GONE.of("the image"))?;
+        match image.kind {
+            Type::Program(BZIMAGE) => self.boot_linux(id),
+            _ => Err(errors::CANNOT_START.of(image.name.as_str())),
+        }
+    }
+
+    fn power_off(&mut self) -> Result<(), Error> {
+        self.close_network();
+        hw::power::power_off();
+        Err(errors::POWER.error())
+    }
+
+    fn reboot(&mut self, warm: bool) -> Result<(), Error> {
+        self.close_network();
+        hw::power::reboot(warm)
+    }
+}
+

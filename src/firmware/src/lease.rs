@@ -1,0 +1,212 @@
+//! DHCP: the exchange, joining it, and what a lease means for the rest of the machine.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use base::{Duration, Error, Instant};
+use console::{Countdown, Table};
+use dhcp::{Lease, Packet};
+use settings::{Kind, Scope, Source, Tag, Tree};
+
+use crate::errors;
+use crate::machine::Machine;
+use crate::screen::say;
+
+/// Features of this build, as tags inside option 175: PXE extensions, HTTP, TFTP, DNS, bzImage.
+const FEATURES: &[u8] = &[0x13, 0x15, 0x17, 0x18];
+/// How long servers are looked for behind a switch port that is seen to be blocked (field note B1).
+const BLOCKED_TOTAL: Duration = Duration::from_secs(180);
+/// A wait is shown when it takes longer than this.
+const WONDER: Duration = Duration::from_millis(1500);
+
+impl Machine {
+    /// Begins a DHCP exchange in the background, unless one runs already.
+    pub(crate) fn start_dhcp(&mut self, total: Option<Duration>) -> Result<(), Error> {
+        let uuid = crate::smbios::uuid();
+        let cached = self.vendor.as_ref().map(|vendor| &vendor.cached);
+        let Some(network) = &mut self.network else { return Err(errors::NO_CARD.of("none was found")) };
+        if network.exchange.is_some() {
+            return Ok(());
+        }
+        let mut config = dhcp::Config::new(network.mac(), hw::clock::noise());
+        config.uuid = uuid;
+        config.features = FEATURES;
+        config.version = [2, 0, 0];
+        let identity = nic::Nic::identity(network.port.nic());
+        config.pci = identity.pci.map(|pci| (pci.vendor, pci.device));
+        if let Some(cached) = cached {
+            if let Some(discover) = &cached.discover {
+                config.adopt(discover);
+            }
+            let own = dhcp::lease::cached_boot_file(cached.ack.as_deref(), cached.reply.as_deref(), config.mac);
+            config.own_file = own.map(|file| file.name);
+            config.requested_address =
+                cached.ack.as_deref().and_then(Packet::parse).map(|ack| ack.your_address());
+        }
+        if let Some(total) = total {
+            config.total = total;
+        }
+        network.start_exchange(config, hw::clock::now())
+    }
+
+    /// Waits for the exchange that runs, until `deadline` at the latest, and tells what it waits for. None if it
+    /// goes on still.
+    pub(crate) fn await_dhcp(&mut self, deadline: Option<Instant>) -> Result<Option<Result<Lease, Error>>, Error> {
+        let since = hw::clock::now();
+        let mut shown: Option<(String, Countdown)> = None;
+        let mut reason = None;
+        let answer = self.run_until(deadline.unwrap_or(Instant::from_micros(u64::MAX)), |machine, now| {
+            let network = machine.network.as_mut()?;
+            if let Some(error) = &network.failure {
+                return Some(Err(error.clone()));
+            }
+            let blocked = network.blocked(now);
+            let exchange = network.exchange.as_mut()?;
+            if blocked.is_some() {
+                exchange.client.extend(BLOCKED_TOTAL);
+            } else if reason.is_some() {
+                exchange.client.hurry(now);
+            }
+            reason = blocked;
+            match exchange.client.state() {
+                dhcp::State::Bound(lease) => return Some(Ok(lease.clone())),
+                dhcp::State::Failed(error) => return Some(Err(error.clone())),
+                dhcp::State::Running { phase, ends, .. } if now.since(since) >= WONDER => {
+                    let text = blocked.unwrap_or(phase);
+                    if shown.as_ref().is_none_or(|(before, _)| before != text) {
+                        shown = Some((text.to_string(), Countdown::new(&format!("DHCP: {text}"), ends)));
+                    }
+                    let line = shown.as_mut().and_then(|(_, countdown)| countdown.update(now));
+                    machine.screen.draw(&line.unwrap_or_default());
+                }
+                dhcp::State::Running { .. } => {}
+            }
+            None
+        });
+        if let Some((_, mut countdown)) = shown {
+            self.screen.draw(&countdown.clear());
+        }
+        answer
+    }
+
+    /// Takes the result of the exchange: shows who offered what if that is not plain, and uses the lease.
+    pub(crate) fn apply_exchange(&mut self, lease: Lease) -> Result<(), Error> {
+        if let Some(network) = &mut self.network {
+            let offers = network.exchange.as_ref().map(|exchange| exchange.client.offers());
+            if let Some(table) = offers.and_then(offers_table) {
+                self.screen.say(table.as_bytes());
+            }
+            network.end_exchange();
+        }
+        self.apply_lease(lease)
+    }
+
+    /// Uses a lease, and makes it known to scripts.
+    pub(crate) fn apply_lease(&mut self, lease: Lease) -> Result<(), Error> {
+        let Some(network) = &mut self.network else { return Err(errors::NO_CARD.of("none was found")) };
+        publish(&mut self.settings, &lease);
+        let gateway = lease.routes.iter().find(|route| route.prefix_length == 0);
+        let gateway = gateway.map(|route| format!(" gw {}", route.gateway)).unwrap_or_default();
+        say!(self.screen, "net0: {}/{}{gateway}, from {}", lease.address, lease.prefix_length, lease.server);
+        network.apply(lease)
+    }
+
+    /// The `dhcp` command: joins the exchange that runs or begins one, and applies it whole.
+    pub(crate) fn dhcp(&mut self, timeout: Option<Duration>) -> Result<(), Error> {
+        self.start_dhcp(timeout)?;
+        let deadline = timeout.map(|timeout| hw::clock::now() + timeout);
+        let result = self.await_dhcp(deadline)?;
+        let result = result.unwrap_or_else(|| Err(errors::TIMEOUT.of("dhcp")));
+        match result {
+            Ok(lease) => self.apply_exchange(lease),
+            Err(error) => {
+                if let Some(network) = &mut self.network {
+                    network.end_exchange();
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Who offered what, if several did.
+fn offers_table(offers: &[dhcp::Offer]) -> Option<String> {
+    if offers.len() < 2 {
+        return None;
+    }
+    let mut table = Table::new(&["server", "address", "file", "", "why"]);
+    for offer in offers {
+        let address = offer.address.map_or_else(|| "proxy".to_string(), |address| address.to_string());
+        let chosen = if offer.chosen { "won" } else { "lost" };
+        table.row(&[&offer.server.to_string(), &address, &offer.file, chosen, offer.reason]);
+    }
+    Some(table.render())
+}
+
+/// Makes a lease known as settings.
+fn publish(settings: &mut Tree, lease: &Lease) {
+    let boot = lease.boot.as_ref();
+    let boot_file = |named| boot.filter(|boot| boot.named == named).map(|boot| boot.name.clone().into_bytes());
+    if let Ok(block) = settings.block(b"net0.dhcp") {
+        let file = boot_file(dhcp::Named::ByLease);
+        settings.set_source(block, Scope::Dhcp, Some(Box::new(PacketSource { packet: lease.ack.clone(), file })));
+    }
+    if let Ok(block) = settings.block(b"proxydhcp") {
+        let file = boot_file(dhcp::Named::ByProxy);
+        let source = lease.proxy.clone().map(|packet| Box::new(PacketSource { packet, file }) as Box<dyn Source>);
+        settings.set_source(block, Scope::Dhcp, source);
+    }
+}
+
+/// A packet as a holder of settings.
+struct PacketSource {
+    packet: Packet,
+    /// The boot file, from wherever in the packet it was.
+    file: Option<Vec<u8>>,
+}
+
+/// Inside option 175, scripts find the address and the server of the packet's fixed fields (settings `ip` and
+/// `next-server`).
+const ENCAPSULATED: u8 = 175;
+const YOUR_ADDRESS: u8 = 2;
+const NEXT_SERVER: u8 = 3;
+
+impl Source for PacketSource {
+    fn value(&self, tag: Tag) -> Option<Vec<u8>> {
+        let is_set = |address: &core::net::Ipv4Addr| !address.is_unspecified();
+        match tag.dhcp()? {
+            (ENCAPSULATED, Some(YOUR_ADDRESS)) => {
+                Some(self.packet.your_address()).filter(is_set).map(|address| address.octets().to_vec())
+            }
+            (ENCAPSULATED, Some(NEXT_SERVER)) => {
+                Some(self.packet.next_server()).filter(is_set).map(|address| address.octets().to_vec())
+            }
+            (dhcp::packet::tag::BOOT_FILE, None) => {
+                let name = || Some(self.packet.file_name().into_bytes()).filter(|name| !name.is_empty());
+                self.file.clone().or_else(name)
+            }
+            (tag, Some(inner)) => self.packet.option(&[tag, inner]).map(|value| value.into_owned()),
+            (tag, None) => self.packet.option(&[tag]).map(|value| value.into_owned()),
+        }
+    }
+}
+
+/// What is known of the card, for scripts.
+pub(crate) fn publish_card(settings: &mut Tree, identity: &nic::Identity) {
+    let Ok(block) = settings.block(b"net0") else { return };
+    settings.set_latest(Some(block));
+    settings.publish(block, b"ifname", Kind::String, Some(b"net0"));
+    settings.publish(block, b"mac", Kind::Hex, Some(&identity.mac.0));
+    settings.publish(block, b"hwaddr", Kind::Hex, Some(&identity.permanent_mac.0));
+    settings.publish(block, b"chip", Kind::String, Some(identity.driver.as_bytes()));
+    settings.publish(block, b"linktype", Kind::String, Some(b"Ethernet"));
+    if let Some(pci) = identity.pci {
+        settings.publish(block, b"bustype", Kind::String, Some(b"PCI"));
+        let location = u32::from(pci.bus_device_function).to_be_bytes();
+        settings.publish(block, b"busloc", Kind::Uint32, Some(&location));
+        let [a, b] = pci.vendor.to_be_bytes();
+        let [c, d] = pci.device.to_be_bytes();
+        settings.publish(block, b"busid", Kind::HexRaw, Some(&[1, a, b, c, d]));
+    }
+}

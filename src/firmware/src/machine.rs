@@ -1,0 +1,108 @@
+//! The machine: all parts, and the loop that drives them.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use base::boot_info::BootInfo;
+use base::image_header::ImageHeader;
+use base::{Duration, Error, Instant};
+use console::LineEdit;
+use hw::memory::PhysicalMemory;
+use script::Images;
+use script::errors::CANCELLED;
+use settings::Tree;
+
+use crate::keyboard::{CTRL_B, Keyboard};
+use crate::network::{Network, ROUND};
+use crate::screen::Screen;
+use crate::store::Store;
+use crate::vendor::Vendor;
+
+/// Everything there is. One value, made at start, handed down to whoever acts.
+pub(crate) struct Machine {
+    pub(crate) info: Box<BootInfo>,
+    pub(crate) header: ImageHeader,
+    pub(crate) memory: PhysicalMemory,
+    pub(crate) screen: Screen,
+    pub(crate) keyboard: Keyboard,
+    pub(crate) settings: Tree,
+    pub(crate) images: Images,
+    pub(crate) store: Store,
+    pub(crate) vendor: Option<Vendor>,
+    pub(crate) network: Option<Network>,
+    pub(crate) editor: LineEdit,
+    /// What was tried to boot, and what came of it.
+    pub(crate) tried: Vec<(String, String)>,
+    /// Ctrl-B asks for a shell now.
+    pub(crate) shell_key: bool,
+    last_window: Instant,
+}
+
+/// The longest time in which interrupts are not let in.
+const WINDOW_INTERVAL: Duration = Duration::from_millis(40);
+
+impl Machine {
+    pub(crate) fn new(info: BootInfo, header: ImageHeader, memory: PhysicalMemory) -> Self {
+        Self {
+            info: Box::new(info),
+            header,
+            memory,
+            screen: Screen,
+            keyboard: Keyboard::default(),
+            settings: Tree::new(),
+            images: Images::new(),
+            store: Store::default(),
+            vendor: None,
+            network: None,
+            editor: LineEdit::new(),
+            tried: Vec::new(),
+            shell_key: false,
+            last_window: Instant::ZERO,
+        }
+    }
+
+    /// One round of the loop: the network, the interrupt window, the keyboard. Bounded work; returns at `until` or
+    /// earlier. This is where Ctrl-C is noticed, and nowhere else.
+    pub(crate) fn round(&mut self, until: Instant) -> Result<Instant, Error> {
+        let start = hw::clock::now();
+        let until = until.min(start + ROUND);
+        match &mut self.network {
+            Some(network) => network.step(until),
+            None if start < until => hw::interrupts::nap(),
+            None => {}
+        }
+        let now = hw::clock::now();
+        if now.since(self.last_window) >= WINDOW_INTERVAL {
+            self.last_window = now;
+            hw::interrupts::window();
+        }
+        self.keyboard.poll(now);
+        let asks_for_shell = self.shell_key && self.keyboard.take_if_pressed(CTRL_B);
+        if asks_for_shell || self.keyboard.take_interrupt() {
+            return Err(CANCELLED.error());
+        }
+        Ok(now)
+    }
+
+    /// Runs the loop until `predicate` has an answer, or until `deadline`, when there is none.
+    pub(crate) fn run_until<T>(
+        &mut self,
+        deadline: Instant,
+        mut predicate: impl FnMut(&mut Self, Instant) -> Option<T>,
+    ) -> Result<Option<T>, Error> {
+        loop {
+            let now = self.round(deadline)?;
+            if let Some(answer) = predicate(self, now) {
+                return Ok(Some(answer));
+            }
+            if now >= deadline {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Notes what was tried and how it ended, for the table at the end.
+    pub(crate) fn note(&mut self, what: impl Into<String>, result: impl Into<String>) {
+        self.tried.push((what.into(), result.into()));
+    }
+}

@@ -1,0 +1,130 @@
+//! The network as the firmware uses it: one card, its stack, and the DHCP exchange in the background.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use base::{Duration, Error, Instant, MacAddress};
+use core::net::{Ipv4Addr, SocketAddrV4};
+use dhcp::{Client, Lease};
+use link::Port;
+use net::{Ipv4Config, Stack, TcpHandle, UdpHandle};
+use nic::Nic;
+use undi::{UndiNic, VendorRom};
+
+/// The card and everything above it.
+pub(crate) struct Network {
+    pub(crate) port: Box<Port<UndiNic<VendorRom>>>,
+    pub(crate) stack: Stack,
+    /// The exchange that runs, or whose result nobody has taken yet.
+    pub(crate) exchange: Option<Exchange>,
+    /// The lease that is in use.
+    pub(crate) lease: Option<Lease>,
+    /// A connection to a web server that can carry another request.
+    pub(crate) idle: Option<IdleConnection>,
+    /// The card does not answer any more.
+    pub(crate) failure: Option<Error>,
+}
+
+/// A DHCP exchange and its socket.
+pub(crate) struct Exchange {
+    pub(crate) client: Client,
+    socket: UdpHandle,
+}
+
+/// A connection that waits for the next request to the same server.
+pub(crate) struct IdleConnection {
+    pub(crate) remote: SocketAddrV4,
+    pub(crate) handle: TcpHandle,
+}
+
+/// Datagrams of one exchange that can wait.
+const DHCP_RECEIVE_CAPACITY: usize = 16 * 1024;
+
+impl Network {
+    /// A network on an open card.
+    pub(crate) fn new(nic: UndiNic<VendorRom>, seed: u64, now: Instant) -> Self {
+        let identity = nic.identity();
+        let stack = Stack::new(identity.mac, identity.mtu, seed, now);
+        Self { port: Box::new(Port::new(nic)), stack, exchange: None, lease: None, idle: None, failure: None }
+    }
+
+    /// The card's address.
+    pub(crate) fn mac(&self) -> MacAddress {
+        self.port.nic().identity().mac
+    }
+
+    /// One round: frames, the stack, the exchange. Returns at `until`, or earlier if anything happened.
+    pub(crate) fn step(&mut self, until: Instant) {
+        let now = hw::clock::now();
+        let exchange = self.exchange.as_ref().and_then(|exchange| exchange.client.deadline());
+        let due = [self.stack.deadline(now), exchange].into_iter().flatten().fold(until, Instant::min);
+        if let Err(error) = self.port.poll(now, due) {
+            self.failure.get_or_insert(error);
+        }
+        let now = hw::clock::now();
+        self.stack.poll(now, &mut *self.port);
+        self.step_exchange(now);
+    }
+
+    /// Begins a DHCP exchange, in place of one that runs.
+    pub(crate) fn start_exchange(&mut self, config: dhcp::Config, now: Instant) -> Result<(), Error> {
+        self.end_exchange();
+        let socket = self.stack.udp_open_unbound(dhcp::CLIENT_PORT, DHCP_RECEIVE_CAPACITY)?;
+        self.exchange = Some(Exchange { client: Client::new(config, now), socket });
+        Ok(())
+    }
+
+    /// Gives the exchange up, or forgets its result.
+    pub(crate) fn end_exchange(&mut self) {
+        if let Some(exchange) = self.exchange.take() {
+            self.stack.udp_close(exchange.socket);
+        }
+    }
+
+    fn step_exchange(&mut self, now: Instant) {
+        let Some(Exchange { client, socket, .. }) = self.exchange.as_mut() else { return };
+        let mut take = |from: SocketAddrV4, data: &[u8]| {
+            client.input(now, (*from.ip(), from.port()), dhcp::CLIENT_PORT, data);
+        };
+        while self.stack.udp_receive(*socket, &mut take) {}
+        let mut buffer = [0; dhcp::OUTPUT_CAPACITY];
+        while let Some(packet) = client.output(now, &mut buffer) {
+            let data = buffer.get(..packet.length).unwrap_or_default();
+            let destination = SocketAddrV4::new(packet.destination, packet.destination_port);
+            // What cannot be sent now is sent again by the client's own retries.
+            self.stack.udp_send(*socket, destination, data);
+        }
+    }
+
+    /// Uses the address and routes of a lease.
+    pub(crate) fn apply(&mut self, lease: Lease) -> Result<(), Error> {
+        let is_default = |route: &&dhcp::Route| route.prefix_length == 0;
+        let routes = lease.routes.iter().filter(|route| route.prefix_length != 0);
+        self.stack.configure(Ipv4Config {
+            address: lease.address,
+            prefix_length: lease.prefix_length,
+            gateway: lease.routes.iter().find(is_default).map(|route| route.gateway),
+            routes: routes
+                .map(|route| net::Route {
+                    destination: route.destination,
+                    prefix_length: route.prefix_length,
+                    gateway: route.gateway,
+                })
+                .collect(),
+        })?;
+        self.lease = Some(lease);
+        Ok(())
+    }
+
+    /// The name servers and search list in use.
+    pub(crate) fn resolvers(&self) -> (Vec<Ipv4Addr>, Vec<alloc::string::String>) {
+        self.lease.as_ref().map_or_else(Default::default, |lease| (lease.dns_servers.clone(), lease.search.clone()))
+    }
+
+    /// Why the switch keeps our frames, if it is seen to do so.
+    pub(crate) fn blocked(&self, now: Instant) -> Option<&'static str> {
+        self.port.blocked(now).map(|blocked| blocked.reason.text())
+    }
+}
+
+/// The longest that a round may take without looking at the keyboard.
+pub(crate) const ROUND: Duration = Duration::from_millis(20);

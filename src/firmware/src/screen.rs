@@ -1,0 +1,79 @@
+//! What people see, and what the log keeps.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use base::Error;
+use core::fmt::{self, Write};
+
+/// Prints a line and logs it: `say!(machine.screen, "{} is here", name)`.
+macro_rules! say {
+    ($screen:expr, $($argument:tt)*) => {
+        $screen.line(format_args!($($argument)*))
+    };
+}
+pub(crate) use say;
+
+/// The screen, written to by whole pieces: each costs one downcall.
+#[derive(Debug, Default)]
+pub(crate) struct Screen;
+
+impl Screen {
+    /// Prints a line of ours. What cannot be printed is replaced: names from outside may be in it.
+    pub(crate) fn line(&mut self, text: fmt::Arguments<'_>) {
+        let mut line = String::new();
+        // Formatting into a string fails only where a part says so, and none of ours does.
+        let _ = line.write_fmt(text);
+        self.say(line.as_bytes());
+        self.raw(b"\r\n");
+    }
+
+    /// Prints text of ours, line feeds and all.
+    pub(crate) fn say(&mut self, text: &[u8]) {
+        let clean: Vec<u8> = text.iter().map(|byte| printable(*byte)).collect();
+        self.raw(&with_returns(&clean));
+    }
+
+    /// Prints what a script says, byte for byte.
+    pub(crate) fn print(&mut self, text: &[u8]) {
+        self.raw(&with_returns(text));
+    }
+
+    /// Shows an error: the sentence, and what to try.
+    pub(crate) fn error(&mut self, error: &Error) {
+        say!(self, "{error}");
+        say!(self, "  Try: {}", error.kind().hint);
+    }
+
+    /// Draws a part of a line that changes: it is not logged.
+    pub(crate) fn draw(&mut self, text: &str) {
+        if !text.is_empty() {
+            hw::bios::print(text.as_bytes());
+        }
+    }
+
+    /// Draws the last state of such a line, and logs it.
+    pub(crate) fn keep(&mut self, text: &str) {
+        self.raw(&with_returns(text.as_bytes()));
+    }
+
+    fn raw(&mut self, text: &[u8]) {
+        hw::log::append(text);
+        hw::bios::print(text);
+    }
+}
+
+fn printable(byte: u8) -> u8 {
+    if byte == b'\n' || byte.is_ascii_graphic() || byte == b' ' { byte } else { b'?' }
+}
+
+/// Puts a carriage return before each line feed that has none.
+fn with_returns(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len() + 8);
+    for byte in text {
+        if *byte == b'\n' && out.last() != Some(&b'\r') {
+            out.push(b'\r');
+        }
+        out.push(*byte);
+    }
+    out
+}

@@ -1,0 +1,142 @@
+//! The bytes of images: where downloads go.
+
+use alloc::format;
+use alloc::vec::Vec;
+use base::{Error, PhysRange, Sink};
+use hw::memory::{Pages, PhysicalMemory};
+use script::Handle;
+
+use crate::errors;
+
+/// The content of all images, by handle.
+#[derive(Debug, Default)]
+pub(crate) struct Store {
+    contents: Vec<(Handle, Pages)>,
+    next: u32,
+}
+
+impl Store {
+    /// Takes a finished download.
+    pub(crate) fn add(&mut self, pages: Pages) -> Handle {
+        let handle = Handle(self.next);
+        self.next += 1;
+        self.contents.push((handle, pages));
+        handle
+    }
+
+    /// The bytes of an image; empty if it is gone.
+    pub(crate) fn bytes(&self, handle: Handle) -> &[u8] {
+        self.pages(handle).map(Pages::bytes).unwrap_or_default()
+    }
+
+    /// The pages of an image.
+    pub(crate) fn pages(&self, handle: Handle) -> Option<&Pages> {
+        self.contents.iter().find(|(other, _)| *other == handle).map(|(_, pages)| pages)
+    }
+
+    /// Takes an image out.
+    pub(crate) fn remove(&mut self, handle: Handle) -> Option<Pages> {
+        let place = self.contents.iter().position(|(other, _)| *other == handle)?;
+        Some(self.contents.swap_remove(place).1)
+    }
+
+    /// Takes all pages out, for the boot that needs all memory.
+    pub(crate) fn take_pages(&mut self) -> (Vec<Handle>, Vec<Pages>) {
+        core::mem::take(&mut self.contents).into_iter().unzip()
+    }
+
+    /// Puts back what [`take_pages`](Self::take_pages) took.
+    pub(crate) fn put_pages(&mut self, handles: Vec<Handle>, pages: Vec<Pages>) {
+        self.contents = handles.into_iter().zip(pages).collect();
+    }
+}
+
+/// A download on its way into memory.
+#[derive(Debug, Default)]
+pub(crate) struct Target {
+    pages: Option<Pages>,
+    /// The most bytes that are of use, by what is to become of them.
+    limit: Option<u64>,
+}
+
+impl Target {
+    /// Nothing yet, and at most `limit` bytes to come.
+    pub(crate) fn new(limit: Option<u64>) -> Self {
+        Self { pages: None, limit }
+    }
+
+    /// A sink that puts bytes here.
+    pub(crate) fn writer<'a>(&'a mut self, memory: &'a mut PhysicalMemory) -> Writer<'a> {
+        Writer { target: self, memory }
+    }
+
+    /// Ends the download: gives back what is not needed of its pages.
+    pub(crate) fn finish(mut self, memory: &mut PhysicalMemory) -> Result<Pages, Error> {
+        let mut pages = match self.pages.take() {
+            Some(pages) => pages,
+            None => memory.allocate(1, KERNEL_PLACE).ok_or_else(|| no_room(1, memory))?,
+        };
+        memory.trim(&mut pages);
+        Ok(pages)
+    }
+
+    /// Throws the download away.
+    pub(crate) fn abandon(self, memory: &mut PhysicalMemory) {
+        if let Some(pages) = self.pages {
+            memory.free(pages);
+        }
+    }
+}
+
+/// Where kernels unpack themselves; images are put elsewhere if there is room, so that they need not be moved twice.
+const KERNEL_PLACE: PhysRange = PhysRange::new(1 << 20, 64 << 20);
+
+/// The sink of a download, for as long as bytes are at hand.
+pub(crate) struct Writer<'a> {
+    target: &'a mut Target,
+    memory: &'a mut PhysicalMemory,
+}
+
+impl Sink for Writer<'_> {
+    fn announce(&mut self, length: u64) -> Result<(), Error> {
+        if let Some(limit) = self.target.limit.filter(|limit| length > *limit) {
+            return Err(errors::NO_ROOM.of(format!("it needs {} KiB, there are {} KiB", length >> 10, limit >> 10)));
+        }
+        if let Some(pages) = self.target.pages.take() {
+            self.memory.free(pages);
+        }
+        let pages = self.memory.allocate(length, KERNEL_PLACE);
+        self.target.pages = Some(pages.ok_or_else(|| no_room(length, self.memory))?);
+        Ok(())
+    }
+
+    fn write(&mut self, data: &[u8]) -> Result<(), Error> {
+        if self.target.pages.is_none() {
+            // Nobody knows how long it becomes: all of the largest free range, until it is there.
+            let largest = self.memory.allocate_largest(KERNEL_PLACE.end());
+            let pages = largest.or_else(|| self.memory.allocate_largest(KERNEL_PLACE.start()));
+            self.target.pages = Some(pages.ok_or_else(|| no_room(1, self.memory))?);
+        }
+        let Some(pages) = self.target.pages.as_mut() else { return Ok(()) };
+        let start = pages.length();
+        let end = start + data.len();
+        let Some(room) = pages.room_mut().get_mut(start..end) else {
+            return Err(no_room(end as u64, self.memory));
+        };
+        room.copy_from_slice(data);
+        pages.set_length(end);
+        Ok(())
+    }
+
+    fn restart(&mut self) {
+        if let Some(pages) = self.target.pages.as_mut() {
+            pages.set_length(0);
+        }
+    }
+}
+
+fn no_room(length: u64, memory: &PhysicalMemory) -> Error {
+    let largest = memory.map().largest(PhysRange::new(1 << 20, 4 << 30)).map_or(0, PhysRange::length);
+    let object = format!("it needs {} KiB, there are {} KiB in one piece", length.div_ceil(1024), largest >> 10);
+    errors::NO_ROOM.of(object)
+}
