@@ -1,0 +1,43 @@
+//! DHCP: packets of servers, the packets that the ROM kept, and a whole exchange.
+#![no_main]
+
+use base::{Duration, Instant, MacAddress};
+use dhcp::{Client, Config, Lease, Packet};
+use libfuzzer_sys::fuzz_target;
+use std::net::Ipv4Addr;
+
+const MAC: MacAddress = MacAddress([0x52, 0x54, 0, 0x77, 0, 0x10]);
+
+fuzz_target!(|data: &[u8]| {
+    if let Some(packet) = Packet::parse(data) {
+        let _ = (packet.file_name(), packet.server_name(), packet.is_pxe(), packet.priority());
+        for code in 0..=255 {
+            let _ = (packet.option(&[code]), packet.option(&[43, code]), packet.option(&[175, code]));
+        }
+        assert!(packet.options().count() <= data.len());
+    }
+    let _ = Lease::from_cached(data, Some(data), MAC);
+    let _ = dhcp::lease::cached_boot_file(Some(data), None, MAC);
+    let _ = (dhcp::lease::classless_routes(data), dhcp::lease::search_list(data));
+
+    let mut config = Config::new(MAC, 1);
+    config.adopt(data);
+    let mut now = Instant::ZERO;
+    let mut client = Client::new(config, now);
+    let mut buffer = [0; 1500];
+    for piece in fuzz::pieces(data) {
+        while client.output(now, &mut buffer).is_some() {}
+        let Some((kind, rest)) = piece.split_first() else { continue };
+        // A server answers with our transaction id, whatever else it says.
+        let mut answer = rest.to_vec();
+        if let Some(xid) = answer.get_mut(4..8) {
+            xid.copy_from_slice(&client.xid().to_be_bytes());
+        }
+        let port = if kind & 1 == 0 { 67 } else { 4011 };
+        let server = Ipv4Addr::new(10, 0, 0, kind >> 5);
+        client.input(now, (server, port), 68, &answer);
+        now = now + Duration::from_millis(u64::from(*kind) * 20);
+    }
+    while client.output(now, &mut buffer).is_some() {}
+    let _ = (client.state(), client.lease(), client.offers().len(), client.deadline());
+});

@@ -1,0 +1,101 @@
+//! Scripts: any text as a script, which may chain itself.
+#![no_main]
+
+use base::{Duration, Error};
+use libfuzzer_sys::fuzz_target;
+use script::{Fetch, Fetched, Handle, Host, ImageId, Images, Start, Type, run};
+use settings::Tree;
+
+struct World<'a> {
+    script: &'a [u8],
+    tree: Tree,
+    images: Images,
+    lines_left: u32,
+}
+
+impl World<'_> {
+    fn work(&mut self) -> Result<(), Error> {
+        self.lines_left = self.lines_left.saturating_sub(1);
+        if self.lines_left == 0 { Err(script::errors::CANCELLED.error()) } else { Ok(()) }
+    }
+}
+
+impl Host for World<'_> {
+    fn settings(&mut self) -> &mut Tree {
+        &mut self.tree
+    }
+
+    fn images(&mut self) -> &mut Images {
+        &mut self.images
+    }
+
+    fn print(&mut self, _text: &[u8]) {}
+
+    fn say(&mut self, _text: &[u8]) {}
+
+    fn report(&mut self, error: &Error) {
+        assert!(!error.to_string().is_empty());
+    }
+
+    fn poll(&mut self) -> Result<(), Error> {
+        self.work()
+    }
+
+    fn read_line(&mut self, _prompt: &str) -> Result<Vec<u8>, Error> {
+        self.work().map(|()| b"exit".to_vec())
+    }
+
+    fn prompt(&mut self, _: &[u8], wanted: Option<u32>, _: Option<Duration>) -> Result<Option<u32>, Error> {
+        self.work().map(|()| wanted)
+    }
+
+    fn sleep(&mut self, _time: Duration) -> Result<(), Error> {
+        self.work()
+    }
+
+    fn cards(&mut self) -> Vec<String> {
+        vec!["net0".to_owned()]
+    }
+
+    fn configure(&mut self, _: &str, _: Option<&str>, _: Option<Duration>) -> Result<(), Error> {
+        self.work()
+    }
+
+    fn fetch(&mut self, request: &Fetch<'_>) -> Result<Fetched, Error> {
+        self.work()?;
+        let kind = if request.uri.contains('k') { Type::Program("bzImage") } else { Type::Script };
+        let name = request.uri.rsplit('/').next().unwrap_or_default().to_owned();
+        let uri = format!("http://10.0.0.1/{name}");
+        Ok(Fetched { uri, name, kind, size: self.script.len() as u64, handle: Handle(1) })
+    }
+
+    fn content(&self, _handle: Handle) -> &[u8] {
+        self.script
+    }
+
+    fn release(&mut self, _handle: Handle) {}
+
+    fn execute(&mut self, _image: ImageId) -> Result<(), Error> {
+        self.work()
+    }
+
+    fn power_off(&mut self) -> Result<(), Error> {
+        self.work()
+    }
+
+    fn reboot(&mut self, _warm: bool) -> Result<(), Error> {
+        self.work()
+    }
+}
+
+fuzz_target!(|data: &[u8]| {
+    let mut content = b"#!ipxe\n".to_vec();
+    content.extend_from_slice(data);
+    let mut world = World { script: &content, tree: Tree::new(), images: Images::new(), lines_left: 200 };
+    let (name, uri) = ("autoexec.ipxe".to_owned(), "tftp://10.0.0.1/autoexec.ipxe".to_owned());
+    let size = content.len() as u64;
+    let image = world.images.register(Fetched { uri, name, kind: Type::Script, size, handle: Handle(0) });
+    let _ = run(&mut world, Start::Image(image));
+    let first = data.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let _ = run(&mut world, Start::Line(first));
+});

@@ -1,0 +1,86 @@
+# A quirk for a PXE ROM: one call of the vendor's driver never comes back, with interrupts open.
+#
+# These two sectors stand before an image. The ROM loads both to 0000:7C00 and enters here. We put a handler at the
+# top of base memory, make the !PXE structure point to it, move the image down to where it belongs, and enter it with
+# all registers and the stack as they were.
+
+        .code16
+        .set    SECTORS, 2              # of this stub
+        .set    BASE_MEMORY, 0x413      # BIOS data area: KiB of base memory
+        .set    HANGING_CALL, 0x0008    # PXENV_UNDI_TRANSMIT
+        .set    CHECKSUM, 5             # offsets in !PXE (PXE 2.1, section 3.2)
+        .set    LENGTH, 4
+        .set    ENTRY_POINT, 0x10
+
+        .globl  _start
+_start:
+        pushal
+        pushw   %ds
+        pushw   %es
+        movw    %sp, %bp                # ds, es: 4; pushal: 32; then the return address: 4; then !PXE
+        cld
+
+        xorw    %ax, %ax                # take 1 KiB off the top of base memory
+        movw    %ax, %ds
+        decw    BASE_MEMORY
+        movw    BASE_MEMORY, %ax
+        shlw    $6, %ax
+        movw    %ax, %es
+        movw    $resident, %si
+        xorw    %di, %di
+        movw    $(resident_end - resident), %cx
+        rep movsb
+
+        ldsw    40(%bp), %si            # !PXE
+        movl    ENTRY_POINT(%si), %ecx
+        movl    %ecx, %es:(vendor_entry - resident)
+        movw    $(handler - resident), ENTRY_POINT(%si)
+        movw    %es, ENTRY_POINT + 2(%si)
+        movb    $0, CHECKSUM(%si)
+        movzbw  LENGTH(%si), %cx
+        movw    %si, %di
+        xorb    %al, %al
+1:      subb    (%di), %al
+        incw    %di
+        loop    1b
+        movb    %al, CHECKSUM(%si)
+
+        pushw   %es                     # go on in the resident part: the image will lie here
+        pushw   $(move_image - resident)
+        lretw
+
+resident:
+move_image:
+        movw    $((0x7c00 + SECTORS * 512) >> 4), %ax
+        movw    $(0x7c00 >> 4), %dx
+        movw    $24, %bx                # 24 pieces of 16 KiB: more than any image
+1:      movw    %ax, %ds
+        movw    %dx, %es
+        xorw    %si, %si
+        xorw    %di, %di
+        movw    $(0x4000 / 2), %cx
+        rep movsw
+        addw    $(0x4000 >> 4), %ax
+        addw    $(0x4000 >> 4), %dx
+        decw    %bx
+        jnz     1b
+        popw    %es
+        popw    %ds
+        popal
+        ljmpw   $0, $0x7c00
+
+handler:
+        pushw   %bp
+        movw    %sp, %bp
+        cmpw    $HANGING_CALL, 6(%bp)
+        popw    %bp
+        je      1f
+        ljmpw   *%cs:(vendor_entry - resident)
+1:      sti
+        jmp     1b
+
+vendor_entry:
+        .long   0
+resident_end:
+
+        .org    SECTORS * 512

@@ -1,0 +1,123 @@
+//! Measures our image against Debian's iPXE, in one network, one after the other.
+#![allow(
+    clippy::std_instead_of_core,
+    clippy::std_instead_of_alloc,
+    clippy::indexing_slicing,
+    reason = "this runs on the host, where std is at home and a panic is a failed test"
+)]
+
+use std::fs;
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+use tests::bench::{self, Run, SIZE};
+use tests::failure::{Context, Failure, Result};
+use tests::process::run as run_tool;
+use tests::{namespace, paths};
+
+const HELP: &str = "\
+Measures our undionly.kpxe against the one of Debian's package ipxe, interleaved, in one network.
+
+usage: bench [--bin DIR] [--runs N] [--save]
+
+  --bin DIR   take our image from there (default: bin/)
+  --runs N    so many runs of each (default: 5); medians are printed
+  --save      put the table into BENCHMARKS.md
+
+The network: QEMU's e1000 with its stock ROM; dnsmasq with router advertisements and immediate offers names the
+script to user class iPXE; nginx serves 16 MiB. All facts are read from the frames on the wire and from a plugin
+that counts what the guest's processor does, for both images alike:
+  rate        16 MiB / (last - first frame with data of the download)
+  to script   from the image's first instruction (at 7C00h) to the request that the first script line makes
+  switches    mode switches of the image per frame received in the download (writes of EFER / 2)
+";
+
+/// One run may take so long.
+const BOUND: Duration = Duration::from_secs(300);
+
+/// The argument by which this program starts itself for one run, inside its namespaces.
+const INSIDE: &str = "--inside";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match arguments.as_slice() {
+        [flag, images, plugin] if flag == INSIDE => inside(images, plugin),
+        _ => outside(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("FAILURE {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn inside(images: &str, plugin: &str) -> Result<()> {
+    namespace::end_with_parent();
+    paths::choose_images(images.into());
+    println!("{}", bench::run(plugin.as_ref())?.to_line());
+    Ok(())
+}
+
+fn outside(words: &[String]) -> Result<()> {
+    let (mut runs, mut save) = (5, false);
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let mut value = || words.next().ok_or_else(|| Failure(format!("{word} needs a value")));
+        match word.as_str() {
+            "--help" | "-h" => {
+                print!("{HELP}");
+                return Ok(());
+            }
+            "--bin" => paths::choose_images(fs::canonicalize(value()?).context(word)?),
+            "--runs" => runs = value()?.parse().context(word)?,
+            "--save" => save = true,
+            _ => return Err(Failure(format!("{word} is no option; see --help"))),
+        }
+    }
+    tests::payload::prepare()?;
+    let plugin = tests::counter::build()?;
+    let peer = fs::canonicalize(paths::PEER_IMAGE).context(paths::PEER_IMAGE)?;
+    let peer = peer.parent().unwrap_or(&peer).to_owned();
+    let mut all = [Vec::new(), Vec::new()];
+    for number in 1..=runs {
+        for (images, (name, results)) in
+            [&paths::images(), &peer].into_iter().zip(["ours", "peer"].into_iter().zip(&mut all))
+        {
+            let mut command = namespace::enter(&std::env::current_exe()?)?;
+            command.arg(INSIDE).arg(images).arg(&plugin);
+            let folder = paths::scenario("bench");
+            fs::create_dir_all(&folder).context(folder.display())?;
+            let log = folder.join("rig.log");
+            namespace::run("bench", &mut command, &log, BOUND).context(format!("run {number} of {name}"))?;
+            let said = fs::read_to_string(&log).context(log.display())?;
+            let failed = || Failure(format!("run {number} of {name}; see {}", folder.display()));
+            let run = said.lines().find_map(Run::from_line).ok_or_else(failed)?;
+            println!("run {number} {name}: {}", run.report());
+            results.push(run);
+        }
+    }
+    let [ours, theirs] = all.map(|runs| bench::median(&runs));
+    let table = bench::table(&ours, &theirs);
+    println!("\n{table}");
+    if save {
+        save_table(&table)?;
+    }
+    Ok(())
+}
+
+/// Puts the table between its two marks in `BENCHMARKS.md`, which is made if it is not there.
+fn save_table(table: &str) -> Result<()> {
+    const BEGIN: &str = "<!-- bench: begin -->";
+    const END: &str = "<!-- bench: end -->";
+    let path = paths::root().join("BENCHMARKS.md");
+    let old = fs::read_to_string(&path).unwrap_or_else(|_| format!("# Benchmarks\n\n{BEGIN}\n{END}\n"));
+    let emulator = run_tool(Command::new("/usr/bin/qemu-system-x86_64").arg("--version"))?;
+    let emulator = emulator.lines().next().unwrap_or_default().to_owned();
+    let (head, rest) =
+        old.split_once(BEGIN).ok_or_else(|| Failure(format!("BENCHMARKS.md has no {BEGIN}")))?;
+    let (_, tail) = rest.split_once(END).ok_or_else(|| Failure(format!("BENCHMARKS.md has no {END}")))?;
+    let size = SIZE >> 20;
+    let note = format!("{emulator}, TCG, e1000; {size} MiB by HTTP from nginx; medians.");
+    fs::write(&path, format!("{head}{BEGIN}\n{table}\n{note}\n{END}{tail}")).context(path.display())
+}

@@ -1,0 +1,167 @@
+//! Boots images in an emulator, scenario by scenario.
+#![allow(
+    clippy::std_instead_of_core,
+    clippy::std_instead_of_alloc,
+    clippy::indexing_slicing,
+    reason = "this runs on the host, where std is at home and a panic is a failed test"
+)]
+
+use std::collections::VecDeque;
+use std::fs;
+use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+use tests::failure::{Context, Failure, Result};
+use tests::scenarios::{self, Scenario};
+use tests::{namespace, paths, payload};
+
+const HELP: &str = "\
+Boots images in an emulator against real servers, and says what passed.
+
+usage: boot [--bin DIR] [--jobs N] [--list] [FILTER...]
+
+  FILTER      run the scenarios whose names contain it; `all` runs all of them;
+              without a filter the quick set runs
+  --list      print the names that the filters choose, and run nothing
+  --bin DIR   take the images from there (default: bin/)
+  --jobs N    run so many at once (default: 2)
+
+Each scenario keeps its logs in target/boot/NAME. Needs root, or user namespaces.
+";
+
+/// The argument by which this program starts itself for one scenario, inside its namespaces.
+const INSIDE: &str = "--inside";
+
+struct Arguments {
+    filters: Vec<String>,
+    jobs: usize,
+    list: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [flag, images, name] = arguments.as_slice()
+        && flag == INSIDE
+    {
+        return inside(images, name);
+    }
+    let outcome = parse(&arguments).and_then(|arguments| match arguments {
+        Some(arguments) => run_all(&arguments),
+        None => {
+            print!("{HELP}");
+            Ok(true)
+        }
+    });
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(failure) => {
+            eprintln!("boot: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn parse(words: &[String]) -> Result<Option<Arguments>> {
+    let mut arguments = Arguments { filters: Vec::new(), jobs: 2, list: false };
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let mut value = || words.next().ok_or_else(|| Failure(format!("{word} needs a value")));
+        match word.as_str() {
+            "--help" | "-h" => return Ok(None),
+            "--list" => arguments.list = true,
+            "--jobs" => arguments.jobs = value()?.parse().context(word)?,
+            "--bin" => {
+                let path = fs::canonicalize(value()?).context(word)?;
+                paths::choose_images(path);
+            }
+            flag if flag.starts_with('-') => return Err(Failure(format!("{flag} is no option; see --help"))),
+            filter => arguments.filters.push(filter.to_owned()),
+        }
+    }
+    Ok(Some(arguments))
+}
+
+/// Runs one scenario. Everything here is in namespaces of its own.
+fn inside(images: &str, name: &str) -> ExitCode {
+    namespace::end_with_parent();
+    paths::choose_images(images.into());
+    let Some(scenario) = scenarios::all().into_iter().find(|scenario| scenario.name == name) else {
+        eprintln!("no scenario has the name {name}");
+        return ExitCode::FAILURE;
+    };
+    match (scenario.run)(name) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            println!("FAILURE {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_all(arguments: &Arguments) -> Result<bool> {
+    let chosen = scenarios::chosen(&arguments.filters);
+    if chosen.is_empty() {
+        return Err(Failure::new("no scenario has such a name; `boot --list all` names them"));
+    }
+    if arguments.list {
+        for scenario in &chosen {
+            println!("{:28} {}", scenario.name, scenario.about);
+        }
+        return Ok(true);
+    }
+    payload::prepare()?;
+    let count = chosen.len();
+    let width = chosen.iter().map(|scenario| scenario.name.len()).max().unwrap_or_default();
+    let queue = Mutex::new(VecDeque::from(chosen));
+    let failed: Mutex<Vec<(String, Failure)>> = Mutex::default();
+    thread::scope(|scope| {
+        for _ in 0..arguments.jobs.max(1) {
+            scope.spawn(|| {
+                loop {
+                    let next = lock(&queue).pop_front();
+                    let Some(scenario) = next else { return };
+                    let start = Instant::now();
+                    let verdict = outside(&scenario);
+                    let word = if verdict.is_ok() { "pass" } else { "FAIL" };
+                    let seconds = start.elapsed().as_secs();
+                    println!("{word}  {:width$}  {seconds:4} s  {}", scenario.name, scenario.about);
+                    if let Err(failure) = verdict {
+                        lock(&failed).push((scenario.name, failure));
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    for (name, failure) in &failed {
+        let folder = paths::scenario(name);
+        println!("\n--- {name}: {failure}\n    logs: {}", folder.display());
+        for log in ["serial.log", "qemu.log"] {
+            let bytes = fs::read(folder.join(log)).unwrap_or_default();
+            let transcript = tests::expect::Transcript::default();
+            transcript.add(&bytes);
+            println!("{}", transcript.tail(25));
+        }
+    }
+    println!("\n{} passed, {} failed", count - failed.len(), failed.len());
+    Ok(failed.is_empty())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs one scenario in a process of its own, and ends it at its bound.
+fn outside(scenario: &Scenario) -> Result<()> {
+    let folder = paths::scenario(&scenario.name);
+    // Logs of an earlier run would be taken for this one's.
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).context(folder.display())?;
+    let log = folder.join("rig.log");
+    let program = std::env::current_exe()?;
+    let mut command = namespace::enter(&program)?;
+    command.arg(INSIDE).arg(paths::images()).arg(&scenario.name);
+    namespace::run(&scenario.name, &mut command, &log, Duration::from_secs(scenario.bound))
+}

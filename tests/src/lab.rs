@@ -1,0 +1,177 @@
+//! One scenario's laboratory: its folder, its network, its servers, its machine.
+
+use crate::failure::{Context, Failure, Result, ensure};
+use crate::namespace::{self, SERVER};
+use crate::payload::{self, BigFile, Payload};
+use crate::peer::{Facts, Peer, Rules, Weather};
+use crate::process::Guarded;
+use crate::qemu::{Machine, Options, Wire};
+use crate::servers::{self, Dnsmasq};
+use crate::{paths, text};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The name of the image that most scenarios boot.
+pub const KPXE: &str = "undionly.kpxe";
+/// The image that keeps all of the vendor's stack.
+pub const KKPXE: &str = "undionly.kkpxe";
+/// The script that most scenarios are given, as its URI.
+pub const SCRIPT_URI: &str = "http://10.77.0.1/boot.ipxe";
+
+/// The laboratory. Servers and machine end with it.
+#[derive(Debug)]
+pub struct Lab {
+    folder: PathBuf,
+    payload: Payload,
+    servers: Vec<Guarded>,
+    rules: Rules,
+    peer: Option<Peer>,
+}
+
+impl Lab {
+    /// An empty one: a fresh folder, which becomes the current one, and the wires. The image under test has this
+    /// name.
+    pub fn try_new(name: &str, image: &str) -> Result<Self> {
+        let folder = paths::scenario(name);
+        for part in ["www", "tftp"] {
+            let part = folder.join(part);
+            // What an earlier run served is not to be served again.
+            let _ = fs::remove_dir_all(&part);
+            fs::create_dir_all(&part).context(part.display())?;
+        }
+        std::env::set_current_dir(&folder)?;
+        namespace::build()?;
+        let rules = Rules { image: image.to_owned(), ..Rules::default() };
+        let lab = Self { folder, payload: payload::prepare()?, servers: Vec::new(), rules, peer: None };
+        let path = paths::images().join(image);
+        lab.tftp(image, &fs::read(&path).context(path.display())?)?;
+        lab.link(&lab.payload.kernel, "vmlinuz")?;
+        lab.link(&lab.payload.initrd, "initrd")?;
+        Ok(lab)
+    }
+
+    /// What TFTP serves.
+    pub fn tftp_root(&self) -> PathBuf {
+        self.folder.join("tftp")
+    }
+
+    /// Puts a file where nginx serves it.
+    pub fn www(&self, name: &str, content: &[u8]) -> Result<()> {
+        write(&self.folder.join("www").join(name), content)
+    }
+
+    /// Puts a file where TFTP serves it.
+    pub fn tftp(&self, name: &str, content: &[u8]) -> Result<()> {
+        write(&self.folder.join("tftp").join(name), content)
+    }
+
+    /// Puts the script that DHCP names where nginx serves it.
+    pub fn script(&self, lines: &str) -> Result<()> {
+        self.www("boot.ipxe", format!("#!ipxe\n{lines}\n").as_bytes())
+    }
+
+    /// Lets HTTP and TFTP serve a file that is somewhere else.
+    pub fn link(&self, target: &Path, name: &str) -> Result<()> {
+        for root in ["www", "tftp"] {
+            std::os::unix::fs::symlink(target, self.folder.join(root).join(name)).context(name)?;
+        }
+        Ok(())
+    }
+
+    /// A big file that HTTP and TFTP serve under its own name.
+    pub fn big_file(&self, mebibytes: usize) -> Result<BigFile> {
+        let file = payload::big_file(mebibytes)?;
+        self.link(&file.path, &format!("{mebibytes}M.bin"))?;
+        Ok(file)
+    }
+
+    /// Adds nginx.
+    pub fn nginx(&mut self) -> Result<()> {
+        let server = servers::nginx(&self.folder.join("www"))?;
+        self.servers.push(server);
+        Ok(())
+    }
+
+    /// Adds a dnsmasq.
+    pub fn dnsmasq(&mut self, role: &Dnsmasq<'_>) -> Result<()> {
+        let server = role.start(&self.tftp_root())?;
+        self.servers.push(server);
+        Ok(())
+    }
+
+    /// Adds another running server.
+    pub fn keep(&mut self, server: Guarded) {
+        self.servers.push(server);
+    }
+
+    /// The usual network: nginx, and dnsmasq that gives the image to ROMs and the script by HTTP to user class iPXE.
+    pub fn usual_servers(&mut self) -> Result<()> {
+        self.nginx()?;
+        let image = self.rules.image.clone();
+        self.dnsmasq(&Dnsmasq::Full { rom: Some(&image), ipxe: Some(SCRIPT_URI) })
+    }
+
+    /// The network's weather, once our image runs.
+    pub fn weather(&mut self, weather: Weather) {
+        self.rules.weather = weather;
+    }
+
+    /// DHCP servers fall silent once our image is asked for.
+    pub fn no_dhcp_for_image(&mut self) {
+        self.rules.no_dhcp_for_image = true;
+    }
+
+    /// Switches a machine on.
+    pub fn machine(&mut self, options: &Options) -> Result<Machine> {
+        if options.wire == Wire::Bridge {
+            self.peer = Some(Peer::start(self.rules.clone())?);
+        }
+        Machine::start(options)
+    }
+
+    /// What was seen on the wire.
+    pub fn facts(&self) -> Result<Facts> {
+        self.peer.as_ref().map(Peer::facts).ok_or_else(|| Failure::new("this machine has no peer"))
+    }
+
+    /// A file that a server wrote in the scenario's folder.
+    pub fn log(&self, name: &str) -> Result<String> {
+        fs::read_to_string(self.folder.join(name)).context(name)
+    }
+}
+
+fn write(path: &Path, content: &[u8]) -> Result<()> {
+    fs::write(path, content).context(path.display())
+}
+
+/// The script lines that boot the payload's kernel by HTTP, with `extra` lines before `boot`.
+pub fn boot_lines(extra: &str) -> String {
+    format!(
+        "kernel http://{SERVER}/vmlinuz console=ttyS0,115200 panic=-1 quiet rig=on\n\
+         initrd http://{SERVER}/initrd\n{extra}boot"
+    )
+}
+
+/// Waits for user space and for the machine to switch itself off; then the command line must be as the script had
+/// it.
+pub fn expect_user_space(machine: &mut Machine, seconds: u64) -> Result<()> {
+    machine.expect(text::USER_SPACE, seconds)?;
+    let line = machine.transcript().between("RIG-MARK cmdline=", ";").unwrap_or_default();
+    ensure(line.contains("console=ttyS0,115200panic=-1quietrig=on"), || {
+        format!("the command line was {line:?}")
+    })?;
+    machine.expect_power_off(20)
+}
+
+/// The image with a script inside.
+pub fn embed_script(_image: &[u8], _script: &str) -> Result<Vec<u8>> {
+    Err(Failure::new("not yet"))
+}
+
+/// Whether the kernel saw the file `/rig/NAME` with that digest.
+pub fn check_digest(machine: &Machine, name: &str, sha256: &str) -> Result<()> {
+    let seen = machine.transcript().between(&format!("RIG-MARK file=/rig/{name} sha256="), ";");
+    ensure(seen.as_deref() == Some(sha256), || {
+        format!("/rig/{name} arrived as {}, not as {sha256}", seen.as_deref().unwrap_or("nothing"))
+    })
+}

@@ -1,0 +1,40 @@
+//! Where things are: images to test, cached payloads, and the folder of each scenario.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// The project's root.
+pub fn root() -> PathBuf {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().unwrap_or(tests).to_owned()
+}
+
+/// Cargo's target directory.
+pub fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |path| root().join(path))
+}
+
+/// Where the images under test are: `--bin DIR` of the two programs, else `bin/` of the project.
+pub fn images() -> PathBuf {
+    IMAGES.get().cloned().unwrap_or_else(|| root().join("bin"))
+}
+
+/// Takes the images under test from another folder. The first call counts.
+pub fn choose_images(folder: PathBuf) {
+    let _ = IMAGES.set(folder);
+}
+
+static IMAGES: OnceLock<PathBuf> = OnceLock::new();
+
+/// Where kernels and other files that scenarios share are kept between runs.
+pub fn payload() -> PathBuf {
+    target().join("payload")
+}
+
+/// The folder of one scenario: its servers' files, and its logs.
+pub fn scenario(name: &str) -> PathBuf {
+    target().join("boot").join(name)
+}
+
+/// Debian's iPXE image, the peer of `bench`.
+pub const PEER_IMAGE: &str = "/usr/lib/ipxe/undionly.kpxe";

@@ -1,0 +1,276 @@
+//! The machine: QEMU with SeaBIOS and a network card's stock ROM, its screen on a pipe.
+//!
+//! It runs under TCG always, as KVM cannot run all 16-bit code. With `graphics=off` SeaBIOS sends all text of
+//! INT 10h to the first serial port, where the kernel's console is as well.
+
+use crate::expect::Transcript;
+use crate::failure::{Context, Failure, Result};
+use crate::peer;
+use crate::process::{Guarded, tool};
+use crate::text;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How the machine's card is wired.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wire {
+    /// To `tap0` of the scenario's bridge, through the [`peer`].
+    Bridge,
+    /// To QEMU's built-in servers: TFTP from this folder, and this file named by DHCP.
+    User {
+        /// What TFTP serves.
+        tftp: PathBuf,
+        /// The boot file of every DHCP answer.
+        bootfile: String,
+    },
+}
+
+/// The counter plugin, where a run counts.
+#[derive(Clone, Debug)]
+pub struct Counting {
+    /// The plugin's shared object.
+    pub plugin: PathBuf,
+    /// Where it writes its counters.
+    pub output: PathBuf,
+}
+
+/// The machine to be started.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// QEMU's name of the card's model.
+    pub card: String,
+    /// Memory in MiB.
+    pub memory: u32,
+    /// Its wire.
+    pub wire: Wire,
+    /// The counter plugin.
+    pub counting: Option<Counting>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { card: "e1000".to_owned(), memory: 256, wire: Wire::Bridge, counting: None }
+    }
+}
+
+/// The machine's control socket, relative to the scenario's folder.
+const CONTROL: &str = "control.sock";
+
+/// A running machine. It is switched off when this value ends.
+#[derive(Debug)]
+pub struct Machine {
+    emulator: Guarded,
+    transcript: Arc<Transcript>,
+    place: usize,
+    next_device: bool,
+}
+
+impl Machine {
+    /// Switches it on. It boots from the card, then from a disk that says [`text::NEXT_DEVICE`].
+    pub fn start(options: &Options) -> Result<Self> {
+        std::fs::write("next.img", boot_sector(text::NEXT_DEVICE)).context("next.img")?;
+        let mut command = Command::new(tool("qemu-system-x86_64")?);
+        command.args(arguments(options)).stdin(Stdio::null()).stdout(Stdio::piped());
+        command.stderr(File::create("qemu.log")?);
+        let mut emulator = Guarded::start("qemu-system-x86_64", &mut command)?;
+        let transcript = Arc::new(Transcript::default());
+        let listener = Arc::clone(&transcript);
+        let mut log = File::create("serial.log").context("serial.log")?;
+        let Some(mut serial) = emulator.child().stdout.take() else {
+            return Err(Failure::new("the emulator has no serial port"));
+        };
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(length @ 1..) = serial.read(&mut buffer) {
+                // A full disk shows in the scenario's own report soon enough.
+                let _ = log.write_all(&buffer[..length]);
+                listener.add(&buffer[..length]);
+            }
+            listener.end();
+        });
+        Ok(Self { emulator, transcript, place: 0, next_device: false })
+    }
+
+    /// All that it has said.
+    pub fn transcript(&self) -> &Transcript {
+        &self.transcript
+    }
+
+    /// Waits until it says `wanted`, after what was waited for before.
+    pub fn expect(&mut self, wanted: &str, seconds: u64) -> Result<()> {
+        self.expect_any(&[wanted], seconds).map(drop)
+    }
+
+    /// Waits until it says one of `wanted`; gives which.
+    pub fn expect_any(&mut self, wanted: &[&str], seconds: u64) -> Result<usize> {
+        let fatal: Vec<&str> = match self.next_device {
+            true => text::FATAL.to_vec(),
+            false => text::FATAL.iter().copied().chain([text::NEXT_DEVICE]).collect(),
+        };
+        let fatal = if wanted.contains(&text::NEXT_DEVICE) { text::FATAL } else { &fatal };
+        let (index, place) = self.transcript.wait(self.place, wanted, fatal, Duration::from_secs(seconds))?;
+        self.place = place;
+        self.next_device |= wanted[index] == text::NEXT_DEVICE;
+        if self.transcript.count(text::BIOS_BANNER) > 1 {
+            return Err(Failure::new("the machine was reset"));
+        }
+        Ok(index)
+    }
+
+    /// Waits until it switches itself off.
+    pub fn expect_power_off(&mut self, seconds: u64) -> Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(seconds);
+        while Instant::now() < deadline {
+            if let Some(status) = self.emulator.child().try_wait()? {
+                return if status.success() { Ok(()) } else { Err(Failure(format!("QEMU ended: {status}"))) };
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        Err(Failure(format!("the machine did not switch itself off within {seconds} s")))
+    }
+
+    /// A connection for commands to the emulator.
+    pub fn control(&self) -> Result<Control> {
+        Control::connect()
+    }
+}
+
+fn arguments(options: &Options) -> Vec<String> {
+    let mut arguments: Vec<String> = Vec::new();
+    let mut add = |words: &str| arguments.extend(words.split_whitespace().map(str::to_owned));
+    add("-accel tcg -M pc,graphics=off -cpu max -nodefaults -display none -no-reboot -boot menu=off");
+    add("-serial stdio -monitor none");
+    add(&format!("-m {}", options.memory));
+    add(&format!("-qmp unix:{CONTROL},server=on,wait=off"));
+    match &options.wire {
+        Wire::Bridge => {
+            let dgram = |id: &str, local: &str, remote: &str| {
+                format!(
+                    "-netdev dgram,id={id},local.type=unix,local.path={local},remote.type=unix,remote.path={remote}"
+                )
+            };
+            add(&dgram("n0", peer::MACHINE_SOCKET, peer::MACHINE_PEER_SOCKET));
+            add(&dgram("n1", peer::NETWORK_SOCKET, peer::NETWORK_PEER_SOCKET));
+            add("-netdev tap,id=t0,ifname=tap0,script=no,downscript=no,vnet_hdr=off");
+            add("-netdev hubport,id=h0,hubid=0,netdev=n1 -netdev hubport,id=h1,hubid=0,netdev=t0");
+        }
+        Wire::User { tftp, bootfile } => {
+            add(&format!("-netdev user,id=n0,tftp={},bootfile={bootfile}", tftp.display()));
+        }
+    }
+    add(&format!("-device {},netdev=n0,bootindex=1,mac=52:54:00:77:00:10", options.card));
+    add("-drive if=none,id=d0,format=raw,snapshot=on,file=next.img -device ide-hd,drive=d0,bootindex=2");
+    if let Some(Counting { plugin, output }) = &options.counting {
+        add(&format!("-plugin {},out={},pc=7c00", plugin.display(), output.display()));
+    }
+    arguments
+}
+
+/// A boot sector that prints `text` and stops.
+fn boot_sector(text: &str) -> Vec<u8> {
+    // cld; xor ax,ax; mov ds,ax; mov si,message; next: lodsb; test al,al; jz stop; mov ah,0Eh; mov bx,7;
+    // int 10h; jmp next; stop: hlt; jmp stop
+    let code = [
+        0xfc, 0x31, 0xc0, 0x8e, 0xd8, 0xbe, 0x1a, 0x7c, 0xac, 0x84, 0xc0, 0x74, 0x09, 0xb4, 0x0e, 0xbb, 0x07,
+        0x00, 0xcd, 0x10, 0xeb, 0xf2, 0xf4, 0xeb, 0xfd, 0x90,
+    ];
+    let mut sector = code.to_vec();
+    sector.extend_from_slice(text.as_bytes());
+    sector.extend_from_slice(b"\r\n");
+    sector.resize(510, 0);
+    sector.extend_from_slice(&[0x55, 0xaa]);
+    // A disk of one cylinder; smaller ones confuse geometry guessing.
+    sector.resize(63 * 16 * 512, 0);
+    sector
+}
+
+/// The emulator's control socket (QMP).
+#[derive(Debug)]
+pub struct Control {
+    answers: BufReader<UnixStream>,
+    commands: UnixStream,
+}
+
+impl Control {
+    fn connect() -> Result<Self> {
+        let commands = UnixStream::connect(CONTROL).context(CONTROL)?;
+        commands.set_read_timeout(Some(Duration::from_secs(20)))?;
+        let mut control = Self { answers: BufReader::new(commands.try_clone()?), commands };
+        control.command("{\"execute\":\"qmp_capabilities\"}")?;
+        Ok(control)
+    }
+
+    /// Sends a command and waits for its answer, skipping greetings and events.
+    fn command(&mut self, json: &str) -> Result<String> {
+        writeln!(self.commands, "{json}")?;
+        loop {
+            let mut line = String::new();
+            if self.answers.read_line(&mut line).context("control socket")? == 0 {
+                return Err(Failure::new("the emulator closed its control socket"));
+            }
+            if line.contains("\"error\"") {
+                return Err(Failure(format!("{json}: {line}")));
+            }
+            if line.contains("\"return\"") {
+                return Ok(line);
+            }
+        }
+    }
+
+    /// Presses keys together, by QEMU's names: `["ctrl", "b"]`.
+    pub fn keys(&mut self, keys: &[&str]) -> Result<()> {
+        let keys: Vec<String> =
+            keys.iter().map(|key| format!("{{\"type\":\"qcode\",\"data\":\"{key}\"}}")).collect();
+        let keys = keys.join(",");
+        self.command(&format!("{{\"execute\":\"send-key\",\"arguments\":{{\"keys\":[{keys}]}}}}")).map(drop)
+    }
+
+    /// Types lower-case words, digits, `-`, `/`, `.` and spaces, one key at a time, then Enter.
+    pub fn type_line(&mut self, line: &str) -> Result<()> {
+        for character in line.chars() {
+            let letter = character.to_string();
+            let key = match character {
+                ' ' => "spc",
+                '-' => "minus",
+                '/' => "slash",
+                '.' => "dot",
+                _ => &letter,
+            };
+            self.keys(&[key])?;
+            // A key is held down for 100 ms; the next one must find the buffer's end.
+            thread::sleep(Duration::from_millis(150));
+        }
+        self.keys(&["ret"])
+    }
+
+    /// A picture of the screen as PNG, in the scenario's folder.
+    pub fn picture(&mut self, name: &str) -> Result<()> {
+        let arguments = format!("{{\"filename\":\"{name}\",\"format\":\"png\"}}");
+        self.command(&format!("{{\"execute\":\"screendump\",\"arguments\":{arguments}}}")).map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_device_is_a_boot_sector_with_its_message() {
+        let disk = boot_sector("HELLO");
+        assert_eq!(&disk[510..512], &[0x55, 0xaa]);
+        assert_eq!(usize::from(disk[6]), disk.windows(5).position(|window| window == b"HELLO").unwrap());
+    }
+
+    #[test]
+    fn a_bridged_machine_has_a_tap_and_a_peer() {
+        let arguments = arguments(&Options::default()).join(" ");
+        assert!(arguments.contains("ifname=tap0") && arguments.contains(peer::MACHINE_PEER_SOCKET));
+        assert!(arguments.contains("-device e1000,netdev=n0,bootindex=1"));
+    }
+}

@@ -1,0 +1,171 @@
+//! What goes wrong ends in the right sentence and in the countdown to the next boot device.
+
+use super::Scenario;
+use super::autoboot::expect_ending;
+use crate::failure::{Result, ensure};
+use crate::lab::{KPXE, Lab, SCRIPT_URI, boot_lines, check_digest, expect_user_space};
+use crate::namespace::{ROGUE, SERVER};
+use crate::payload::{Flaw, flawed_kernel};
+use crate::qemu::Options;
+use crate::random::Random;
+use crate::rogue::{Http, Tftp};
+use crate::servers::Dnsmasq;
+use crate::text::{self, Ending};
+
+/// The bound of most: the ROM's start, one failure with its retries, the countdown.
+const BOUND: u64 = 240;
+
+/// The scenarios of this topic.
+pub fn all() -> Vec<Scenario> {
+    let chain = |path: &str| format!("chain {path}");
+    let rogue = |name: &str, about: &str, wanted: Ending, server: fn() -> Http| {
+        Scenario::new(format!("errors-{name}"), about, BOUND, move |name| {
+            server().start_in(name, &format!("chain http://{ROGUE}/file"), wanted)
+        })
+    };
+    let script = |name: &str, about: &str, wanted: Ending, lines: String| {
+        Scenario::new(format!("errors-{name}"), about, BOUND, move |name| fails(name, &lines, wanted))
+    };
+    let kernel = |name: &str, about: &str, wanted: Ending, flaw: Flaw| {
+        Scenario::new(format!("errors-{name}"), about, BOUND, move |name| bad_kernel(name, flaw, wanted))
+    };
+    vec![
+        Scenario::new("errors-no-dhcp", "no DHCP server answers our image", BOUND, no_dhcp).quick(),
+        Scenario::new("errors-no-file", "DHCP names no file", BOUND, no_file),
+        script(
+            "dns",
+            "a host name that nobody knows",
+            text::DNS_UNKNOWN,
+            chain("http://nowhere.rig.test/file"),
+        )
+        .quick(),
+        script(
+            "tftp-missing",
+            "TFTP has no such file",
+            text::TFTP_MISSING,
+            chain(&format!("tftp://{SERVER}/nothing")),
+        )
+        .quick(),
+        Scenario::new("errors-tftp-dies", "the TFTP server dies in the middle", BOUND, |name| {
+            rogue_tftp(name, Tftp::Dies(noise()), text::TFTP_SILENT)
+        }),
+        Scenario::new("errors-tftp-tsize", "TFTP sends more than it announced", BOUND, |name| {
+            rogue_tftp(name, Tftp::MoreThanAnnounced(noise()), text::TFTP_TOO_MUCH)
+        }),
+        rogue("http-dies", "the HTTP server dies in the middle", text::HTTP_DEAD, || Http::Dies(noise()))
+            .quick(),
+        rogue("http-stalls", "the HTTP server falls silent in the middle", text::HTTP_SILENT, || {
+            Http::Stalls(noise())
+        }),
+        rogue("http-403", "HTTP 403", text::HTTP_FORBIDDEN, || Http::Status("403 Forbidden")),
+        rogue("http-404", "HTTP 404", text::HTTP_MISSING, || Http::Status("404 Not Found")).quick(),
+        rogue("http-500", "HTTP 500", text::HTTP_FAILED, || Http::Status("500 Internal Server Error")),
+        rogue("http-redirects", "HTTP redirects without end", text::HTTP_REDIRECTS, || Http::RedirectLoop),
+        rogue("http-short", "a body shorter than announced", text::HTTP_SHORT, || Http::Short(noise())),
+        Scenario::new(
+            "errors-http-long",
+            "a body longer than announced: a warning, and a boot",
+            BOUND,
+            long_body,
+        ),
+        kernel("kernel-truncated", "half a kernel", text::KERNEL_TRUNCATED, Flaw::Truncated).quick(),
+        kernel("kernel-signature", "a kernel without HdrS", text::KERNEL_SIGNATURE, Flaw::NoSignature),
+        kernel("kernel-too-large", "a kernel that does not fit", text::KERNEL_TOO_LARGE, Flaw::TooLarge),
+        script(
+            "command",
+            "a script with an unknown command",
+            text::UNKNOWN_COMMAND,
+            "frobnicate now".to_owned(),
+        ),
+        Scenario::new(
+            "errors-vendor-hang",
+            "a call of the vendor's driver never comes back",
+            BOUND,
+            vendor_hang,
+        )
+        .quick(),
+    ]
+}
+
+/// Half a mebibyte.
+fn noise() -> Vec<u8> {
+    Random::new(5).bytes(512 << 10)
+}
+
+/// The script fails with that sentence, and the machine goes on to the next boot device.
+fn fails(name: &str, lines: &str, wanted: Ending) -> Result<()> {
+    let mut lab = Lab::try_new(name, KPXE)?;
+    lab.script(lines)?;
+    lab.usual_servers()?;
+    ends_in(lab, wanted)
+}
+
+fn ends_in(mut lab: Lab, wanted: Ending) -> Result<()> {
+    let mut machine = lab.machine(&Options::default())?;
+    expect_ending(&mut machine, wanted)
+}
+
+impl Http {
+    fn start_in(self, name: &str, lines: &str, wanted: Ending) -> Result<()> {
+        let mut lab = Lab::try_new(name, KPXE)?;
+        lab.script(lines)?;
+        lab.usual_servers()?;
+        self.start()?;
+        ends_in(lab, wanted)
+    }
+}
+
+fn rogue_tftp(name: &str, server: Tftp, wanted: Ending) -> Result<()> {
+    let mut lab = Lab::try_new(name, KPXE)?;
+    lab.script(&format!("chain tftp://{ROGUE}/file"))?;
+    lab.usual_servers()?;
+    server.start()?;
+    ends_in(lab, wanted)
+}
+
+fn bad_kernel(name: &str, flaw: Flaw, wanted: Ending) -> Result<()> {
+    let mut lab = Lab::try_new(name, KPXE)?;
+    lab.www("broken", &flawed_kernel(flaw)?)?;
+    lab.script(&format!("kernel http://{SERVER}/broken\nboot"))?;
+    lab.usual_servers()?;
+    ends_in(lab, wanted)
+}
+
+fn no_dhcp(name: &str) -> Result<()> {
+    let mut lab = Lab::try_new(name, KPXE)?;
+    lab.dnsmasq(&Dnsmasq::Full { rom: Some(KPXE), ipxe: Some(SCRIPT_URI) })?;
+    lab.no_dhcp_for_image();
+    ends_in(lab, text::NO_DHCP)
+}
+
+fn no_file(name: &str) -> Result<()> {
+    let mut lab = Lab::try_new(name, KPXE)?;
+    lab.dnsmasq(&Dnsmasq::Full { rom: Some(KPXE), ipxe: None })?;
+    ends_in(lab, text::NO_FILE)
+}
+
+fn long_body(name: &str) -> Result<()> {
+    let mut lab = Lab::try_new(name, KPXE)?;
+    let mut body = b"exactly this".to_vec();
+    let announced = body.len();
+    body.extend_from_slice(&[b'!'; 5000]);
+    lab.script(&boot_lines(&format!("initrd http://{ROGUE}/file /rig/note\n")))?;
+    lab.usual_servers()?;
+    Http::Long { body, announced }.start()?;
+    let mut machine = lab.machine(&Options::default())?;
+    machine.expect(text::SURPLUS, 100)?;
+    expect_user_space(&mut machine, 200)?;
+    // echo -n 'exactly this' | sha256sum
+    check_digest(&machine, "note", "3ecb355cac0490f19a6e35b3e0edc14ee524d2e351170ce1907246c91bf0e693")
+}
+
+fn vendor_hang(name: &str) -> Result<()> {
+    let mut lab = Lab::try_new(name, KPXE)?;
+    let image = std::fs::read(crate::paths::images().join(KPXE))?;
+    let quirky = crate::quirk::hanging(&image)?;
+    ensure(quirky.len() > image.len(), || "the quirk is not in the image".to_owned())?;
+    lab.tftp(KPXE, &quirky)?;
+    lab.script("echo RIG-MARK unreachable")?;
+    lab.usual_servers()?;
+    ends_in(lab, text::VENDOR_HANG)
+}

@@ -1,0 +1,87 @@
+//! The scenarios: data and a function each, one file per topic.
+
+pub mod autoboot;
+pub mod cards;
+pub mod errors;
+pub mod servers;
+pub mod transfer;
+
+use crate::failure::Result;
+
+/// What a scenario does, given its name.
+type Run = dyn Fn(&str) -> Result<()> + Send + Sync;
+
+/// One thing that must be seen working.
+pub struct Scenario {
+    /// Its name: topic, then what is special, joined by `-`.
+    pub name: String,
+    /// What it shows, in one line.
+    pub about: String,
+    /// It may take so many seconds.
+    pub bound: u64,
+    /// It belongs to the quick set.
+    pub quick: bool,
+    /// Runs it in its own process.
+    pub run: Box<Run>,
+}
+
+impl Scenario {
+    /// A scenario of the full set.
+    pub fn new(
+        name: impl Into<String>,
+        about: impl Into<String>,
+        bound: u64,
+        run: impl Fn(&str) -> Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        Self { name: name.into(), about: about.into(), bound, quick: false, run: Box::new(run) }
+    }
+
+    /// The same scenario, in the quick set.
+    #[must_use]
+    pub fn quick(self) -> Self {
+        Self { quick: true, ..self }
+    }
+}
+
+/// All scenarios.
+pub fn all() -> Vec<Scenario> {
+    [cards::all(), autoboot::all(), servers::all(), transfer::all(), errors::all()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// The scenarios that the filters choose: names that contain one of them; `all` is the full set, and no filter is
+/// the quick set.
+pub fn chosen(filters: &[String]) -> Vec<Scenario> {
+    let wanted = |scenario: &Scenario| {
+        if filters.is_empty() {
+            return scenario.quick;
+        }
+        filters.iter().any(|filter| filter == "all" || scenario.name.contains(filter.as_str()))
+    };
+    all().into_iter().filter(wanted).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique() {
+        let mut names: Vec<String> = all().into_iter().map(|scenario| scenario.name).collect();
+        let count = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn filters_choose() {
+        let everything = all().len();
+        assert_eq!(chosen(&["all".to_owned()]).len(), everything);
+        let quick = chosen(&[]).len();
+        assert!(quick > 0 && quick < everything);
+        assert_eq!(chosen(&["cards-".to_owned()]).len(), 16);
+    }
+}

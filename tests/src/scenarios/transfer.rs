@@ -1,0 +1,50 @@
+//! Big files arrive bit-exact over UNDI; the kernel's own `sha256sum` is the judge.
+
+use super::Scenario;
+use crate::failure::{Result, ensure};
+use crate::lab::{KPXE, Lab, boot_lines, check_digest, expect_user_space};
+use crate::namespace::SERVER;
+use crate::peer::Weather;
+use crate::qemu::Options;
+
+/// Two of a hundred frames lost, two doubled, two out of order.
+const STORM: Weather = Weather { loss: 20, duplication: 20, reordering: 20, seed: 77 };
+
+/// The scenarios of this topic.
+pub fn all() -> Vec<Scenario> {
+    vec![
+        Scenario::new("transfer-http", "64 MiB by HTTP arrive bit-exact", 300, |name| {
+            transfer(name, "http", 64, Weather::default())
+        })
+        .quick(),
+        Scenario::new("transfer-tftp", "16 MiB by TFTP arrive bit-exact", 300, |name| {
+            transfer(name, "tftp", 16, Weather::default())
+        })
+        .quick(),
+        Scenario::new(
+            "transfer-http-storm",
+            "64 MiB by HTTP through loss, duplication and reordering",
+            600,
+            |name| transfer(name, "http", 64, STORM),
+        ),
+        Scenario::new(
+            "transfer-tftp-storm",
+            "16 MiB by TFTP through loss, duplication and reordering",
+            600,
+            |name| transfer(name, "tftp", 16, STORM),
+        ),
+    ]
+}
+
+fn transfer(name: &str, scheme: &str, mebibytes: usize, weather: Weather) -> Result<()> {
+    let mut lab = Lab::try_new(name, KPXE)?;
+    let file = lab.big_file(mebibytes)?;
+    lab.script(&boot_lines(&format!("initrd {scheme}://{SERVER}/{mebibytes}M.bin /rig/big\n")))?;
+    lab.usual_servers()?;
+    lab.weather(weather);
+    let mut machine = lab.machine(&Options { memory: 512, ..Options::default() })?;
+    expect_user_space(&mut machine, 580)?;
+    check_digest(&machine, "big", &file.sha256)?;
+    let harmed = lab.facts()?.harmed;
+    ensure(weather.loss == 0 || harmed > 500, || format!("the weather harmed {harmed} frames only"))
+}

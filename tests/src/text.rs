@@ -1,0 +1,71 @@
+//! All texts that scenarios wait for, in one place.
+
+/// SeaBIOS begins with this; twice means that the machine was reset.
+pub const BIOS_BANNER: &str = "SeaBIOS (version";
+
+/// Said by the disk behind the network card in the boot order.
+pub const NEXT_DEVICE: &str = "RIG-MARK next-device";
+
+/// Said by the payload's init when user space is up.
+pub const USER_SPACE: &str = "RIG-MARK userspace-up";
+
+/// Said by the firmware when it begins.
+pub const BANNER: &str = "iPXE-compatible";
+
+/// Part of the countdown's line before the firmware gives up.
+pub const COUNTDOWN: &str = "next boot device";
+
+/// Part of the line that says how the shell is reached.
+pub const SHELL_OFFER: &str = "Ctrl-B";
+
+/// The shell's prompt.
+pub const PROMPT: &str = "iPXE>";
+
+/// Part of the warning about a body that is longer than announced.
+pub const SURPLUS: &str = "more than it announced";
+
+/// After these words nothing good can come: exception dumps and panics of the firmware, of the kernel, and of
+/// the BIOS.
+pub const FATAL: &[&str] = &["EXCEPTION", "Kernel panic", "No bootable device"];
+
+/// The ids of the errors one of which must end a scenario.
+pub type Ending = &'static [&'static str];
+
+/// No DHCP server answers our image.
+pub const NO_DHCP: Ending = &[dhcp::errors::NO_ANSWER.id];
+/// The DHCP answer names no file.
+pub const NO_FILE: Ending = &["BOOT-04"];
+/// The DHCP answer names our own image.
+pub const OWN_IMAGE: Ending = &["BOOT-05"];
+/// A name that the DNS server does not know.
+pub const DNS_UNKNOWN: Ending = &[dns::errors::NOT_FOUND.id];
+/// A file that the TFTP server does not have.
+pub const TFTP_MISSING: Ending = &[tftp::errors::NOT_FOUND.id];
+/// A TFTP server that falls silent in the middle.
+pub const TFTP_SILENT: Ending = &[tftp::errors::SERVER_DIED.id];
+/// A TFTP server that sends more than it announced.
+pub const TFTP_TOO_MUCH: Ending = &[tftp::errors::TOO_LONG.id];
+/// An HTTP server that is gone in the middle: no connection is accepted any more.
+pub const HTTP_DEAD: Ending = &[http::errors::SHORT_BODY.id, net::errors::REFUSED.id];
+/// An HTTP server that falls silent in the middle.
+pub const HTTP_SILENT: Ending = &[http::errors::STALLED.id];
+/// HTTP status 403.
+pub const HTTP_FORBIDDEN: Ending = &[http::errors::FORBIDDEN.id];
+/// HTTP status 404.
+pub const HTTP_MISSING: Ending = &[http::errors::NOT_FOUND.id];
+/// HTTP status 500.
+pub const HTTP_FAILED: Ending = &[http::errors::SERVER_FAILED.id];
+/// Redirects without end.
+pub const HTTP_REDIRECTS: Ending = &[http::errors::TOO_MANY_REDIRECTS.id, http::errors::REDIRECT_LOOP.id];
+/// A body that is always shorter than announced.
+pub const HTTP_SHORT: Ending = &[http::errors::SHORT_BODY.id];
+/// Half a kernel.
+pub const KERNEL_TRUNCATED: Ending = &[image::errors::TRUNCATED.id];
+/// A kernel without its signature: it may be refused by its parser, or as a file of no known kind.
+pub const KERNEL_SIGNATURE: Ending = &[image::errors::NO_HEADER.id, script::errors::NOT_EXECUTABLE.id];
+/// A kernel that needs more memory than there is.
+pub const KERNEL_TOO_LARGE: Ending = &[image::errors::NO_INIT_ROOM.id, image::errors::NO_KERNEL_ROOM.id];
+/// A command that does not exist.
+pub const UNKNOWN_COMMAND: Ending = &[script::errors::UNKNOWN_COMMAND.id];
+/// A call of the vendor's driver that does not come back.
+pub const VENDOR_HANG: Ending = &[undi::errors::HANGS.id];
