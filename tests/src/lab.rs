@@ -163,11 +163,6 @@ pub fn expect_user_space(machine: &mut Machine, seconds: u64) -> Result<()> {
     machine.expect_power_off(20)
 }
 
-/// The image with a script inside.
-pub fn embed_script(_image: &[u8], _script: &str) -> Result<Vec<u8>> {
-    Err(Failure::new("not yet"))
-}
-
 /// Whether the kernel saw the file `/rig/NAME` with that digest.
 pub fn check_digest(machine: &Machine, name: &str, sha256: &str) -> Result<()> {
     let seen = machine.transcript().between(&format!("RIG-MARK file=/rig/{name} sha256="), ";");

@@ -47,7 +47,7 @@ pub struct Payload {
     pub initrd: PathBuf,
 }
 
-/// Makes the kernel and the initrd if they are not there.
+/// Makes the kernel and the initrd if they are not there, or not as they should be.
 pub fn prepare() -> Result<Payload> {
     let folder = paths::payload();
     fs::create_dir_all(&folder).context(folder.display())?;
@@ -57,7 +57,10 @@ pub fn prepare() -> Result<Payload> {
     }
     let busybox = tool("busybox")?;
     let busybox = fs::read(&busybox).context(busybox.display())?;
-    write_whole(&payload.initrd, &initrd(&busybox))?;
+    let initrd = initrd(&busybox);
+    if fs::read(&payload.initrd).ok().as_ref() != Some(&initrd) {
+        write_whole(&payload.initrd, &initrd)?;
+    }
     Ok(payload)
 }
 
@@ -128,7 +131,7 @@ fn find(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<PathBuf> {
 
 /// Writes so that another process sees the whole file or none.
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let part = path.with_extension("part");
+    let part = path.with_extension(std::process::id().to_string());
     fs::write(&part, bytes).context(part.display())?;
     fs::rename(&part, path).context(path.display())
 }

@@ -10,7 +10,7 @@ pub const NEXT_DEVICE: &str = "RIG-MARK next-device";
 pub const USER_SPACE: &str = "RIG-MARK userspace-up";
 
 /// Said by the firmware when it begins.
-pub const BANNER: &str = "iPXE-compatible";
+pub const BANNER: &str = ", in Rust, for PC BIOS";
 
 /// Part of the countdown's line before the firmware gives up.
 pub const COUNTDOWN: &str = "next boot device";
@@ -26,7 +26,7 @@ pub const SURPLUS: &str = "more than it announced";
 
 /// After these words nothing good can come: exception dumps and panics of the firmware, of the kernel, and of
 /// the BIOS.
-pub const FATAL: &[&str] = &["EXCEPTION", "Kernel panic", "No bootable device"];
+pub const FATAL: &[&str] = &["met an error of its own", "Kernel panic", "No bootable device"];
 
 /// The ids of the errors one of which must end a scenario.
 pub type Ending = &'static [&'static str];

@@ -18,6 +18,7 @@ pub(crate) enum Kind {
 
 /// Runs the tests of `kind`, or all, that `filters` choose.
 pub(crate) fn test(kind: Option<Kind>, filters: &[String]) -> Result<()> {
+    setup::need(Purpose::Test)?;
     if kind != Some(Kind::Boot) {
         host(filters)?;
     }

@@ -1,7 +1,7 @@
 //! A table of text.
 
 use crate::COLUMNS;
-use crate::text::printable;
+use crate::text::{printable, shortened};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -10,6 +10,9 @@ use alloc::vec::Vec;
 pub struct Table {
     rows: Vec<Vec<String>>,
 }
+
+/// The most characters of a cell that is not the last of its row.
+const CELL: usize = 34;
 
 impl Table {
     /// A table with these headings.
@@ -21,24 +24,37 @@ impl Table {
 
     /// Adds a row. Cells may hold text from the network.
     pub fn row(&mut self, cells: &[&str]) {
-        self.rows.push(cells.iter().map(|cell| printable(cell)).collect());
+        let mut row: Vec<_> = cells.iter().map(|cell| shortened(cell, CELL)).collect();
+        if let (Some(last), Some(cell)) = (row.last_mut(), cells.last()) {
+            *last = printable(cell);
+        }
+        self.rows.push(row);
     }
 
-    /// The table as lines of at most [`COLUMNS`] characters; what is longer is cut off at the right.
+    /// The table as lines of at most [`COLUMNS`] characters. A last cell that is longer goes on below itself; what
+    /// has no room at all is cut off.
     pub fn render(&self) -> String {
         let mut out = String::new();
         for row in &self.rows {
-            let start = out.len();
+            let mut line = String::new();
             for (column, cell) in row.iter().enumerate() {
-                out.push_str(cell);
                 if column + 1 < row.len() {
+                    line.push_str(cell);
                     let width = self.width(column) + 2;
-                    (cell.len()..width).for_each(|_| out.push(' '));
+                    (cell.len()..width).for_each(|_| line.push(' '));
+                    continue;
+                }
+                let indent = line.len();
+                for word in cell.split(' ') {
+                    if line.len() > indent && line.len() + word.len() > COLUMNS {
+                        push_line(&mut out, &mut line);
+                        (0..indent).for_each(|_| line.push(' '));
+                    }
+                    line.push_str(word);
+                    line.push(' ');
                 }
             }
-            out.truncate(start + COLUMNS);
-            out.truncate(out.trim_end_matches(' ').len().max(start));
-            out.push_str("\r\n");
+            push_line(&mut out, &mut line);
         }
         out
     }
@@ -46,6 +62,14 @@ impl Table {
     fn width(&self, column: usize) -> usize {
         self.rows.iter().filter_map(|row| row.get(column)).map(String::len).max().unwrap_or(0)
     }
+}
+
+/// Moves a finished line to the others.
+fn push_line(out: &mut String, line: &mut String) {
+    line.truncate(COLUMNS);
+    out.push_str(line.trim_end_matches(' '));
+    out.push('\n');
+    line.clear();
 }
 
 #[cfg(test)]
@@ -61,11 +85,21 @@ mod tests {
         table.row(&["x\ny"]);
         assert_eq!(
             table.render(),
-            "from        file\r\n\
-             192.0.2.1   undionly.kpxe  our own image\r\n\
-             192.0.2.20                 no file\r\n\
-             x?y\r\n"
+            "from        file\n\
+             192.0.2.1   undionly.kpxe  our own image\n\
+             192.0.2.20                 no file\n\
+             x?y\n"
         );
+    }
+
+    #[test]
+    fn a_long_last_cell_goes_on_below_itself() {
+        let mut table = Table::new(&["tried", "result"]);
+        table.row(&["http://boot.example/", &"word ".repeat(20)]);
+        let lines: Vec<_> = table.render().lines().map(String::from).collect();
+        assert_eq!(lines.len(), 3);
+        assert!(lines[2].starts_with(&" ".repeat(22)) && lines[2].trim_start().starts_with("word"));
+        assert_eq!(lines.concat().matches("word").count(), 20);
     }
 
     proptest! {
@@ -76,7 +110,7 @@ mod tests {
                 table.row(&row.iter().map(String::as_str).collect::<Vec<_>>());
             }
             let out = table.render();
-            prop_assert_eq!(out.lines().count(), rows.len() + 1);
+            prop_assert!(out.lines().count() > rows.len());
             prop_assert!(out.lines().all(|line| line.len() <= COLUMNS));
         }
     }

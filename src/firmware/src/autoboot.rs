@@ -81,7 +81,9 @@ impl Machine {
                     self.note(format!("DHCP from {server}"), error.to_string());
                 }
                 if boot.is_none() {
-                    self.note(format!("DHCP from {server}"), errors::NOTHING_TO_BOOT.of(server.to_string()).to_string());
+                    let error = errors::NOTHING_TO_BOOT.of(server.to_string());
+                    self.screen.error(&error);
+                    self.note(format!("DHCP from {server}"), error.to_string());
                 }
                 for file in [boot, other].into_iter().flatten() {
                     if self.boot_file(&file)? == Outcome::Finished {
@@ -89,7 +91,10 @@ impl Machine {
                     }
                 }
             }
-            Some(Err(error)) => self.note("DHCP", error.to_string()),
+            Some(Err(error)) => {
+                self.screen.error(&error);
+                self.note("DHCP", error.to_string());
+            }
             None => self.note("DHCP", "no answer in 3 s, and a script is here"),
         }
         match autoexec {
@@ -113,7 +118,8 @@ impl Machine {
     fn own_address(&self) -> Option<Uri> {
         let (vendor, network) = (self.vendor.as_ref()?, self.network.as_ref()?);
         let cached = &vendor.cached;
-        let file = dhcp::lease::cached_boot_file(cached.ack.as_deref(), cached.reply.as_deref(), network.mac())?;
+        let file =
+            dhcp::lease::cached_boot_file(cached.ack.as_deref(), cached.reply.as_deref(), network.mac())?;
         address(&file).ok()
     }
 

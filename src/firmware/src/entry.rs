@@ -52,7 +52,7 @@ fn introduce(machine: &mut Machine) {
     if let Some(uuid) = crate::smbios::uuid() {
         machine.settings.publish(builtin, b"uuid", Kind::Guid, Some(&uuid));
     }
-    say!(machine.screen, "\niPXE {VERSION} in Rust, for PC BIOS x86_64: HTTP TFTP DNS bzImage (Ctrl-B for a shell)");
+    say!(machine.screen, "\niPXE {VERSION}, in Rust, for PC BIOS: HTTP TFTP DNS bzImage. Ctrl-B: shell");
     let found = vendor::find(&machine.info).and_then(|(vendor, mut nic)| {
         nic.open()?;
         Ok((vendor, nic))

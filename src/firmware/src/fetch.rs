@@ -53,7 +53,8 @@ impl Job {
     fn show(&mut self, received: u64, total: Option<u64>, now: Instant, screen: &mut Screen) {
         self.received = received;
         if received > 0
-            && let Some(text) = self.progress.as_mut().and_then(|progress| progress.update(now, received, total))
+            && let Some(text) =
+                self.progress.as_mut().and_then(|progress| progress.update(now, received, total))
         {
             screen.draw(&text);
         }
@@ -152,7 +153,9 @@ impl Machine {
             }
             job.show(transfer.received(), transfer.total(), now, &mut self.screen);
             let due = transfer.deadline().unwrap_or(now);
-            let round = self.round(due).and_then(|now| job.check(&uri.redacted(), transfer.received(), now).map(|()| now));
+            let round = self
+                .round(due)
+                .and_then(|now| job.check(&uri.redacted(), transfer.received(), now).map(|()| now));
             match round {
                 Ok(later) => now = later,
                 Err(error) => {
@@ -170,9 +173,16 @@ impl Machine {
     }
 
     /// Sends the last datagram of a transfer that was given up.
-    fn say_farewell(&mut self, transfer: &mut tftp::Transfer, socket: net::UdpHandle, server: Ipv4Addr, now: Instant) {
+    fn say_farewell(
+        &mut self,
+        transfer: &mut tftp::Transfer,
+        socket: net::UdpHandle,
+        server: Ipv4Addr,
+        now: Instant,
+    ) {
         let mut buffer = [0; tftp::MAXIMUM_OUTPUT];
-        if let (Some(network), Some((port, length))) = (&mut self.network, transfer.output(now, &mut buffer)) {
+        if let (Some(network), Some((port, length))) = (&mut self.network, transfer.output(now, &mut buffer))
+        {
             let data = buffer.get(..length).unwrap_or_default();
             network.stack.udp_send(socket, SocketAddrV4::new(server, port), data);
         }
@@ -217,12 +227,15 @@ impl Machine {
                 }
                 http::Action::Wait { until } | http::Action::Transfer { until } => until,
             };
-            if let (Some((_, handle, _)), Self { network: Some(network), memory, .. }) = (connection, &mut *self) {
+            if let (Some((_, handle, _)), Self { network: Some(network), memory, .. }) =
+                (connection, &mut *self)
+            {
                 transfer(network, handle, &mut download, &mut job.target.writer(memory), now);
             }
             job.show(download.received(), download.total(), now, &mut self.screen);
             let name = || download.uri().redacted();
-            let round = self.round(until).and_then(|now| job.check(&name(), download.received(), now).map(|()| now));
+            let round =
+                self.round(until).and_then(|now| job.check(&name(), download.received(), now).map(|()| now));
             match round {
                 Ok(later) => now = later,
                 Err(error) => break Err(error),
@@ -234,7 +247,10 @@ impl Machine {
         let length = result?;
         if download.has_surplus() {
             let name = download.uri().redacted();
-            say!(self.screen, "Warning: {name} is {length} bytes long by its header, and the server sent more");
+            say!(
+                self.screen,
+                "Warning: the server sent more than it announced for {name}; {length} bytes are used"
+            );
         }
         Ok(download.uri().clone())
     }
@@ -252,7 +268,10 @@ impl Machine {
         let remote = SocketAddrV4::new(server, port);
         let network = self.network(uri)?;
         if let Some(idle) = network.idle.take() {
-            if idle.remote == remote && !fresh && network.stack.tcp_state(idle.handle) == Ok(TcpState::Established) {
+            if idle.remote == remote
+                && !fresh
+                && network.stack.tcp_state(idle.handle) == Ok(TcpState::Established)
+            {
                 return Ok((remote, idle.handle, true));
             }
             network.stack.tcp_close(idle.handle);
@@ -306,7 +325,11 @@ impl Machine {
             let mut buffer = [0; dns::OUTPUT_CAPACITY];
             while let Some(packet) = resolver.output(now, &mut buffer) {
                 let data = buffer.get(..packet.length).unwrap_or_default();
-                network.stack.udp_send(socket, SocketAddrV4::new(packet.destination, packet.destination_port), data);
+                network.stack.udp_send(
+                    socket,
+                    SocketAddrV4::new(packet.destination, packet.destination_port),
+                    data,
+                );
             }
             match resolver.state() {
                 dns::State::Found(addresses) => {

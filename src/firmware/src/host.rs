@@ -46,7 +46,8 @@ impl Machine {
         let usual = header.usual_place();
         let exclusions = [usual, header.runtime(usual)];
         let budget = image::budget(self.memory.map(), header.initrd_ceiling(command_line), &exclusions);
-        let taken = self.images.registered().filter(|image| image.id() != kernel.id()).map(|image| image.size);
+        let taken =
+            self.images.registered().filter(|image| image.id() != kernel.id()).map(|image| image.size);
         Some(budget.saturating_sub(taken.sum()))
     }
 }
@@ -102,7 +103,12 @@ impl Host for Machine {
         result
     }
 
-    fn prompt(&mut self, text: &[u8], _: Option<u32>, timeout: Option<Duration>) -> Result<Option<u32>, Error> {
+    fn prompt(
+        &mut self,
+        text: &[u8],
+        _: Option<u32>,
+        timeout: Option<Duration>,
+    ) -> Result<Option<u32>, Error> {
         self.screen.print(text);
         let deadline = timeout.map_or(NEVER, |timeout| hw::clock::now() + timeout);
         let key = self.key(deadline);
@@ -163,4 +169,3 @@ impl Host for Machine {
         hw::power::reboot(warm)
     }
 }
-

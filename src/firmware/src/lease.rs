@@ -39,7 +39,8 @@ impl Machine {
             if let Some(discover) = &cached.discover {
                 config.adopt(discover);
             }
-            let own = dhcp::lease::cached_boot_file(cached.ack.as_deref(), cached.reply.as_deref(), config.mac);
+            let own =
+                dhcp::lease::cached_boot_file(cached.ack.as_deref(), cached.reply.as_deref(), config.mac);
             config.own_file = own.map(|file| file.name);
             config.requested_address =
                 cached.ack.as_deref().and_then(Packet::parse).map(|ack| ack.your_address());
@@ -52,7 +53,10 @@ impl Machine {
 
     /// Waits for the exchange that runs, until `deadline` at the latest, and tells what it waits for. None if it
     /// goes on still.
-    pub(crate) fn await_dhcp(&mut self, deadline: Option<Instant>) -> Result<Option<Result<Lease, Error>>, Error> {
+    pub(crate) fn await_dhcp(
+        &mut self,
+        deadline: Option<Instant>,
+    ) -> Result<Option<Result<Lease, Error>>, Error> {
         let since = hw::clock::now();
         let mut shown: Option<(String, Countdown)> = None;
         let mut reason = None;
@@ -106,9 +110,21 @@ impl Machine {
     pub(crate) fn apply_lease(&mut self, lease: Lease) -> Result<(), Error> {
         let Some(network) = &mut self.network else { return Err(errors::NO_CARD.of("none was found")) };
         publish(&mut self.settings, &lease);
+        let is_news = network.lease.as_ref().is_none_or(|old| {
+            (old.address, old.prefix_length, &old.routes)
+                != (lease.address, lease.prefix_length, &lease.routes)
+        });
         let gateway = lease.routes.iter().find(|route| route.prefix_length == 0);
         let gateway = gateway.map(|route| format!(" gw {}", route.gateway)).unwrap_or_default();
-        say!(self.screen, "net0: {}/{}{gateway}, from {}", lease.address, lease.prefix_length, lease.server);
+        if is_news {
+            say!(
+                self.screen,
+                "net0: {}/{}{gateway}, from {}",
+                lease.address,
+                lease.prefix_length,
+                lease.server
+            );
+        }
         network.apply(lease)
     }
 
@@ -147,14 +163,20 @@ fn offers_table(offers: &[dhcp::Offer]) -> Option<String> {
 /// Makes a lease known as settings.
 fn publish(settings: &mut Tree, lease: &Lease) {
     let boot = lease.boot.as_ref();
-    let boot_file = |named| boot.filter(|boot| boot.named == named).map(|boot| boot.name.clone().into_bytes());
+    let boot_file =
+        |named| boot.filter(|boot| boot.named == named).map(|boot| boot.name.clone().into_bytes());
     if let Ok(block) = settings.block(b"net0.dhcp") {
         let file = boot_file(dhcp::Named::ByLease);
-        settings.set_source(block, Scope::Dhcp, Some(Box::new(PacketSource { packet: lease.ack.clone(), file })));
+        settings.set_source(
+            block,
+            Scope::Dhcp,
+            Some(Box::new(PacketSource { packet: lease.ack.clone(), file })),
+        );
     }
     if let Ok(block) = settings.block(b"proxydhcp") {
         let file = boot_file(dhcp::Named::ByProxy);
-        let source = lease.proxy.clone().map(|packet| Box::new(PacketSource { packet, file }) as Box<dyn Source>);
+        let source =
+            lease.proxy.clone().map(|packet| Box::new(PacketSource { packet, file }) as Box<dyn Source>);
         settings.set_source(block, Scope::Dhcp, source);
     }
 }

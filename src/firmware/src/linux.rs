@@ -25,7 +25,9 @@ impl Machine {
             .images
             .registered()
             .filter(|other| other.id() != id)
-            .map(|other| Ok((range(other.handle)?, String::from_utf8_lossy(&other.command_line).into_owned())))
+            .map(|other| {
+                Ok((range(other.handle)?, String::from_utf8_lossy(&other.command_line).into_owned()))
+            })
             .collect();
         let initrds = initrds?;
 
@@ -43,10 +45,8 @@ impl Machine {
                 return Err(errors::GONE.of(name));
             }
         };
-        let initrds: Vec<_> = initrds
-            .iter()
-            .map(|(image, command_line)| Initrd { image: *image, command_line })
-            .collect();
+        let initrds: Vec<_> =
+            initrds.iter().map(|(image, command_line)| Initrd { image: *image, command_line }).collect();
         let kernel = Kernel { name: &name, image: kernel, command_line: &command_line };
         let plan = match image::plan(&kernel, &initrds, &map, &memory) {
             Ok(plan) => plan,
@@ -59,15 +59,15 @@ impl Machine {
         let size = |range: PhysRange| range.length() >> 10;
         say!(
             self.screen,
-            "Booting {name}: kernel {} KiB at {:#x}, initrds {} KiB at {:#x}, setup at {:#x}; {} KiB of base memory in use",
+            "Booting {name}: kernel {} KiB at {:#x}, initrds {} KiB at {:#x}, setup at {:#x}",
             size(plan.protected_mode),
             plan.protected_mode.start(),
             size(plan.initrds),
             plan.initrds.start(),
             plan.real_mode.start(),
-            hw::low::in_use().div_ceil(1024)
         );
         self.depart();
+        say!(self.screen, "{} KiB of base memory are in use", hw::low::in_use().div_ceil(1024));
         // Nothing of the network is left that could use memory; all pages are held, so this cannot fail.
         let Ok(memory) = self.memory.take_all(pages) else { return Err(errors::GONE.of(name)) };
         let entry = image::execute(&plan, &mut Place(memory));

@@ -10,8 +10,33 @@ fn main() {}
 #[cfg(target_os = "none")]
 extern crate alloc;
 
-macro_rules! bare_metal {
-    ($($module:ident)+) => { $(#[cfg(target_os = "none")] mod $module;)+ };
-}
-
-bare_metal! { autoboot depart entry errors fetch host keyboard lease linux machine network screen smbios store vendor }
+#[cfg(target_os = "none")]
+mod autoboot;
+#[cfg(target_os = "none")]
+mod depart;
+#[cfg(target_os = "none")]
+mod entry;
+#[cfg(target_os = "none")]
+mod errors;
+#[cfg(target_os = "none")]
+mod fetch;
+#[cfg(target_os = "none")]
+mod host;
+#[cfg(target_os = "none")]
+mod keyboard;
+#[cfg(target_os = "none")]
+mod lease;
+#[cfg(target_os = "none")]
+mod linux;
+#[cfg(target_os = "none")]
+mod machine;
+#[cfg(target_os = "none")]
+mod network;
+#[cfg(target_os = "none")]
+mod screen;
+#[cfg(target_os = "none")]
+mod smbios;
+#[cfg(target_os = "none")]
+mod store;
+#[cfg(target_os = "none")]
+mod vendor;

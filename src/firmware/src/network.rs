@@ -117,7 +117,9 @@ impl Network {
 
     /// The name servers and search list in use.
     pub(crate) fn resolvers(&self) -> (Vec<Ipv4Addr>, Vec<alloc::string::String>) {
-        self.lease.as_ref().map_or_else(Default::default, |lease| (lease.dns_servers.clone(), lease.search.clone()))
+        self.lease
+            .as_ref()
+            .map_or_else(Default::default, |lease| (lease.dns_servers.clone(), lease.search.clone()))
     }
 
     /// Why the switch keeps our frames, if it is seen to do so.

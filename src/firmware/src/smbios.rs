@@ -33,7 +33,8 @@ fn find_uuid(mut table: &[u8]) -> Option<[u8; 16]> {
         let formatted = table.get(..usize::from(length)).filter(|part| part.len() >= 4)?;
         if kind == SYSTEM_INFORMATION {
             let uuid = *formatted.get(8..24)?.first_chunk::<16>()?;
-            return Some(uuid).filter(|uuid| uuid.iter().any(|byte| *byte != 0) && uuid.iter().any(|byte| *byte != 0xff));
+            return Some(uuid)
+                .filter(|uuid| uuid.iter().any(|byte| *byte != 0) && uuid.iter().any(|byte| *byte != 0xff));
         }
         if kind == END_OF_TABLE {
             return None;

@@ -100,7 +100,11 @@ pub(crate) struct Writer<'a> {
 impl Sink for Writer<'_> {
     fn announce(&mut self, length: u64) -> Result<(), Error> {
         if let Some(limit) = self.target.limit.filter(|limit| length > *limit) {
-            return Err(errors::NO_ROOM.of(format!("it needs {} KiB, there are {} KiB", length >> 10, limit >> 10)));
+            return Err(errors::NO_ROOM.of(format!(
+                "it needs {} KiB, there are {} KiB",
+                length >> 10,
+                limit >> 10
+            )));
         }
         if let Some(pages) = self.target.pages.take() {
             self.memory.free(pages);
@@ -137,6 +141,7 @@ impl Sink for Writer<'_> {
 
 fn no_room(length: u64, memory: &PhysicalMemory) -> Error {
     let largest = memory.map().largest(PhysRange::new(1 << 20, 4 << 30)).map_or(0, PhysRange::length);
-    let object = format!("it needs {} KiB, there are {} KiB in one piece", length.div_ceil(1024), largest >> 10);
+    let object =
+        format!("it needs {} KiB, there are {} KiB in one piece", length.div_ceil(1024), largest >> 10);
     errors::NO_ROOM.of(object)
 }

@@ -1,7 +1,7 @@
 //! What is booted: the script inside the image, the file that DHCP names, `autoexec.ipxe`, or the next device.
 
 use super::Scenario;
-use crate::failure::{Result, ensure};
+use crate::failure::{Context, Result, ensure};
 use crate::lab::{KPXE, Lab, SCRIPT_URI, boot_lines, expect_user_space};
 use crate::paths;
 use crate::qemu::{Machine, Options};
@@ -65,7 +65,8 @@ fn embedded(name: &str) -> Result<()> {
     let script =
         format!("#!ipxe\necho RIG-MARK embedded\nsleep 4\ndhcp\necho RIG-MARK joined\n{}\n", boot_lines(""));
     let image = std::fs::read(paths::images().join(KPXE))?;
-    lab.tftp(KPXE, &crate::lab::embed_script(&image, &script)?)?;
+    let image = image_variants::assemble::embed_script(&image, script.as_bytes()).context("embedding")?;
+    lab.tftp(KPXE, &image)?;
     lab.usual_servers()?;
     let mut machine = lab.machine(&Options::default())?;
     machine.expect("RIG-MARK embedded", 60)?;
