@@ -7,11 +7,16 @@
 //! Frames are looked for by polling. If none has come 125 ms after the first was sent, the interrupt line is opened
 //! as well (field note A2); after 250 ms UNDI_ISR PROCESS is tried without an interrupt, once for each time that the
 //! card is opened, and kept only if it yields a frame (field note A1).
+//!
+//! A card that has received frames for us and then hears nothing more, whatever is sent, is closed and opened again,
+//! once for each silence (field note A21): a receiver that stopped because its buffers were full may wait for ever.
+//! Seen with QEMU's eepro100, whose RU Resume does not take what has queued up meanwhile.
 
 use crate::abi::{self, Information, InterfaceInfo, NicType, Opcode, Status};
 use crate::control::{RECEIVE_SLOTS, TRANSMIT_SLOTS};
 use crate::errors;
 use crate::find::Memory;
+use crate::quirks;
 use alloc::string::{String, ToString};
 use base::{Duration, Error, Instant, MacAddress, SegOff};
 use nic::{Counters, FRAME_CAPACITY, Identity, Link, Nic, PciIdentity};
@@ -33,6 +38,9 @@ const CALLS: u16 = 512;
 const SILENCE_LINE: Duration = Duration::from_millis(125);
 /// Silence after which PROCESS is tried without OURS.
 const SILENCE_PROCESS: Duration = Duration::from_millis(250);
+/// Silence, and frames sent into it, after which the receiver is taken for stuck.
+const SILENCE_STUCK: Duration = Duration::from_secs(3);
+const SENT_INTO_SILENCE: u16 = 3;
 
 /// What one downcall of the pump is to do.
 #[derive(Clone, Copy, Debug)]
@@ -136,6 +144,7 @@ pub struct UndiNic<R: Rom> {
     identity: Identity,
     interrupt: Option<u8>,
     etherboot: bool,
+    frames_ahead: u16,
     promiscuous: bool,
     state: State,
     hooked: bool,
@@ -144,9 +153,35 @@ pub struct UndiNic<R: Rom> {
     process_tried: bool,
     first_sent: Option<Instant>,
     heard: bool,
+    /// A frame for our own address came, so what lies between lets them through.
+    reached: bool,
+    silence: Silence,
     receive: ReceiveRing,
     transmit: TransmitRing,
     counters: Counters,
+}
+
+/// What was sent since the last frame that came.
+#[derive(Clone, Copy, Debug, Default)]
+struct Silence {
+    since: Option<Instant>,
+    sent: u16,
+    /// The card was opened again because of it.
+    reopened: bool,
+}
+
+impl Silence {
+    fn sent(&mut self, frames: u16, now: Instant) {
+        if frames > 0 {
+            self.since.get_or_insert(now);
+            self.sent = self.sent.saturating_add(frames);
+        }
+    }
+
+    fn is_suspicious(&self, now: Instant) -> bool {
+        let long = self.since.is_some_and(|since| now.since(since) >= SILENCE_STUCK);
+        long && self.sent >= SENT_INTO_SILENCE && !self.reopened
+    }
 }
 
 impl<R: Rom> UndiNic<R> {
@@ -178,6 +213,7 @@ impl<R: Rom> UndiNic<R> {
             identity: Identity { driver: "undionly", mac, permanent_mac, mtu, pci },
             interrupt,
             etherboot: answer == Status::SUCCESS && interface.kind.starts_with(b"Etherboot"),
+            frames_ahead: quirks::frames_ahead(pci),
             promiscuous: false,
             state: State::Closed,
             hooked: false,
@@ -186,6 +222,8 @@ impl<R: Rom> UndiNic<R> {
             process_tried: false,
             first_sent: None,
             heard: false,
+            reached: false,
+            silence: Silence::default(),
             transmit: TransmitRing::default(),
             counters: Counters::default(),
         })
@@ -275,6 +313,8 @@ impl<R: Rom> UndiNic<R> {
         self.line_lost = false;
         self.first_sent = None;
         self.heard = false;
+        self.reached = false;
+        self.silence = Silence::default();
         self.receive = ReceiveRing::new(self.rom.receive_slots());
         self.transmit = TransmitRing::default();
         self.rom.reset();
@@ -356,6 +396,22 @@ impl<R: Rom> UndiNic<R> {
                 self.mode = Mode::Start;
             }
         }
+        if outcome.frames > 0 {
+            self.silence = Silence::default();
+        } else {
+            self.silence.sent(sent, now);
+        }
+        if self.reached && self.silence.is_suspicious(now) {
+            self.reopen()?;
+        }
+        Ok(())
+    }
+
+    fn reopen(&mut self) -> Result<(), Error> {
+        self.simple(Opcode::CLOSE)?;
+        self.state = State::Closed;
+        self.open()?;
+        self.silence.reopened = true;
         Ok(())
     }
 }
@@ -423,7 +479,9 @@ impl<R: Rom> Nic for UndiNic<R> {
 
     fn receive(&mut self) -> Option<&[u8]> {
         let slot = self.receive.take()?;
-        Some(self.rom.frame(slot))
+        let frame = self.rom.frame(slot);
+        self.reached |= frame.starts_with(&self.identity.mac.0);
+        Some(frame)
     }
 
     fn can_transmit(&self) -> bool {
@@ -442,6 +500,10 @@ impl<R: Rom> Nic for UndiNic<R> {
 
     fn counters(&self) -> Counters {
         self.counters
+    }
+
+    fn frames_ahead(&self) -> u16 {
+        self.frames_ahead
     }
 }
 

@@ -15,6 +15,7 @@ pub mod errors;
 mod fake;
 pub mod find;
 pub mod leave;
+mod quirks;
 #[cfg(target_os = "none")]
 pub mod rom;
 

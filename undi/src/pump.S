@@ -86,7 +86,11 @@ undi_pump:
     call    undi_line
 
 .Lundi_idle:
-    rdtsc
+    testw   %bp, %bp                    /* what is queued goes out, however short the time is */
+    jz      1f
+    cmpw    $0, PUMP_TRANSMIT_LEFT
+    jne     .Lundi_round
+1:  rdtsc
     subl    PUMP_STAMP, %eax
     cmpl    PUMP_LIMIT, %eax
     jae     .Lundi_leave
@@ -174,8 +178,10 @@ undi_pump:
     incw    PUMP_DROPPED
     jmp     .Lundi_next
 
-/* Sends what is queued, until the ROM is out of resources. */
+/* Sends the next frame that is queued, unless the ROM is out of resources. One only: between two frames the ROM is
+ * to see what has become of the last. BP = whether the frame is off the queue. */
 undi_send:
+    xorw    %bp, %bp
     cmpw    $0, PUMP_TRANSMIT_LEFT
     je      9f
     imulw   $PUMP_TRANSMIT_BLOCK, PUMP_TRANSMIT_NEXT, %di
@@ -190,13 +196,13 @@ undi_send:
     je      9f
     movw    PUMP_TAKEN, %ax
     btsw    %ax, PUMP_REFUSED
-2:  incw    PUMP_TAKEN
+2:  incw    %bp
+    incw    PUMP_TAKEN
     decw    PUMP_TRANSMIT_LEFT
     movw    PUMP_TRANSMIT_NEXT, %ax
     incw    %ax
     andw    $PUMP_TRANSMIT_SLOTS - 1, %ax
     movw    %ax, PUMP_TRANSMIT_NEXT
-    jmp     undi_send
 9:  ret
 
 /* Calls UNDI_ISR with function AX. ZF says whether the ROM returned success. Changes BX, DI. */

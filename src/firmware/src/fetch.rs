@@ -30,8 +30,8 @@ pub(crate) struct Manner {
 
 /// What our requests call us.
 const USER_AGENT: &str = concat!("iPXE/", env!("CARGO_PKG_VERSION"));
-/// Bytes of a TCP connection that can wait to be taken: what the server may send ahead.
-const TCP_RECEIVE_CAPACITY: usize = 512 * 1024;
+/// Bytes of a TCP segment: what a server may send ahead is counted in frames, and told to it in bytes.
+const TCP_SEGMENT: usize = 1460;
 /// TFTP blocks that a server may send ahead.
 const TFTP_WINDOW: u16 = 32;
 const TFTP_RECEIVE_CAPACITY: usize = 96 * 1024;
@@ -128,7 +128,8 @@ impl Machine {
         let server = self.resolve(uri, job)?;
         let now = hw::clock::now();
         let seed = low_half(hw::clock::noise());
-        let options = tftp::Options { window_size: TFTP_WINDOW, seed, ..tftp::Options::default() };
+        let window_size = TFTP_WINDOW.min(self.network(uri)?.frames_ahead());
+        let options = tftp::Options { window_size, seed, ..tftp::Options::default() };
         let mut transfer = tftp::Transfer::new(uri, options, now)?;
         let socket = self.network(uri)?.stack.udp_open(0, TFTP_RECEIVE_CAPACITY)?;
         let mut now = now;
@@ -276,7 +277,8 @@ impl Machine {
             }
             network.stack.tcp_close(idle.handle);
         }
-        let handle = network.stack.tcp_connect(remote, TCP_RECEIVE_CAPACITY, hw::clock::now())?;
+        let capacity = usize::from(network.frames_ahead()) * TCP_SEGMENT;
+        let handle = network.stack.tcp_connect(remote, capacity, hw::clock::now())?;
         let since = hw::clock::now();
         let mut countdown = Countdown::new(&format!("Connecting to {remote}"), since + net::CONNECT_TIMEOUT);
         let settled = self.run_until(since + CONNECT_LIMIT, |machine, now| {

@@ -47,6 +47,11 @@ impl Network {
         Self { port: Box::new(Port::new(nic)), stack, exchange: None, lease: None, idle: None, failure: None }
     }
 
+    /// How many frames a server may send ahead.
+    pub(crate) fn frames_ahead(&self) -> u16 {
+        self.port.nic().frames_ahead()
+    }
+
     /// The card's address.
     pub(crate) fn mac(&self) -> MacAddress {
         self.port.nic().identity().mac

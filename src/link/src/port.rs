@@ -225,6 +225,9 @@ mod tests {
         fn counters(&self) -> NicCounters {
             NicCounters::default()
         }
+        fn frames_ahead(&self) -> u16 {
+            128
+        }
     }
 
     fn port() -> Port<Card> {
@@ -288,6 +291,21 @@ mod tests {
         assert_eq!(arrive(&mut port, frame(ether_type::VLAN, &[0]), START), None);
         assert_eq!(arrive(&mut port, frame(ether_type::VLAN, &[0, 0]), START), None);
         assert_eq!(port.counters().foreign_vlan, 2);
+    }
+
+    #[test]
+    fn a_frame_may_take_the_place_of_the_one_before() {
+        let mut queue = TransmitQueue::new(3);
+        for number in [1, 2, 2, 3] {
+            queue.reserve(60).unwrap().fill(number);
+            queue.commit_over(|before, frame| before.len() == frame.len() && before[0] == frame[0]);
+        }
+        assert!(!queue.has_room());
+        let mut port = port();
+        port.nic_mut().room = 9;
+        *port.queue() = queue;
+        port.flush();
+        assert_eq!(port.nic().sent.iter().map(|frame| frame[0]).collect::<Vec<_>>(), [1, 2, 3]);
     }
 
     #[test]

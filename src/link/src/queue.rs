@@ -53,6 +53,21 @@ impl TransmitQueue {
         }
     }
 
+    /// Queues the frame that was reserved last; in place of the one before it, if `replaces(before, frame)`.
+    pub fn commit_over(&mut self, replaces: impl FnOnce(&[u8], &[u8]) -> bool) {
+        let Some(index) = self.next_index() else { return };
+        let last = (index + self.slots.len() - 1) % self.slots.len().max(1);
+        let bytes = |index: usize| self.slots.get(index).and_then(|slot| slot.bytes.get(..slot.length));
+        if self.used > 0
+            && let (Some(before), Some(frame)) = (bytes(last), bytes(index))
+            && replaces(before, frame)
+        {
+            self.slots.swap(last, index);
+        } else {
+            self.commit();
+        }
+    }
+
     /// Hands frames to the card until it takes no more. Returns how many it took.
     pub(crate) fn flush(&mut self, nic: &mut (impl Nic + ?Sized)) -> u64 {
         let mut taken = 0;

@@ -17,6 +17,8 @@ const LEAST_RECEIVE_CAPACITY: usize = 2 * 1024;
 const MOST_RECEIVE_CAPACITY: usize = 16 << 20;
 /// How long the other side may take to accept a connection: questions are sent after 0, 1, 3 and 7 s.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(12);
+/// The silence after which the other side is asked whether it is there.
+const KEEP_ALIVE: smoltcp::time::Duration = smoltcp::time::Duration::from_secs(1);
 /// How long a closed connection may take to say farewell before its memory is freed.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -283,5 +285,7 @@ fn socket(receive_capacity: usize) -> Option<Socket<'static>> {
     let mut socket = Socket::new(receive, send);
     // What is written is a whole request; waiting for more of it only costs time.
     socket.set_nagle_enabled(false);
+    // One that only receives would not notice that the path is gone, and a stuck card would not be noticed either.
+    socket.set_keep_alive(Some(KEEP_ALIVE));
     Some(socket)
 }

@@ -95,4 +95,7 @@ pub trait Nic {
 
     /// What was counted so far.
     fn counters(&self) -> Counters;
+
+    /// How many frames may come between two polls. More may be lost, so servers are not to send more ahead.
+    fn frames_ahead(&self) -> u16;
 }

@@ -141,6 +141,32 @@ fn frames_come_and_go_in_order() {
 }
 
 #[test]
+fn a_receiver_that_falls_silent_is_opened_again_once() {
+    let mut nic = nic(FakeRom::default());
+    let talk = |nic: &mut UndiNic<FakeRom>, millis: core::ops::Range<u64>| {
+        for millis in millis.step_by(500) {
+            assert!(nic.transmit(&[1; 60]));
+            poll(nic, millis);
+        }
+        let count = |call| nic.rom.calls.iter().filter(|other| **other == call).count();
+        (count(Opcode::CLOSE), count(Opcode::OPEN))
+    };
+    // Nothing has reached us yet: the switch may keep the port closed, and would begin anew.
+    assert_eq!(talk(&mut nic, 0..20_000), (0, 0));
+    nic.rom.wire.push_back([&MAC[..], &[0; 60]].concat());
+    poll(&mut nic, 20_000);
+    assert_eq!(frames(&mut nic).len(), 1);
+    assert_eq!(talk(&mut nic, 20_500..23_500), (0, 0));
+    assert_eq!(talk(&mut nic, 23_500..40_000), (1, 1));
+    assert_eq!(nic.link(), Link::Unknown);
+    // It hears again, and may fall silent again.
+    nic.rom.wire.push_back([&MAC[..], &[0; 60]].concat());
+    poll(&mut nic, 40_000);
+    assert_eq!(frames(&mut nic).len(), 1);
+    assert_eq!(talk(&mut nic, 40_500..50_000), (2, 2));
+}
+
+#[test]
 fn a_full_ring_is_not_overwritten() {
     let mut nic = nic(FakeRom::default());
     nic.rom.endless = true;

@@ -57,6 +57,10 @@ impl Nic for MemoryNic {
     fn counters(&self) -> Counters {
         Counters::default()
     }
+
+    fn frames_ahead(&self) -> u16 {
+        128
+    }
 }
 
 /// A stack with its card.
