@@ -15,9 +15,10 @@ use std::time::{Duration, Instant};
 
 /// The address of the ordinary servers (dnsmasq, nginx).
 pub const SERVER: &str = "10.77.0.1";
-/// The address of the servers that misbehave on purpose.
+/// The address of the servers that misbehave on purpose: not on the bridge, where dnsmasq takes TFTP's port of all
+/// addresses.
 pub const ROGUE: &str = "10.77.0.2";
-/// The address of atftpd: not on the bridge, where dnsmasq takes TFTP's port of all addresses.
+/// The address of atftpd, likewise.
 pub const ATFTP: &str = "10.77.0.3";
 /// The address of ISC dhcpd where it is a second host on the network.
 pub const SECOND: &str = "10.77.0.5";
@@ -30,7 +31,7 @@ tuntap add dev tap0 mode tap
 link set tap0 master br0
 link set tap0 up
 address add 10.77.0.1/24 dev br0
-address add 10.77.0.2/24 dev br0
+address add 10.77.0.2/32 dev lo
 address add 10.77.0.3/32 dev lo
 address add fd77::1/64 dev br0 nodad
 link set br0 up

@@ -249,6 +249,20 @@ impl Control {
         self.keys(&["ret"])
     }
 
+    /// Raises a non-maskable interrupt, as a machine's own dump button does, if the core's code is running, which is
+    /// linked at the top of the address space; whether it was. Anywhere else it would hit the BIOS or the ROM.
+    pub fn interrupt_core(&mut self) -> Result<bool> {
+        self.command("{\"execute\":\"stop\"}")?;
+        let registers = "{\"command-line\":\"info registers\"}";
+        let registers = format!("{{\"execute\":\"human-monitor-command\",\"arguments\":{registers}}}");
+        let is_core = self.command(&registers)?.contains("RIP=ffffffff8");
+        if is_core {
+            self.command("{\"execute\":\"inject-nmi\"}")?;
+        }
+        self.command("{\"execute\":\"cont\"}")?;
+        Ok(is_core)
+    }
+
     /// A picture of the screen as PNG, in the scenario's folder.
     pub fn picture(&mut self, name: &str) -> Result<()> {
         let arguments = format!("{{\"filename\":\"{name}\",\"format\":\"png\"}}");

@@ -45,6 +45,8 @@ impl Dnsmasq<'_> {
             "user=root".to_owned(),
             "interface=br0".to_owned(),
             "bind-interfaces".to_owned(),
+            // Where the other servers are.
+            "except-interface=lo".to_owned(),
             format!("listen-address={SERVER}"),
             "pid-file=".to_owned(),
             "dhcp-leasefile=dnsmasq.leases".to_owned(),

@@ -24,9 +24,12 @@ pub const PROMPT: &str = "iPXE>";
 /// Part of the warning about a body that is longer than announced.
 pub const SURPLUS: &str = "more than it announced";
 
+/// The first line of the firmware's exception dump.
+pub const DUMP: &str = "met an error of its own";
+
 /// After these words nothing good can come: exception dumps and panics of the firmware, of the kernel, and of
 /// the BIOS.
-pub const FATAL: &[&str] = &["met an error of its own", "Kernel panic", "No bootable device"];
+pub const FATAL: &[&str] = &[DUMP, "Kernel panic", "No bootable device"];
 
 /// The ids of the errors one of which must end a scenario.
 pub type Ending = &'static [&'static str];

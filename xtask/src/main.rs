@@ -9,9 +9,11 @@
 mod build;
 mod ci;
 mod demonstration;
+mod embed;
 mod errors;
 mod http;
 mod layers;
+mod reproduce;
 mod run;
 mod setup;
 mod shell;
@@ -41,6 +43,8 @@ enum Task {
         /// An image (undionly.kpxe) or a set of drivers (undionly); all if none is named
         image: Vec<String>,
     },
+    /// Put a script into a finished image
+    Embed(embed::Options),
     /// Boot an image in QEMU: the card's own ROM fetches it, and it boots a Debian kernel or your script
     Run(run::Options),
     /// Run the tests
@@ -67,6 +71,8 @@ enum Task {
     },
     /// Build all images and print what is how large
     Size,
+    /// Build the last commit a second time, in another folder, and compare the bytes
+    Reproduce,
     /// Name the function and line at an address of an exception dump
     Symbolize {
         /// Hexadecimal, as the dump prints it
@@ -90,6 +96,8 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Task::Setup => setup::all(),
         Task::Build { image } => build::build(&image),
+        Task::Embed(options) => embed::embed(&options),
+        Task::Reproduce => reproduce::reproduce(),
         Task::Run(options) => run::run(&options),
         Task::Test { kind, filter } => test::test(kind, &filter),
         Task::Bench { arguments } => test::rig("bench", &arguments),

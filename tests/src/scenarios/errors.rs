@@ -6,11 +6,15 @@ use crate::failure::{Result, ensure};
 use crate::lab::{KPXE, Lab, SCRIPT_URI, boot_lines, check_digest, expect_user_space};
 use crate::namespace::{ROGUE, SERVER};
 use crate::payload::{Flaw, flawed_kernel};
+use crate::process::{run, tool};
 use crate::qemu::Options;
 use crate::random::Random;
 use crate::rogue::{Http, Tftp};
 use crate::servers::Dnsmasq;
 use crate::text::{self, Ending};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 /// The bound of most: the ROM's start, one failure with its retries, the countdown.
 const BOUND: u64 = 240;
@@ -77,6 +81,13 @@ pub fn all() -> Vec<Scenario> {
             text::UNKNOWN_COMMAND,
             "frobnicate now".to_owned(),
         ),
+        Scenario::new(
+            "errors-exception",
+            "an exception is dumped, with the build and a known line",
+            BOUND,
+            exception,
+        )
+        .quick(),
         Scenario::new(
             "errors-vendor-hang",
             "a call of the vendor's driver never comes back",
@@ -157,6 +168,38 @@ fn long_body(name: &str) -> Result<()> {
     expect_user_space(&mut machine, 200)?;
     // echo -n 'exactly this' | sha256sum
     check_digest(&machine, "note", "3ecb355cac0490f19a6e35b3e0edc14ee524d2e351170ce1907246c91bf0e693")
+}
+
+/// A non-maskable interrupt is an exception that no code of the core causes.
+fn exception(name: &str) -> Result<()> {
+    let mut lab = Lab::try_new(name, KPXE)?;
+    lab.script("echo RIG-MARK waiting\nsleep 100")?;
+    lab.usual_servers()?;
+    let mut machine = lab.machine(&Options::default())?;
+    machine.expect("RIG-MARK waiting", 90)?;
+    let mut control = machine.control()?;
+    let mut attempts = 0;
+    while !control.interrupt_core()? {
+        attempts += 1;
+        ensure(attempts < 2000, || "the core is never seen running".to_owned())?;
+        thread::sleep(Duration::from_millis(7));
+    }
+    let patience = Duration::from_secs(10);
+    machine.transcript().wait(0, &["The machine restarts in"], &[], patience)?;
+    let image = std::fs::read(crate::paths::images().join(KPXE))?;
+    let header = base::image_header::ImageHeader::read(&image).unwrap_or_default();
+    let build: String = header.build_id.iter().map(|byte| format!("{byte:02x}")).collect();
+    ensure(machine.transcript().count(&format!("build {build}")) == 1, || {
+        format!("no build {build} in the dump")
+    })?;
+    ensure(machine.transcript().count("exception 02") == 1, || {
+        "not the exception that was raised".to_owned()
+    })?;
+    let address = machine.transcript().between("rip ", "cr2").unwrap_or_default();
+    let mut symbolize = Command::new(tool("addr2line")?);
+    symbolize.arg("--exe").arg(crate::paths::images().join("undionly.elf")).arg(format!("0x{address}"));
+    let line = run(&mut symbolize)?;
+    ensure(line.contains(".rs:"), || format!("{address} is at {line}"))
 }
 
 fn vendor_hang(name: &str) -> Result<()> {
