@@ -62,6 +62,9 @@ impl Default for Options {
 /// The machine's control socket, relative to the scenario's folder.
 const CONTROL: &str = "control.sock";
 
+/// The environment variable that has the card's frames written to `wire.pcap` in the scenario's folder.
+const CAPTURE: &str = "RIG_CAPTURE";
+
 /// A running machine. It is switched off when this value ends.
 #[derive(Debug)]
 pub struct Machine {
@@ -166,6 +169,9 @@ fn arguments(options: &Options) -> Vec<String> {
     }
     add(&format!("-device {},netdev=n0,bootindex=1,mac=52:54:00:77:00:10", options.card));
     add("-drive if=none,id=d0,format=raw,snapshot=on,file=next.img -device ide-hd,drive=d0,bootindex=2");
+    if std::env::var_os(CAPTURE).is_some() {
+        add("-object filter-dump,id=f0,netdev=n0,file=wire.pcap");
+    }
     if let Some(Counting { plugin, output }) = &options.counting {
         add(&format!("-plugin {},out={},pc=7c00", plugin.display(), output.display()));
     }

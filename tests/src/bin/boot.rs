@@ -27,7 +27,8 @@ usage: boot [--bin DIR] [--jobs N] [--list] [FILTER...]
   --bin DIR   take the images from there (default: bin/)
   --jobs N    run so many at once (default: 2)
 
-Each scenario keeps its logs in target/boot/NAME. Needs root, or user namespaces.
+Each scenario keeps its logs in target/boot/NAME; with RIG_CAPTURE=1 in the environment also the frames that the card
+saw, as wire.pcap. Needs root, or user namespaces.
 ";
 
 /// The argument by which this program starts itself for one scenario, inside its namespaces.
