@@ -4,6 +4,7 @@
 //! that meets them. The documentation's table is made from these declarations.
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use core::fmt;
 
 /// One kind of failure, as constant text.
@@ -22,13 +23,13 @@ pub const TEXT_LIMIT: usize = 120;
 
 impl ErrorKind {
     /// This failure, of the thing called `object`.
-    pub fn of(&'static self, object: impl Into<Box<str>>) -> Error {
-        Error { kind: self, object: object.into() }
+    pub fn of(&'static self, object: impl Into<String>) -> Error {
+        Error::new(self, object.into())
     }
 
     /// This failure, where the text names no object.
     pub fn error(&'static self) -> Error {
-        Error { kind: self, object: Box::default() }
+        Error::new(self, String::new())
     }
 }
 
@@ -40,47 +41,55 @@ impl PartialEq for ErrorKind {
 
 impl Eq for ErrorKind {}
 
-/// What went wrong, with what, and what to try.
+/// What went wrong, with what, and what to try. It is one word long, for it is part of most results.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Error {
+pub struct Error(Box<Failure>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Failure {
     kind: &'static ErrorKind,
-    object: Box<str>,
+    object: String,
 }
 
 impl Error {
+    #[cold]
+    fn new(kind: &'static ErrorKind, object: String) -> Self {
+        Self(Box::new(Failure { kind, object }))
+    }
+
     /// The kind of failure.
     pub fn kind(&self) -> &'static ErrorKind {
-        self.kind
+        self.0.kind
     }
 
     /// The name of the thing that failed; may be empty.
     pub fn object(&self) -> &str {
-        &self.object
+        &self.0.object
     }
 
     /// The same failure of another object: a caller that knows a better name puts it in.
     #[must_use]
-    pub fn named(self, object: impl Into<Box<str>>) -> Self {
-        Self { kind: self.kind, object: object.into() }
+    pub fn named(self, object: impl Into<String>) -> Self {
+        self.kind().of(object)
     }
 
     /// Whether this is a failure of that kind.
     pub fn is(&self, kind: &ErrorKind) -> bool {
-        self.kind == kind
+        self.kind() == kind
     }
 }
 
 /// `sentence [ID]`; the hint is printed by those that have a line for it.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut pieces = self.kind.cause.splitn(2, "{}");
+        let mut pieces = self.kind().cause.splitn(2, "{}");
         f.write_str(pieces.next().unwrap_or_default())?;
         if let Some(rest) = pieces.next() {
-            f.write_str(&self.object)?;
+            f.write_str(self.object())?;
             f.write_str(rest)?;
         }
         f.write_str(" [")?;
-        f.write_str(self.kind.id)?;
+        f.write_str(self.kind().id)?;
         f.write_str("]")
     }
 }
