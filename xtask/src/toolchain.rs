@@ -6,16 +6,17 @@ use std::process::Command;
 
 /// Flags of every crate of the image. One set for both link units, so that `core` is built once.
 ///
-/// A panic becomes a `ud2` without text or place; the exception dump and `cargo xtask symbolize` find the line. Small
-/// copies are calls, and a `match` compares instead of jumping by a table: both are slower where they stand, and
-/// shorter.
+/// A panic becomes a `ud2` without text or place; the exception dump and `cargo xtask symbolize` find the line.
 const FLAGS: &[&str] = &[
     "-Zunstable-options",
     "-Cpanic=immediate-abort",
     "-Zfmt-debug=none",
     "-Zlocation-detail=none",
-    "-Cllvm-args=--max-store-memcpy=1",
-    "-Cllvm-args=--min-jump-table-entries=1000",
+    // LLVM does some things for speed also where it is asked for size. Small copies become calls, a `match` compares
+    // instead of jumping by a table, and no constant or address is kept in a register for later, where it would
+    // have to be saved.
+    "-Cllvm-args=--max-store-memcpy=1 --min-jump-table-entries=1000 --disable-machine-licm --disable-machine-cse \
+     --disable-constant-hoisting --disable-lsr --pre-RA-sched=list-hybrid",
 ];
 
 /// Debian's packages of a Rust with sources, for when rustup has none.
