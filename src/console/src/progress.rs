@@ -67,7 +67,8 @@ impl Progress {
         let mut out = self.name.clone();
         out.push_str("  ");
         if let Some(total) = total.filter(|total| *total > 0) {
-            let percent = u128::from(received.min(total)) * 100 / u128::from(total);
+            // Exact up to 2^57 bytes, which no memory holds.
+            let percent = received.min(total).saturating_mul(100) / total;
             // Writing to a string cannot fail.
             let _ = write!(out, "{percent:3}%  ");
             push_size(&mut out, total);
@@ -109,8 +110,8 @@ impl Progress {
 }
 
 fn per_second(bytes: u64, time: Duration) -> u64 {
-    let rate = u128::from(bytes) * 1_000_000 / u128::from(time.as_micros().max(1));
-    u64::try_from(rate).unwrap_or(u64::MAX)
+    // Exact up to 2^44 bytes.
+    bytes.saturating_mul(1_000_000) / time.as_micros().max(1)
 }
 
 /// `45 s`, `3 min 20 s`, `2 h 5 min`, `over a day`.
