@@ -139,7 +139,7 @@ impl Default for FakeRom {
 
 impl Memory for FakeRom {
     fn read(&self, address: u32, into: &mut [u8]) -> bool {
-        self.memory.read(address, into)
+        self.memory.as_slice().read(address, into)
     }
 }
 

@@ -17,7 +17,7 @@ pub trait Memory {
     fn read(&self, address: u32, into: &mut [u8]) -> bool;
 }
 
-impl Memory for [u8] {
+impl Memory for &[u8] {
     fn read(&self, address: u32, into: &mut [u8]) -> bool {
         let Ok(start) = usize::try_from(address) else { return false };
         let bytes = start.checked_add(into.len()).and_then(|end| self.get(start..end));
@@ -104,7 +104,7 @@ pub struct VendorStack {
 }
 
 /// Finds the stack.
-pub fn find<M: Memory + ?Sized>(memory: &M, hints: &Hints) -> Result<VendorStack, Vec<String>> {
+pub fn find(memory: &dyn Memory, hints: &Hints) -> Result<VendorStack, Vec<String>> {
     let mut search = Search { memory, findings: Vec::new() };
     let found = search
         .bang_pxe(hints.stack, Way::EntryStack)
@@ -118,19 +118,19 @@ pub fn find<M: Memory + ?Sized>(memory: &M, hints: &Hints) -> Result<VendorStack
 }
 
 /// Finds the stack by the memory scan alone: for when the entry state is no longer true.
-pub fn find_again<M: Memory + ?Sized>(memory: &M) -> Option<VendorStack> {
+pub fn find_again(memory: &dyn Memory) -> Option<VendorStack> {
     Search { memory, findings: Vec::new() }.scan()
 }
 
-struct Search<'a, M: ?Sized> {
-    memory: &'a M,
+struct Search<'a> {
+    memory: &'a dyn Memory,
     findings: Vec<String>,
 }
 
 /// Most findings that are kept: a scan of hostile memory must not fill ours.
 const FINDINGS: usize = 8;
 
-impl<M: Memory + ?Sized> Search<'_, M> {
+impl Search<'_> {
     fn scan(&mut self) -> Option<VendorStack> {
         let mut kib = [0; 2];
         self.memory.read(0x413, &mut kib);
@@ -278,7 +278,7 @@ mod tests {
     }
 
     fn found(memory: &[u8], hints: Hints) -> VendorStack {
-        find(memory, &hints).unwrap()
+        find(&memory, &hints).unwrap()
     }
 
     #[test]
@@ -310,7 +310,7 @@ mod tests {
         let mut memory = machine();
         spoil(&mut memory, PXE, 0x20);
         spoil(&mut memory, ENV, 0x20);
-        let findings = find(&memory[..], &Hints { stack: PXE, es_bx: ENV, int_1a: None }).unwrap_err();
+        let findings = find(&&memory[..], &Hints { stack: PXE, es_bx: ENV, int_1a: None }).unwrap_err();
         assert_eq!(
             findings,
             ["!PXE at 9a00:0070 has a wrong checksum", "PXENV+ at 9a00:0120 has a wrong checksum"]
@@ -330,7 +330,7 @@ mod tests {
     fn a_structure_without_an_entry_point_is_none() {
         let mut memory = vec![0; MIB];
         put(&mut memory, PXE, &bang_pxe(SegOff::default()));
-        let findings = find(&memory[..], &Hints { stack: PXE, ..Hints::default() }).unwrap_err();
+        let findings = find(&&memory[..], &Hints { stack: PXE, ..Hints::default() }).unwrap_err();
         assert_eq!(findings[0], "!PXE at 9a00:0070 has no entry point");
     }
 
@@ -338,9 +338,9 @@ mod tests {
     fn the_scan_begins_at_the_mark() {
         let mut memory = machine();
         memory[0x413..0x415].copy_from_slice(&639u16.to_le_bytes());
-        assert!(find(&memory[..], &Hints::default()).is_err());
+        assert!(find(&&memory[..], &Hints::default()).is_err());
         memory[0x413..0x415].copy_from_slice(&u16::MAX.to_le_bytes());
-        assert!(find(&memory[..], &Hints::default()).is_err());
+        assert!(find(&&memory[..], &Hints::default()).is_err());
     }
 
     proptest! {
@@ -363,7 +363,7 @@ mod tests {
                 es_bx: SegOff::new(es_bx.0, es_bx.1),
                 int_1a: Some(ENV),
             };
-            if let Ok(stack) = find(&memory[..], &hints) {
+            if let Ok(stack) = find(&&memory[..], &hints) {
                 prop_assert!(!stack.entry.is_null());
             }
         }

@@ -219,7 +219,7 @@ mod tests {
         let at = PXE.linear() as usize;
         rom.memory[at..at + 0x58].copy_from_slice(&bang_pxe(ENTRY));
         rom.memory[0x413..0x415].copy_from_slice(&MARK.to_le_bytes());
-        let stack = find(&rom.memory[..], &Hints { stack: PXE, ..Hints::default() }).unwrap();
+        let stack = find(&&rom.memory[..], &Hints { stack: PXE, ..Hints::default() }).unwrap();
         (rom, stack)
     }
 
