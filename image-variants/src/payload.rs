@@ -2,10 +2,10 @@
 
 use crate::PAGE;
 use crate::link_unit::Core;
-use anyhow::{Result, ensure};
-use lzma_rust2::{EncodeMode, LzmaOptions, LzmaWriter, MfType};
+use anyhow::{Result, anyhow, ensure};
 use sha2::{Digest as _, Sha256};
-use std::io::Write as _;
+use unpack::model::Memory;
+use zerocopy::FromZeros as _;
 
 /// A packed payload and the header's numbers about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl Payload {
     pub fn pack(core: &Core) -> Result<Self> {
         let (plain, lengths) = plain(core);
         Ok(Self {
-            packed: compress(&plain)?,
+            packed: compress(&plain, lengths[0])?,
             build_id: digest(&plain),
             lengths,
             bss_length: core.bss_length,
@@ -59,16 +59,15 @@ pub fn plain(core: &Core) -> (Vec<u8>, [usize; 3]) {
     (plain, lengths)
 }
 
-/// `plain` through the branch filter and then as raw LZMA1: lc 3, lp 0, pb 0, no header, no end marker.
-pub fn compress(plain: &[u8]) -> Result<Vec<u8>> {
+/// `plain`, whose first `code_length` bytes are machine code, through the branch filter and then packed.
+pub fn compress(plain: &[u8], code_length: usize) -> Result<Vec<u8>> {
     ensure!(!plain.is_empty(), "there is nothing to compress");
     let mut filtered = plain.to_vec();
     unpack::branch::encode(&mut filtered);
-    let dictionary = u32::try_from(plain.len().next_power_of_two().max(4096))?;
-    let options = LzmaOptions::new(dictionary, 3, 0, 0, EncodeMode::Normal, 273, MfType::Bt4, 1000);
-    let mut writer = LzmaWriter::new_no_header(Vec::new(), &options, false)?;
-    writer.write_all(&filtered)?;
-    Ok(writer.finish()?)
+    let mut packed = Vec::new();
+    let mut memory = Memory::new_box_zeroed().map_err(|_| anyhow!("no memory for the packer's model"))?;
+    unpack::code::encode(&filtered, code_length, &mut memory, |byte| packed.push(byte));
+    Ok(packed)
 }
 
 #[cfg(test)]
@@ -77,10 +76,10 @@ mod tests {
     use proptest::prelude::*;
 
     /// `packed` through the code that the image itself carries.
-    fn unpacked(packed: &[u8], length: usize) -> Option<Vec<u8>> {
+    fn unpacked(packed: &[u8], length: usize, code_length: usize) -> Option<Vec<u8>> {
         let mut bytes = vec![0; length];
-        let mut probabilities = [0; unpack::lzma::PROBABILITIES];
-        unpack::lzma::decode(packed, &mut bytes, &mut probabilities).ok()?;
+        let mut memory = Memory::new_box_zeroed().unwrap();
+        unpack::code::decode(packed, &mut bytes, code_length, &mut memory).ok()?;
         unpack::branch::decode(&mut bytes);
         Some(bytes)
     }
@@ -90,9 +89,9 @@ mod tests {
         // This test's own machine code, which is as good as any.
         let code = std::fs::read(std::env::current_exe().unwrap()).unwrap();
         let code = &code[..code.len().min(300_000)];
-        let packed = compress(code).unwrap();
+        let packed = compress(code, code.len()).unwrap();
         assert!(packed.len() < code.len() / 2, "{} of {}", packed.len(), code.len());
-        assert!(unpacked(&packed, code.len()).unwrap() == code);
+        assert!(unpacked(&packed, code.len(), code.len()).unwrap() == code);
     }
 
     #[test]
@@ -120,8 +119,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_survive(bytes in proptest::collection::vec(any::<u8>(), 1..2000)) {
-            prop_assert_eq!(unpacked(&compress(&bytes).unwrap(), bytes.len()), Some(bytes));
+        fn any_bytes_survive(bytes in proptest::collection::vec(any::<u8>(), 1..2000), code_length in 0_usize..2000) {
+            let packed = compress(&bytes, code_length).unwrap();
+            prop_assert_eq!(unpacked(&packed, bytes.len(), code_length), Some(bytes));
         }
 
         #[test]
@@ -129,7 +129,7 @@ mod tests {
             pieces in proptest::collection::vec((any::<u8>(), 1_usize..400), 1..20),
         ) {
             let bytes: Vec<u8> = pieces.iter().flat_map(|(byte, count)| vec![*byte; *count]).collect();
-            prop_assert_eq!(unpacked(&compress(&bytes).unwrap(), bytes.len()), Some(bytes));
+            prop_assert_eq!(unpacked(&compress(&bytes, 0).unwrap(), bytes.len(), 0), Some(bytes));
         }
     }
 }

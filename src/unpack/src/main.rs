@@ -24,7 +24,8 @@ mod bare {
     use core::alloc::{GlobalAlloc, Layout};
     use core::mem::offset_of;
     use memmap::MemoryMap;
-    use unpack::{branch, lzma};
+    use unpack::model::Memory;
+    use unpack::{branch, code};
 
     base::assembly!(
         "../../../image-variants/prefix/pxe.S",
@@ -100,19 +101,21 @@ mod bare {
         let script = tables + TABLES;
 
         // SAFETY: `place` is usable memory that nothing else has, and mapped one to one; the payload lies in the
-        // image, which the ROM loaded whole below 640 KiB, so the two do not overlap.
-        let (payload, output, scratch) = unsafe {
+        // image, which the ROM loaded whole below 640 KiB, so the two do not overlap. The model has a part of the room
+        // for the heap, which nobody uses yet; it consists of integers, for which any bytes will do.
+        let (payload, output, model) = unsafe {
             (
                 memory(
                     u64::from(info.image) + u64::from(header.payload_offset),
                     header.payload_length.into(),
                 ),
                 memory(core, unpacked),
-                &mut *(tables as *mut [u16; lzma::PROBABILITIES]),
+                &mut *(place.start() as *mut Memory),
             )
         };
-        const { assert!(size_of::<[u16; lzma::PROBABILITIES]>() as u64 <= TABLES) }
-        lzma::decode(payload, output, scratch).map_err(|_| Failure::Damaged)?;
+        const { assert!(size_of::<Memory>() as u64 <= HEAP_ROOM) }
+        let code_length = header.core_text_length as usize;
+        code::decode(payload, output, code_length, model).map_err(|_| Failure::Damaged)?;
         branch::decode(output);
 
         // The low block ends on a page boundary below the mark, and starts on one (DESIGN section 4).
