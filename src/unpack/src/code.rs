@@ -12,6 +12,7 @@ use crate::model::{Memory, Model};
 pub struct Damaged;
 
 /// Unpacks `packed` into `output`, whose first `code_length` bytes are machine code.
+#[inline(never)]
 pub fn decode(
     packed: &[u8],
     output: &mut [u8],

@@ -4,6 +4,8 @@
 //! counter of its own, which learns how often a 1 follows it; one more guess comes from the last place where the same
 //! bytes stood. All guesses are added up in the logistic domain, with weights that learn which of them to trust
 //! where. The packer and the unpacker run the same model over the same bytes, so nothing of it is in the image.
+//!
+//! The functions are not inlined: one large function has more variables than registers, and is longer than its parts.
 
 use crate::mix;
 use crate::x86::Instruction;
@@ -100,6 +102,7 @@ struct Match {
 
 impl<'a> Model<'a> {
     /// A model that has learnt nothing.
+    #[inline(never)]
     pub fn new(memory: &'a mut Memory) -> Self {
         memory.counters.fill(NEW);
         memory.positions.fill(0);
@@ -126,6 +129,7 @@ impl<'a> Model<'a> {
 
     /// Prepares for the byte after `before`. The bytes come one after the other: only the last one of `before` is new.
     /// `is_code` tells whether that one is code.
+    #[inline(never)]
     pub fn begin(&mut self, before: &[u8], is_code: bool) {
         match before.last() {
             Some(byte) if is_code => self.instruction.advance(*byte),
@@ -152,6 +156,7 @@ impl<'a> Model<'a> {
     }
 
     /// Finds where the bytes at the end of `before` stood before.
+    #[inline(never)]
     fn find_match(&mut self, before: &[u8]) {
         let found = &mut self.found;
         if found.length > 0 {
@@ -172,6 +177,7 @@ impl<'a> Model<'a> {
     }
 
     /// How probable it is that the next bit is a 1, in 1/65536; never 0 or 1.
+    #[inline(never)]
     pub fn guess(&mut self) -> u32 {
         let memory = &*self.memory;
         let log_odds = |counter: Option<&u16>| {
@@ -220,6 +226,7 @@ impl<'a> Model<'a> {
     }
 
     /// Learns what the bit was.
+    #[inline(never)]
     pub fn learn(&mut self, bit: bool) {
         for (set, sum) in self.sums {
             let error = ((if bit { 65_536 } else { 0 } - probability(sum)) * 5) >> 4;

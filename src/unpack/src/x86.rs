@@ -84,6 +84,7 @@ impl Instruction {
     }
 
     /// Goes on by one byte.
+    #[inline(never)]
     pub(crate) fn advance(&mut self, byte: u8) {
         if self.stage == Stage::First {
             *self = Self { previous: self.previous, ..Self::CODE };
