@@ -1,6 +1,6 @@
-//! A filter that makes machine code compress better: the targets of CALL and JMP become absolute.
+//! A filter that makes machine code compress better: the targets of CALL, JMP and near Jcc become absolute.
 //!
-//! All calls of one function then carry the same four bytes. The mapping is one to one on 32-bit operands, so the
+//! All branches to one place then carry the same four bytes. The mapping is one to one on 32-bit operands, so the
 //! decoder needs no marks: a target inside the data, counted from its start, changes place with the values that
 //! no call of this data can have. (The idea is that of the E8 translation of the LZX format, [MS-PATCH] 2.4.)
 
@@ -34,11 +34,14 @@ pub fn decode(data: &mut [u8]) {
 fn for_each_operand(data: &mut [u8], change: impl Fn(i64, i64, i64) -> i64) {
     let Ok(length) = i32::try_from(data.len()) else { return };
     let mut position = 0_i32;
+    let mut previous = 0;
     let mut rest = data;
     while let [opcode, tail @ ..] = rest {
         position += 1;
         rest = tail;
-        if *opcode & 0xfe != 0xe8 {
+        let is_branch = *opcode & 0xfe == 0xe8 || (previous == 0x0f && *opcode & 0xf0 == 0x80);
+        previous = *opcode;
+        if !is_branch {
             continue;
         }
         let Some((operand, tail)) = rest.split_first_chunk_mut::<4>() else { return };
@@ -66,10 +69,12 @@ mod tests {
         };
         for length in 0..600 {
             let data: Vec<u8> = (0..length)
-                .map(|_| match next() % 4 {
+                .map(|_| match next() % 8 {
                     0 => 0xe8,
-                    1 => 0,
-                    2 => 0xff,
+                    1 => 0x0f,
+                    2 => 0x84,
+                    3 | 4 => 0,
+                    5 => 0xff,
                     _ => next(),
                 })
                 .collect();
