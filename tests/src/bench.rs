@@ -81,6 +81,8 @@ pub fn run(plugin: &Path) -> Result<Run> {
     lab.script(&script())?;
     lab.usual_servers()?;
     let output = Path::new("counters").to_owned();
+    // The last run's would tell that this one has begun.
+    let _ = std::fs::remove_file(&output);
     let counting = Counting { plugin: plugin.to_owned(), output: output.clone() };
     let mut machine = lab.machine(&Options { counting: Some(counting), ..Options::default() })?;
 

@@ -19,12 +19,12 @@ pub struct Memory {
     counters: [u16; 1 << COUNTER_BITS],
     /// Where the bytes before the current place stood the last time, by their digest.
     positions: [u32; 1 << POSITION_BITS],
-    /// How much each guess is worth: first by the place and the match, then by the bits of the byte so far.
-    weights: [[i32; INPUTS]; SETS + 256],
-    /// What probability a sum of guesses really stands for, by the bits of the byte so far and the place.
-    refined: [[u16; STEPS]; 256 * Instruction::PLACES],
+    /// How much each guess is worth, by the place in an instruction and the match.
+    weights: [[i32; INPUTS]; SETS],
     /// The logarithm of the odds that a counter gives, by its upper bits.
     log_odds: [i32; 1 << (16 - COUNT_BITS)],
+    /// The probability, in 1/65536, that a logarithm of odds stands for, from -12 to 12 times [`ONE`].
+    probabilities: [i32; 24 * ONE as usize],
 }
 
 const COUNTER_BITS: u32 = 21;
@@ -35,8 +35,6 @@ const CONTEXTS: usize = 7;
 const INPUTS: usize = CONTEXTS + 1;
 /// Sets of weights: for each place in an instruction, without a match, with a short one, and with a long one.
 const SETS: usize = 3 * Instruction::PLACES;
-/// The sums of guesses, from -12 to 12 times [`ONE`], whose probability is refined; those between are interpolated.
-const STEPS: usize = 25;
 /// Bytes that must agree to make a match.
 const MATCH_LENGTH: usize = 5;
 /// Matches longer than this are all alike.
@@ -56,6 +54,8 @@ const RATES: [u16; 16] =
 
 /// The weight of each guess at first, in 1/65536.
 const WEIGHT: i32 = 20_000;
+/// Weights that were wrong by less are left as they are, which takes no time.
+const ERROR: i32 = 100;
 /// The logarithm of odds of 2 to 1.
 const ONE: i32 = 256;
 /// Odds of 2 to the power of 12 and more are taken for less than that.
@@ -69,10 +69,10 @@ pub struct Model<'a> {
     found: Match,
     /// The bits of the current byte so far, below a 1.
     partial: u32,
-    // What is to be learnt from: the guesses, the sets of weights with the sum of each, and the refined sum.
+    // What is to be learnt from: the guesses, their set of weights, and the probability that came of them.
     inputs: [i32; INPUTS],
-    sums: [(usize, i32); 2],
-    step: (usize, usize),
+    set: usize,
+    probability: i32,
 }
 
 /// What came before, as one number; it has a counter for each bit of the next byte.
@@ -110,10 +110,8 @@ impl<'a> Model<'a> {
         for (probability, log_odds) in (8..).step_by(1 << COUNT_BITS).zip(&mut memory.log_odds) {
             *log_odds = logarithm(probability) - logarithm(65_536 - probability);
         }
-        for refined in &mut memory.refined {
-            for (log_odds, refined) in (-12 * ONE..).step_by(256).zip(refined) {
-                *refined = u16::try_from(probability(log_odds)).unwrap_or(u16::MAX);
-            }
+        for (log_odds, entry) in (-12 * ONE..).zip(&mut memory.probabilities) {
+            *entry = probability(log_odds);
         }
         Self {
             memory,
@@ -122,8 +120,8 @@ impl<'a> Model<'a> {
             found: Match { counters: [NEW; MATCH_LENGTH_LIMIT + 1], ..Match::default() },
             partial: 0,
             inputs: [0; INPUTS],
-            sums: [(0, 0); 2],
-            step: (0, 0),
+            set: 0,
+            probability: 0,
         }
     }
 
@@ -205,38 +203,23 @@ impl<'a> Model<'a> {
             1..16 => 1,
             _ => 2,
         };
-        let place = self.instruction.place() as usize;
-        let partial = self.partial as usize;
-        self.sums = [kind * Instruction::PLACES + place, SETS + partial].map(|set| {
-            let weights = memory.weights.get(set).into_iter().flatten();
-            let sum: i32 = weights.zip(&self.inputs).map(|(weight, input)| (weight * input) >> 8).sum();
-            (set, (sum >> 8).clamp(-LOG_ODDS_LIMIT, LOG_ODDS_LIMIT))
-        });
-        let [(_, one), (_, other)] = self.sums;
-        let log_odds = (one + other) / 2;
-        let step = log_odds + 12 * ONE;
-        let (step, rest) = ((step >> 8) as usize, step & 0xff);
-        let row = place << 8 | partial;
-        self.step = (row, if rest < 128 { step } else { step + 1 });
-        let refined =
-            memory.refined.get(row).and_then(|row| row.get(step..)?.first_chunk()).unwrap_or(&[0; 2]);
-        let [below, above] = refined.map(i32::from);
-        let refined = (below * (ONE - rest) + above * rest) >> 8;
-        ((probability(log_odds) + refined) / 2).clamp(16, 65_520).unsigned_abs()
+        self.set = kind * Instruction::PLACES + self.instruction.place() as usize;
+        let weights = memory.weights.get(self.set).into_iter().flatten();
+        let sum: i32 = weights.zip(&self.inputs).map(|(weight, input)| (weight * input) >> 8).sum();
+        self.probability = memory.probability((sum >> 8).clamp(-LOG_ODDS_LIMIT, LOG_ODDS_LIMIT));
+        self.probability.clamp(16, 65_520).unsigned_abs()
     }
 
     /// Learns what the bit was.
     #[inline(never)]
     pub fn learn(&mut self, bit: bool) {
-        for (set, sum) in self.sums {
-            let error = ((if bit { 65_536 } else { 0 } - probability(sum)) * 5) >> 4;
-            for (weight, input) in self.memory.weights.get_mut(set).into_iter().flatten().zip(&self.inputs) {
+        let error = ((if bit { 65_536 } else { 0 } - self.probability) * 3) >> 4;
+        if error.abs() >= ERROR {
+            for (weight, input) in
+                self.memory.weights.get_mut(self.set).into_iter().flatten().zip(&self.inputs)
+            {
                 *weight += (input * error + (1 << 13)) >> 14;
             }
-        }
-        let (row, step) = self.step;
-        if let Some(refined) = self.memory.refined.get_mut(row).and_then(|row| row.get_mut(step)) {
-            *refined = if bit { *refined + ((u16::MAX - *refined) >> 6) } else { *refined - (*refined >> 6) };
         }
         for context in &self.contexts {
             if let Some(counter) = self.memory.counters.get_mut(context.slot(self.partial)) {
@@ -249,6 +232,13 @@ impl<'a> Model<'a> {
             correct(counter, bit == found.bit);
         }
         self.partial = self.partial << 1 | u32::from(bit);
+    }
+}
+
+impl Memory {
+    /// What the table says; `log_odds` is within its limits.
+    fn probability(&self, log_odds: i32) -> i32 {
+        self.probabilities.get((log_odds + 12 * ONE) as usize).copied().unwrap_or(0)
     }
 }
 
