@@ -5,9 +5,6 @@ use alloc::format;
 use base::Error;
 
 base::errors! {
-    /// No way to find a PXE stack led to one.
-    NO_STACK = "UNDI-01", "no PXE stack of the network card is in memory",
-        "start this file from the card's own PXE ROM, or use an image with native drivers";
     /// A call was answered with a failure; the object is `CALL: status`.
     REFUSED = "UNDI-02", "the network card's ROM failed at {}",
         "turn the machine off and on; try the .kkpxe image; update the card's firmware";

@@ -1,13 +1,13 @@
 //! What to boot when nobody says so.
 
 use alloc::format;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use base::{Duration, Error};
 use console::{Countdown, Table};
 use dhcp::{BootFile, Lease};
 use hw::memory::Pages;
 use image::{Format, recognise};
-use script::{Failure, ImageId, Start, set_working_uri};
+use script::{Failure, Fetched, ImageId, Start, set_working_uri};
 use uri::Uri;
 
 use crate::errors;
@@ -31,6 +31,8 @@ enum Outcome {
     Finished,
     /// It is noted why nothing was booted.
     Failed,
+    /// The file is our own image again, which says nothing about what to boot.
+    OwnImage,
 }
 
 impl Machine {
@@ -39,7 +41,7 @@ impl Machine {
         self.shell_key = true;
         let wants_shell = match self.try_all() {
             Ok(Outcome::Finished) => self.exit(),
-            Ok(Outcome::Failed) => {
+            Ok(_) => {
                 self.show_tried();
                 self.last_chance().is_err()
             }
@@ -62,7 +64,11 @@ impl Machine {
             say!(self.screen, "{error}");
         }
         if let Some(script) = embedded {
-            return Ok(self.run_script(script, "the script inside this image", None));
+            // What is inside our image is beside it, as far as relative addresses go.
+            let own = self.own_address();
+            set_working_uri(&mut self.settings, own.as_ref().map(Uri::as_str));
+            let script = self.fetched(script, "", "embedded".into());
+            return Ok(self.run_script(script, "the script inside this image"));
         }
         let started = hw::clock::now();
         if let Err(error) = self.start_dhcp(None) {
@@ -72,38 +78,40 @@ impl Machine {
         let autoexec = self.fetch_autoexec()?;
         let deadline = autoexec.is_some().then_some(started + DHCP_PRECEDENCE);
         let lease = self.await_dhcp(deadline)?;
+        let mut outcome = Outcome::OwnImage;
         match lease {
             Some(Ok(lease)) => {
                 let (boot, other) = (lease.boot.clone(), lease.other_boot.clone());
                 let server = lease.server;
                 if let Err(error) = self.apply_exchange(lease) {
-                    self.screen.error(&error);
-                    self.note(format!("DHCP from {server}"), error.to_string());
+                    self.fail(format!("DHCP from {server}"), &error);
                 }
                 if boot.is_none() {
-                    let error = errors::NOTHING_TO_BOOT.of(server.to_string());
-                    self.screen.error(&error);
-                    self.note(format!("DHCP from {server}"), error.to_string());
+                    self.fail(format!("DHCP from {server}"), &errors::NOTHING_TO_BOOT.of(server.to_string()));
                 }
                 for file in [boot, other].into_iter().flatten() {
-                    if self.boot_file(&file)? == Outcome::Finished {
-                        return Ok(Outcome::Finished);
+                    match self.boot_file(&file)? {
+                        Outcome::Finished => return Ok(Outcome::Finished),
+                        Outcome::Failed => outcome = Outcome::Failed,
+                        Outcome::OwnImage => {}
                     }
                 }
             }
-            Some(Err(error)) => {
-                self.screen.error(&error);
-                self.note("DHCP", error.to_string());
-            }
+            Some(Err(error)) => self.fail("DHCP", &error),
             None => self.note("DHCP", "no answer in 3 s, and a script is here"),
         }
         match autoexec {
-            Some((pages, uri)) => {
-                let name = uri.redacted();
-                Ok(self.run_script(pages, &name, Some(&uri)))
+            Some((script, uri)) if outcome == Outcome::OwnImage => {
+                Ok(self.run_script(script, &uri.redacted()))
             }
-            None => Ok(Outcome::Failed),
+            _ => Ok(outcome),
         }
+    }
+
+    /// Shows an error, and notes it for the table at the end.
+    fn fail(&mut self, what: impl Into<String>, error: &Error) {
+        self.screen.error(error);
+        self.note(what, error.to_string());
     }
 
     /// Uses the lease of the ROM, if it has one for this card.
@@ -124,11 +132,13 @@ impl Machine {
     }
 
     /// The script beside our image, if there is one. Nothing is said about it if there is none.
-    fn fetch_autoexec(&mut self) -> Result<Option<(Pages, Uri)>, Error> {
+    fn fetch_autoexec(&mut self) -> Result<Option<(Fetched, Uri)>, Error> {
         let Some(uri) = self.own_address().and_then(|own| own.join(AUTOEXEC).ok()) else { return Ok(None) };
         let manner = Manner { quiet: true, patience: Some(AUTOEXEC_PATIENCE), ..Manner::default() };
         match self.download(&uri, manner) {
-            Ok((pages, uri)) if recognise(pages.bytes()) == Format::Script => Ok(Some((pages, uri))),
+            Ok((pages, uri)) if recognise(pages.bytes()) == Format::Script => {
+                Ok(Some((self.fetched(pages, uri.as_str(), AUTOEXEC.into()), uri)))
+            }
             Ok((pages, _)) => {
                 self.note(uri.redacted(), "not a script");
                 self.memory.free(pages);
@@ -147,7 +157,7 @@ impl Machine {
         let uri = match address(file) {
             Ok(uri) => uri,
             Err(error) => {
-                self.note(file.name.as_str(), error.to_string());
+                self.fail("the file that DHCP names", &error);
                 return Ok(Outcome::Failed);
             }
         };
@@ -155,8 +165,7 @@ impl Machine {
             Ok(fetched) => fetched,
             Err(error) if error.is(&script::errors::CANCELLED) => return Err(error),
             Err(error) => {
-                self.screen.error(&error);
-                self.note(uri.redacted(), error.to_string());
+                self.fail(uri.redacted(), &error);
                 return Ok(Outcome::Failed);
             }
         };
@@ -164,26 +173,15 @@ impl Machine {
             && header.is_same_firmware(&self.header)
         {
             self.memory.free(pages);
-            let error = errors::OWN_IMAGE.of(uri.redacted());
-            self.screen.error(&error);
-            self.note(uri.redacted(), error.to_string());
-            return Ok(Outcome::Failed);
+            self.fail(uri.redacted(), &errors::OWN_IMAGE.of(uri.redacted()));
+            return Ok(Outcome::OwnImage);
         }
-        let name = uri.redacted();
-        Ok(self.run_script(pages, &name, Some(&uri)))
+        let file = self.fetched(pages, uri.as_str(), uri.file_name().unwrap_or_default());
+        Ok(self.run_script(file, &uri.redacted()))
     }
 
-    /// Runs what was downloaded from `uri`, mostly a script; comes back when it has failed or ended.
-    fn run_script(&mut self, pages: Pages, what: &str, uri: Option<&Uri>) -> Outcome {
-        let fetched = match uri {
-            Some(uri) => self.fetched(pages, uri.as_str(), uri.file_name().unwrap_or_default()),
-            None => {
-                // What is inside our image is beside it, as far as relative addresses go.
-                let own = self.own_address();
-                set_working_uri(&mut self.settings, own.as_ref().map(Uri::as_str));
-                self.fetched(pages, "", "embedded".into())
-            }
-        };
+    /// Runs what was downloaded, mostly a script; comes back when it has failed or ended.
+    fn run_script(&mut self, fetched: Fetched, what: &str) -> Outcome {
         let id: ImageId = self.images.register(fetched);
         self.shell_key = false;
         let result = script::run(self, Start::Image(id));

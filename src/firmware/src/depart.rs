@@ -30,8 +30,9 @@ impl Machine {
         let own_kib = found.saturating_sub(hw::low::base_memory_kib());
         let (Some(mut network), Some(vendor)) = (self.network.take(), &self.vendor) else {
             hw::leave::release_base_memory(found);
-            return if self.vendor.is_none() { WayBack::Bios } else { WayBack::Caller };
+            return WayBack::Bios;
         };
+        say!(self.screen, "UNDI: {}", network.port.nic().mode());
         let keep = Keep::from_bits(self.header.keep);
         let departure = leave(network.port.nic_mut(), &vendor.stack, keep, own_kib);
         drop(network);

@@ -150,6 +150,7 @@ impl Machine {
                 network.stack.udp_send(socket, SocketAddrV4::new(server, port), data);
             }
             if let Some(result) = transfer.result() {
+                job.received = transfer.received();
                 break result.map(drop).map_err(|error| explain(network, error));
             }
             job.show(transfer.received(), transfer.total(), now, &mut self.screen);
@@ -193,15 +194,17 @@ impl Machine {
         let seed = low_half(hw::clock::noise());
         let options = http::Options { user_agent: USER_AGENT, seed, ..http::Options::default() };
         let mut download = http::Download::new(uri.clone(), options)?;
-        let mut connection: Option<(SocketAddrV4, net::TcpHandle, bool)> = None;
+        let mut connection: Option<(SocketAddrV4, net::TcpHandle)> = None;
         let mut now = hw::clock::now();
+        let mut wait = Wait::new(now);
         let result = loop {
             let until = match download.action(now) {
                 http::Action::Connect { port, fresh, .. } => {
                     match self.connect(&download.uri().clone(), port, fresh, job) {
                         Ok((remote, handle, reused)) => {
-                            connection = Some((remote, handle, reused));
+                            connection = Some((remote, handle));
                             now = hw::clock::now();
+                            wait.moved = now;
                             download.connected(now, reused);
                         }
                         Err(error) if error.is(&script::errors::CANCELLED) => break Err(error),
@@ -214,7 +217,7 @@ impl Machine {
                 }
                 http::Action::Release { reusable } => {
                     let network = self.network(uri)?;
-                    if let Some((remote, handle, _)) = connection.take() {
+                    if let Some((remote, handle)) = connection.take() {
                         if reusable && network.idle.is_none() {
                             network.idle = Some(IdleConnection { remote, handle });
                         } else {
@@ -226,14 +229,24 @@ impl Machine {
                 http::Action::Finished => {
                     break download.result().unwrap_or_else(|| Err(errors::TIMEOUT.of(uri.redacted())));
                 }
-                http::Action::Wait { until } | http::Action::Transfer { until } => until,
+                http::Action::Wait { until } => {
+                    wait.show("Trying again", until, now, job, &mut self.screen);
+                    until
+                }
+                http::Action::Transfer { until } => until,
             };
-            if let (Some((_, handle, _)), Self { network: Some(network), memory, .. }) =
-                (connection, &mut *self)
+            if let (Some((_, handle)), Self { network: Some(network), memory, .. }) = (connection, &mut *self)
             {
                 transfer(network, handle, &mut download, &mut job.target.writer(memory), now);
             }
-            job.show(download.received(), download.total(), now, &mut self.screen);
+            if connection.is_some() {
+                if wait.moves(download.received(), now) {
+                    wait.end(&mut self.screen);
+                    job.show(download.received(), download.total(), now, &mut self.screen);
+                } else {
+                    wait.show("Waiting for data", until, now, job, &mut self.screen);
+                }
+            }
             let name = || download.uri().redacted();
             let round =
                 self.round(until).and_then(|now| job.check(&name(), download.received(), now).map(|()| now));
@@ -242,10 +255,12 @@ impl Machine {
                 Err(error) => break Err(error),
             }
         };
-        if let (Some((_, handle, _)), Some(network)) = (connection, &mut self.network) {
+        wait.end(&mut self.screen);
+        if let (Some((_, handle)), Some(network)) = (connection, &mut self.network) {
             network.stack.tcp_abort(handle);
         }
         let length = result?;
+        job.received = length;
         if download.has_surplus() {
             let name = download.uri().redacted();
             say!(
@@ -357,6 +372,46 @@ impl Machine {
 
 /// A wait is shown when it takes longer than this.
 const WONDER: Duration = Duration::from_secs(1);
+
+/// What a download waits for while nothing moves.
+struct Wait {
+    received: u64,
+    moved: Instant,
+    countdown: Option<(&'static str, Instant, Countdown)>,
+}
+
+impl Wait {
+    fn new(now: Instant) -> Self {
+        Self { received: 0, moved: now, countdown: None }
+    }
+
+    /// Whether bytes have come lately.
+    fn moves(&mut self, received: u64, now: Instant) -> bool {
+        if self.received != received {
+            (self.received, self.moved) = (received, now);
+        }
+        now.since(self.moved) < WONDER
+    }
+
+    /// Counts down to `until`, in the place of the progress.
+    fn show(&mut self, what: &'static str, until: Instant, now: Instant, job: &Job, screen: &mut Screen) {
+        if job.progress.is_none() {
+            return;
+        }
+        if self.countdown.as_ref().is_none_or(|before| (before.0, before.1) != (what, until)) {
+            self.end(screen);
+            self.countdown = Some((what, until, Countdown::new(what, until)));
+        }
+        let text = self.countdown.as_mut().and_then(|(_, _, countdown)| countdown.update(now));
+        screen.draw(&text.unwrap_or_default());
+    }
+
+    fn end(&mut self, screen: &mut Screen) {
+        if let Some((_, _, mut countdown)) = self.countdown.take() {
+            screen.draw(&countdown.clear());
+        }
+    }
+}
 
 /// The longest time that a connection may take; the stack gives up earlier.
 const CONNECT_LIMIT: Duration = Duration::from_secs(30);

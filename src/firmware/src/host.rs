@@ -46,8 +46,9 @@ impl Machine {
         let usual = header.usual_place();
         let exclusions = [usual, header.runtime(usual)];
         let budget = image::budget(self.memory.map(), header.initrd_ceiling(command_line), &exclusions);
-        let taken =
-            self.images.registered().filter(|image| image.id() != kernel.id()).map(|image| image.size);
+        let others = self.images.registered().filter(|image| image.id() != kernel.id());
+        let taken = others
+            .map(|image| image::initrd_length(&String::from_utf8_lossy(&image.command_line), image.size));
         Some(budget.saturating_sub(taken.sum()))
     }
 }

@@ -8,12 +8,13 @@ use base::{Duration, Error, Instant};
 use console::{Countdown, Table};
 use dhcp::{Lease, Packet};
 use settings::{Kind, Scope, Source, Tag, Tree};
+use uri::Uri;
 
 use crate::errors;
 use crate::machine::Machine;
 use crate::screen::say;
 
-/// Features of this build, as tags inside option 175: PXE extensions, HTTP, TFTP, DNS, bzImage.
+/// Features of this build, as tags inside option 175: HTTP, TFTP, DNS, bzImage.
 const FEATURES: &[u8] = &[0x13, 0x15, 0x17, 0x18];
 /// How long servers are looked for behind a switch port that is seen to be blocked (field note B1).
 const BLOCKED_TOTAL: Duration = Duration::from_secs(180);
@@ -155,7 +156,9 @@ fn offers_table(offers: &[dhcp::Offer]) -> Option<String> {
     for offer in offers {
         let address = offer.address.map_or_else(|| "proxy".to_string(), |address| address.to_string());
         let chosen = if offer.chosen { "won" } else { "lost" };
-        table.row(&[&offer.server.to_string(), &address, &offer.file, chosen, offer.reason]);
+        // A file may be an address with a password in it.
+        let file = Uri::parse(&offer.file).map_or_else(|_| offer.file.clone(), |uri| uri.redacted());
+        table.row(&[&offer.server.to_string(), &address, &file, chosen, offer.reason]);
     }
     Some(table.render())
 }

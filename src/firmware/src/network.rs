@@ -91,6 +91,13 @@ impl Network {
             client.input(now, (*from.ip(), from.port()), dhcp::CLIENT_PORT, data);
         };
         while self.stack.udp_receive(*socket, &mut take) {}
+        // A question to port 4011 is sent from the address of the lease, and answered there.
+        if self.stack.configuration().is_none()
+            && let Some(lease) = client.lease()
+            && let Err(error) = configure(&mut self.stack, lease)
+        {
+            self.failure.get_or_insert(error);
+        }
         let mut buffer = [0; dhcp::OUTPUT_CAPACITY];
         while let Some(packet) = client.output(now, &mut buffer) {
             let data = buffer.get(..packet.length).unwrap_or_default();
@@ -102,20 +109,7 @@ impl Network {
 
     /// Uses the address and routes of a lease.
     pub(crate) fn apply(&mut self, lease: Lease) -> Result<(), Error> {
-        let is_default = |route: &&dhcp::Route| route.prefix_length == 0;
-        let routes = lease.routes.iter().filter(|route| route.prefix_length != 0);
-        self.stack.configure(Ipv4Config {
-            address: lease.address,
-            prefix_length: lease.prefix_length,
-            gateway: lease.routes.iter().find(is_default).map(|route| route.gateway),
-            routes: routes
-                .map(|route| net::Route {
-                    destination: route.destination,
-                    prefix_length: route.prefix_length,
-                    gateway: route.gateway,
-                })
-                .collect(),
-        })?;
+        configure(&mut self.stack, &lease)?;
         self.lease = Some(lease);
         Ok(())
     }
@@ -131,6 +125,23 @@ impl Network {
     pub(crate) fn blocked(&self, now: Instant) -> Option<&'static str> {
         self.port.blocked(now).map(|blocked| blocked.reason.text())
     }
+}
+
+fn configure(stack: &mut Stack, lease: &Lease) -> Result<(), Error> {
+    let is_default = |route: &&dhcp::Route| route.prefix_length == 0;
+    let routes = lease.routes.iter().filter(|route| route.prefix_length != 0);
+    stack.configure(Ipv4Config {
+        address: lease.address,
+        prefix_length: lease.prefix_length,
+        gateway: lease.routes.iter().find(is_default).map(|route| route.gateway),
+        routes: routes
+            .map(|route| net::Route {
+                destination: route.destination,
+                prefix_length: route.prefix_length,
+                gateway: route.gateway,
+            })
+            .collect(),
+    })
 }
 
 /// The longest that a round may take without looking at the keyboard.

@@ -88,8 +88,8 @@ impl Target {
     }
 }
 
-/// Where kernels unpack themselves; images are put elsewhere if there is room, so that they need not be moved twice.
-const KERNEL_PLACE: PhysRange = PhysRange::new(1 << 20, 64 << 20);
+/// Kernels unpack themselves below this; images are put elsewhere if there is room, so that they need not be moved twice.
+const KERNEL_PLACE: u64 = 64 << 20;
 
 /// The sink of a download, for as long as bytes are at hand.
 pub(crate) struct Writer<'a> {
@@ -117,8 +117,7 @@ impl Sink for Writer<'_> {
     fn write(&mut self, data: &[u8]) -> Result<(), Error> {
         if self.target.pages.is_none() {
             // Nobody knows how long it becomes: all of the largest free range, until it is there.
-            let largest = self.memory.allocate_largest(KERNEL_PLACE.end());
-            let pages = largest.or_else(|| self.memory.allocate_largest(KERNEL_PLACE.start()));
+            let pages = self.memory.allocate_largest(KERNEL_PLACE);
             self.target.pages = Some(pages.ok_or_else(|| no_room(1, self.memory))?);
         }
         let Some(pages) = self.target.pages.as_mut() else { return Ok(()) };

@@ -113,20 +113,19 @@ impl PhysicalMemory {
         &self.map
     }
 
-    /// Pages for `length` bytes, the lowest that are clear of `avoid`; their content is whatever was there.
-    pub fn allocate(&mut self, length: u64, avoid: PhysRange) -> Option<Pages> {
-        let above = PhysRange::new(avoid.end().max(PLACE.start()), PLACE.end());
-        let below = PhysRange::new(PLACE.start(), avoid.start().min(PLACE.end()));
-        let range = self
-            .map
-            .find_bottom(length.max(1), PAGE, above)
-            .or_else(|| self.map.find_bottom(length.max(1), PAGE, below))?;
+    /// Pages for `length` bytes, the lowest above `avoid`, or else the lowest of all; their content is whatever was
+    /// there.
+    pub fn allocate(&mut self, length: u64, avoid: u64) -> Option<Pages> {
+        let above = PhysRange::new(avoid.max(PLACE.start()), PLACE.end());
+        let find = |place| self.map.find_bottom(length.max(1), PAGE, place);
+        let range = find(above).or_else(|| find(PLACE))?;
         self.take(range)
     }
 
-    /// The largest free range that is clear of 1 MiB to `above`, whole.
-    pub fn allocate_largest(&mut self, above: u64) -> Option<Pages> {
-        let range = self.map.largest(PhysRange::new(above.max(PLACE.start()), PLACE.end()))?;
+    /// The largest free range above `avoid`, whole, or else the largest of all.
+    pub fn allocate_largest(&mut self, avoid: u64) -> Option<Pages> {
+        let above = PhysRange::new(avoid.max(PLACE.start()), PLACE.end());
+        let range = self.map.largest(above).or_else(|| self.map.largest(PLACE))?;
         self.take(range)
     }
 

@@ -110,7 +110,7 @@ impl Acknowledgement {
         (is_plain && segment.payload().is_empty()).then(|| Self {
             connection: (addresses, segment.src_port(), segment.dst_port()),
             number: segment.ack_number(),
-            is_selective: segment.options().len() > 0,
+            is_selective: !segment.options().is_empty(),
         })
     }
 }

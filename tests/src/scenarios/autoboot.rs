@@ -33,8 +33,8 @@ pub fn all() -> Vec<Scenario> {
         ),
         Scenario::new(
             "autoboot-named-file-wins",
-            "a file named by DHCP goes before autoexec.ipxe",
-            120,
+            "a file named by DHCP goes before autoexec.ipxe, and boots a kernel",
+            240,
             named_wins,
         ),
         Scenario::new("autoboot-own-image", "our own image as only answer ends the loop", 120, own_image)
@@ -99,11 +99,10 @@ fn autoexec_no_answer(name: &str) -> Result<()> {
 fn named_wins(name: &str) -> Result<()> {
     let mut lab = Lab::try_new(name, KPXE)?;
     lab.tftp("autoexec.ipxe", AUTOEXEC)?;
-    lab.script("echo RIG-MARK named\npoweroff")?;
+    lab.script(&boot_lines(""))?;
     lab.usual_servers()?;
     let mut machine = lab.machine(&Options::default())?;
-    machine.expect("RIG-MARK named", 90)?;
-    machine.expect_power_off(10)?;
+    expect_user_space(&mut machine, 200)?;
     let wrong = machine.transcript().count("RIG-MARK autoexec");
     ensure(wrong == 0, || "autoexec.ipxe ran as well".to_owned())
 }
