@@ -2,7 +2,7 @@
 
 use crate::setup::{self, Purpose};
 use crate::{build, shell};
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 use std::fs;
 use std::process::Command;
@@ -73,8 +73,17 @@ pub(crate) fn fuzz(target: Option<&str>, seconds: u64) -> Result<()> {
         let mut cargo = Command::new("cargo");
         // With a target named, the flags do not go to build scripts.
         cargo.env("RUSTFLAGS", COVERAGE).env("CARGO_BUILD_TARGET", "x86_64-unknown-linux-gnu");
-        let manifest = shell::root().join("tests/fuzz/Cargo.toml");
-        cargo.args(["run", "--release", "--manifest-path"]).arg(manifest).args(["--bin", name, "--"]);
+        let folder = shell::root().join("tests/fuzz");
+        let (found, artifacts) = (folder.join("target/corpus").join(name), folder.join("artifacts"));
+        for folder in [&found, &artifacts] {
+            fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        }
+        cargo.args(["run", "--release", "--manifest-path"]).arg(folder.join("Cargo.toml"));
+        cargo.args(["--bin", name, "--"]);
+        // What is found goes into the first folder; the second is the one that git keeps.
+        cargo.arg(&found).arg(folder.join("corpus").join(name));
+        // One input must be through within seconds: a loop without end is a failure like a panic.
+        cargo.arg("-timeout=20").arg(format!("-artifact_prefix={}/", artifacts.display()));
         shell::run(cargo.arg(format!("-max_total_time={seconds}")))?;
     }
     Ok(())

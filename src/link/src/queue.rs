@@ -53,15 +53,17 @@ impl TransmitQueue {
         }
     }
 
-    /// Queues the frame that was reserved last; in place of the one before it, if `replaces(before, frame)`.
-    pub fn commit_over(&mut self, replaces: impl FnOnce(&[u8], &[u8]) -> bool) {
+    /// Queues the frame that was reserved last; in place of the one before it, if `replaces(frame, before)` says so of it
+    /// and of those that wait before it, the newest first.
+    pub fn commit_over(&mut self, replaces: impl FnOnce(&[u8], &mut dyn Iterator<Item = &[u8]>) -> bool) {
         let Some(index) = self.next_index() else { return };
-        let last = (index + self.slots.len() - 1) % self.slots.len().max(1);
-        let bytes = |index: usize| self.slots.get(index).and_then(|slot| slot.bytes.get(..slot.length));
-        if self.used > 0
-            && let (Some(before), Some(frame)) = (bytes(last), bytes(index))
-            && replaces(before, frame)
-        {
+        let bytes = |distance: usize| {
+            let slot = self.slots.get((self.first + distance) % self.slots.len())?;
+            slot.bytes.get(..slot.length)
+        };
+        let Some(frame) = bytes(self.used) else { return };
+        if self.used > 0 && replaces(frame, &mut (0..self.used).rev().filter_map(bytes)) {
+            let last = (self.first + self.used - 1) % self.slots.len();
             self.slots.swap(last, index);
         } else {
             self.commit();

@@ -74,18 +74,29 @@ impl phy::TxToken for Transmit<'_> {
     }
 }
 
-/// Whether `new` says all that `old` says, and more: both only acknowledge the same connection's data, and `new`
-/// acknowledges more of it, or as much and names what came out of order (RFC 2018).
+/// Whether `new` says all that the newest frame of `before` says: both only acknowledge the same connection's data, and
+/// `new` acknowledges more of it, or as much and names what came out of order (RFC 2018), or is one of more than the
+/// three that a sender counts to see a loss (RFC 5681 section 3.2).
 ///
 /// A driver receives many frames at once, and each would be answered. One answer is enough, and some cards take few:
 /// QEMU's stock ROM for pcnet never sends again after 16 frames without one received.
-fn says_all(old: &[u8], new: &[u8]) -> bool {
-    let (Some(old), Some(new)) = (Acknowledgement::parse(old), Acknowledgement::parse(new)) else {
-        return false;
-    };
-    let advance = new.number - old.number;
-    old.connection == new.connection && (advance > 0 || advance == 0 && new.is_selective)
+fn says_all(new: &[u8], before: &mut dyn Iterator<Item = &[u8]>) -> bool {
+    let Some(new) = Acknowledgement::parse(new) else { return false };
+    let mut same = 0;
+    for old in before.map_while(Acknowledgement::parse) {
+        if old.connection != new.connection || old.number > new.number {
+            break;
+        }
+        same += 1;
+        if old.number < new.number || new.is_selective || same == DUPLICATES {
+            return true;
+        }
+    }
+    false
 }
+
+/// The acknowledgements of the same number that are worth sending.
+const DUPLICATES: usize = 3;
 
 /// A TCP segment without data and flags.
 struct Acknowledgement {
@@ -112,5 +123,63 @@ impl Acknowledgement {
             number: segment.ack_number(),
             is_selective: !segment.options().is_empty(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    /// A frame that acknowledges `number` of the connection from port `port`.
+    fn acknowledgement(port: u8, number: u8, selective: bool, data: &[u8]) -> Vec<u8> {
+        let options: &[u8] = if selective { &[1, 1, 1, 0] } else { &[] };
+        let length = 40 + options.len() + data.len();
+        let mut frame = vec![0; 12];
+        frame.extend([8, 0, 0x45, 0, 0, length as u8, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+        frame.extend([
+            0,
+            port,
+            0,
+            80,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            number,
+            5 + options.len() as u8 / 4 << 4,
+            0x10,
+            1,
+            0,
+        ]);
+        frame.extend([0; 4]);
+        [&frame, options, data].concat()
+    }
+
+    fn replaces(new: &[u8], before: &[&[u8]]) -> bool {
+        says_all(new, &mut before.iter().copied())
+    }
+
+    #[test]
+    fn later_acknowledgements_replace_earlier_ones() {
+        let plain = |number| acknowledgement(1, number, false, b"");
+        assert!(replaces(&plain(2), &[&plain(1)]));
+        assert!(!replaces(&plain(1), &[&plain(2)]));
+        assert!(replaces(&acknowledgement(1, 1, true, b""), &[&plain(1)]));
+        assert!(!replaces(&plain(2), &[&acknowledgement(2, 1, false, b"")]));
+        assert!(!replaces(&plain(2), &[&acknowledgement(1, 1, false, b"data")]));
+        assert!(!replaces(&acknowledgement(1, 2, false, b"data"), &[&plain(1)]));
+        assert!(!replaces(&plain(2), &[b"not a frame"]));
+    }
+
+    #[test]
+    fn a_sender_is_told_three_times() {
+        let one = acknowledgement(1, 1, false, b"");
+        assert!(!replaces(&one, &[&one]));
+        assert!(!replaces(&one, &[&one, &one]));
+        assert!(replaces(&one, &[&one, &one, &one]));
     }
 }

@@ -42,7 +42,8 @@ impl Host for World<'_> {
     }
 
     fn read_line(&mut self, _prompt: &str) -> Result<Vec<u8>, Error> {
-        self.work().map(|()| b"exit".to_vec())
+        // At CANCELLED the shell would ask again.
+        self.work().map(|()| b"exit".to_vec()).map_err(|_| script::errors::TIMEOUT.error())
     }
 
     fn prompt(&mut self, _: &[u8], wanted: Option<u32>, _: Option<Duration>) -> Result<Option<u32>, Error> {
