@@ -117,7 +117,12 @@ impl Machine {
             false => text::FATAL.iter().copied().chain([text::NEXT_DEVICE]).collect(),
         };
         let fatal = if wanted.contains(&text::NEXT_DEVICE) { text::FATAL } else { &fatal };
-        let (index, place) = self.transcript.wait(self.place, wanted, fatal, Duration::from_secs(seconds))?;
+        let seen = self.transcript.wait(self.place, wanted, fatal, Duration::from_secs(seconds));
+        if seen.is_err() && self.transcript.count(text::DUMP) > 0 {
+            // The rest of the dump is what the log is read for; if it does not come, the failure is the same.
+            let _ = self.transcript.wait(0, &[text::DUMP_END], &[], Duration::from_secs(3));
+        }
+        let (index, place) = seen?;
         self.place = place;
         self.next_device |= wanted[index] == text::NEXT_DEVICE;
         if self.transcript.count(text::BIOS_BANNER) > 1 {

@@ -27,6 +27,9 @@ pub const SURPLUS: &str = "more than it announced";
 /// The first line of the firmware's exception dump.
 pub const DUMP: &str = "met an error of its own";
 
+/// Part of its last line.
+pub const DUMP_END: &str = "The machine restarts in";
+
 /// After these words nothing good can come: exception dumps and panics of the firmware, of the kernel, and of
 /// the BIOS.
 pub const FATAL: &[&str] = &[DUMP, "Kernel panic", "No bootable device"];

@@ -185,7 +185,7 @@ fn exception(name: &str) -> Result<()> {
         thread::sleep(Duration::from_millis(7));
     }
     let patience = Duration::from_secs(10);
-    machine.transcript().wait(0, &["The machine restarts in"], &[], patience)?;
+    machine.transcript().wait(0, &[text::DUMP_END], &[], patience)?;
     let image = std::fs::read(crate::paths::images().join(KPXE))?;
     let header = base::image_header::ImageHeader::read(&image).unwrap_or_default();
     let build: String = header.build_id.iter().map(|byte| format!("{byte:02x}")).collect();
