@@ -51,7 +51,7 @@ enum Task {
     Test {
         /// Which kind; both if none is named
         kind: Option<test::Kind>,
-        /// Only those whose names contain one of these; `all` for the scenarios that take long, too
+        /// Only those whose names contain one of these; `quick` for one scenario of each kind
         #[arg(allow_hyphen_values = true)]
         filter: Vec<String>,
     },

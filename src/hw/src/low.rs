@@ -162,26 +162,35 @@ pub(crate) unsafe fn init(info: &BootInfo) {
 
         let cr0 = controlregs::cr0();
         let cr4 = controlregs::cr4();
-        let efer = msr::rdmsr(msr::IA32_EFER);
+        let efer = Efer::from_bits_retain(msr::rdmsr(msr::IA32_EFER));
         let real_cr0 = cr0 - (Cr0::CR0_ENABLE_PAGING | Cr0::CR0_PROTECTED_MODE | Cr0::CR0_WRITE_PROTECT);
         let real_cr4 = cr4 - Cr4::CR4_ENABLE_PAE;
         Symbol::LongCr0.variable::<u32>().write(low_u32(cr0.bits() as u64));
         Symbol::LongCr3.variable::<u32>().write(info.page_tables);
         Symbol::LongCr4.variable::<u32>().write(low_u32(cr4.bits() as u64));
-        Symbol::LongEfer.variable::<u32>().write(low_u32(efer & !EFER_ACTIVE));
+        let long_efer = efer - Efer::ACTIVE;
+        Symbol::LongEfer.variable::<u32>().write(low_u32(long_efer.bits()));
         Symbol::RealCr0.variable::<u32>().write(low_u32(real_cr0.bits() as u64));
         Symbol::RealCr4.variable::<u32>().write(low_u32(real_cr4.bits() as u64));
-        Symbol::RealEfer
-            .variable::<u32>()
-            .write(low_u32(efer & !(EFER_ACTIVE | EFER_LONG_MODE | EFER_NO_EXECUTE)));
+        let real_efer = long_efer - (Efer::LONG_MODE | Efer::NO_EXECUTE);
+        Symbol::RealEfer.variable::<u32>().write(low_u32(real_efer.bits()));
         asm!("lgdt [{}]", in(reg) gdtr, options(readonly, nostack, preserves_flags));
     }
     set_base_memory_kib((info.low / 1024).to_le_bytes()[0..2].try_into().map_or(0, u16::from_le_bytes));
 }
 
-const EFER_LONG_MODE: u64 = 1 << 8;
-const EFER_ACTIVE: u64 = 1 << 10;
-const EFER_NO_EXECUTE: u64 = 1 << 11;
+bitflags::bitflags! {
+    /// The register IA32_EFER (Intel SDM volume 3, section 2.2.1).
+    #[derive(Clone, Copy)]
+    struct Efer: u64 {
+        /// Paging enters long mode.
+        const LONG_MODE = 1 << 8;
+        /// Long mode is active; the processor's own.
+        const ACTIVE = 1 << 10;
+        /// Pages may forbid execution.
+        const NO_EXECUTE = 1 << 11;
+    }
+}
 
 /// The lower half of a value whose upper half is known to be zero.
 fn low_u32(value: u64) -> u32 {

@@ -21,8 +21,8 @@ Boots images in an emulator against real servers, and says what passed.
 
 usage: boot [--bin DIR] [--jobs N] [--list] [FILTER...]
 
-  FILTER      run the scenarios whose names contain it; `all` runs all of them;
-              without a filter the quick set runs
+  FILTER      run the scenarios whose names contain it; `quick` runs one of each
+              kind, in a few minutes; without a filter all of them run
   --list      print the names that the filters choose, and run nothing
   --bin DIR   take the images from there (default: bin/)
   --jobs N    run so many at once (default: 2)
@@ -104,7 +104,7 @@ fn inside(images: &str, name: &str) -> ExitCode {
 fn run_all(arguments: &Arguments) -> Result<bool> {
     let chosen = scenarios::chosen(&arguments.filters);
     if chosen.is_empty() {
-        return Err(Failure::new("no scenario has such a name; `boot --list all` names them"));
+        return Err(Failure::new("no scenario has such a name; `boot --list` names them"));
     }
     if arguments.list {
         for scenario in &chosen {
