@@ -64,7 +64,7 @@ fn introduce(machine: &mut Machine) {
             let place = identity.pci.map_or(0, |pci| pci.bus_device_function);
             say!(
                 machine.screen,
-                "net0: {} by {} on PCI {:02x}:{:02x}.{}, PXE stack found by {}",
+                "net0: {} by {}, PCI {:02x}:{:02x}.{}; PXE stack by {}",
                 identity.mac,
                 identity.driver,
                 place >> 8,

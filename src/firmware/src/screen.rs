@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::Error;
+use console::COLUMNS;
 use core::fmt::{self, Write};
 
 /// Prints a line and logs it: `say!(machine.screen, "{} is here", name)`.
@@ -23,8 +24,8 @@ impl Screen {
         let mut line = String::new();
         // Formatting into a string fails only where a part says so, and none of ours does.
         let _ = line.write_fmt(text);
-        self.say(line.as_bytes());
-        self.raw(b"\r\n");
+        line.push('\n');
+        self.say(&wrapped(line.as_bytes()));
     }
 
     /// Prints text of ours, line feeds and all.
@@ -61,6 +62,24 @@ impl Screen {
         hw::bios::print(text);
     }
 }
+
+/// Breaks a line between words where it would be longer than the screen is wide; what follows is set in.
+fn wrapped(line: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(line.len() + 8);
+    let mut column = 0;
+    for word in line.split_inclusive(|byte| *byte == b' ') {
+        if column + word.len() > COLUMNS + 1 && column > INDENT.len() {
+            out.push(b'\n');
+            out.extend_from_slice(INDENT);
+            column = INDENT.len();
+        }
+        out.extend_from_slice(word);
+        column += word.len();
+    }
+    out
+}
+
+const INDENT: &[u8] = b"  ";
 
 fn printable(byte: u8) -> u8 {
     if byte == b'\n' || byte.is_ascii_graphic() || byte == b' ' { byte } else { b'?' }
