@@ -16,8 +16,9 @@ pub const SIZE: usize = 16 << 20;
 /// The script: its first line makes a request, then comes the download, then a request that ends it.
 fn script() -> String {
     format!(
-        "imgfetch http://{SERVER}/first\nimgfetch http://{SERVER}/16M.bin\nimgfetch http://{SERVER}/last\n\
-         echo RIG-MARK measured\nsleep 60"
+        "imgfetch http://{SERVER}/first\nset before ${{mode-switches}}\nimgfetch http://{SERVER}/16M.bin\n\
+         set after ${{mode-switches}}\nimgfetch http://{SERVER}/last\n\
+         echo RIG-MARK switches before=${{before}} after=${{after}};\necho RIG-MARK measured\nsleep 60"
     )
 }
 
@@ -32,14 +33,16 @@ pub struct Run {
     pub frames: u64,
     /// The processor's work in the download.
     pub work: Counters,
+    /// Mode switches in the download, as the firmware itself counts them; 0 where it does not.
+    pub own_count: u64,
 }
 
 impl Run {
     /// As one line of text.
     pub fn to_line(&self) -> String {
         let Counters { instructions, cr0_writes, msr_writes } = self.work;
-        let Self { rate, to_script, frames, .. } = self;
-        format!("RUN {rate} {to_script} {frames} {instructions} {cr0_writes} {msr_writes}")
+        let Self { rate, to_script, frames, own_count, .. } = self;
+        format!("RUN {rate} {to_script} {frames} {instructions} {cr0_writes} {msr_writes} {own_count}")
     }
 
     /// From that line.
@@ -51,24 +54,26 @@ impl Run {
             to_script: next()?,
             frames: next()?,
             work: Counters { instructions: next()?, cr0_writes: next()?, msr_writes: next()? },
+            own_count: next()?,
         })
     }
 
     /// For a person.
     pub fn report(&self) -> String {
         format!(
-            "{} MiB/s, {} s to script, {} frames, per frame {} switches by EFER, {} CR0 writes, {} instructions",
+            "{} MiB/s, {} s to script, {} frames, per frame {} switches by EFER, {} by its own count, {} CR0 writes, {} instructions",
             hundredths(self.rate, 1 << 20),
             hundredths(self.to_script, 1_000_000),
             self.frames,
             self.switches_per_frame(),
+            thousandths(self.own_count, self.frames),
             hundredths(self.work.cr0_writes, self.frames),
             self.work.instructions / self.frames.max(1),
         )
     }
 
     fn switches_per_frame(&self) -> String {
-        hundredths(self.work.msr_writes, self.frames * 2)
+        thousandths(self.work.msr_writes, self.frames * 2)
     }
 }
 
@@ -103,6 +108,10 @@ pub fn run(plugin: &Path) -> Result<Run> {
         ensure(machine.transcript().count(text::NEXT_DEVICE) == 0, || failure.0)
     })?;
 
+    let count = |before: &str, after: &str| {
+        machine.transcript().between(before, after).and_then(|number| number.parse::<u64>().ok()).unwrap_or(0)
+    };
+    let own_count = count("after=", ";").saturating_sub(count("RIG-MARK switches before=", "after="));
     let facts = lab.facts()?;
     let asked = |name: &str| {
         facts.request(name).cloned().ok_or_else(|| Failure(format!("{name} was never asked for")))
@@ -122,6 +131,7 @@ pub fn run(plugin: &Path) -> Result<Run> {
             cr0_writes: after.cr0_writes - before.cr0_writes,
             msr_writes: after.msr_writes - before.msr_writes,
         },
+        own_count,
     })
 }
 
@@ -152,6 +162,7 @@ pub fn median(runs: &[Run]) -> Run {
             cr0_writes: of(|run| run.work.cr0_writes),
             msr_writes: of(|run| run.work.msr_writes),
         },
+        own_count: of(|run| run.own_count),
     }
 }
 
@@ -180,6 +191,13 @@ pub fn table(ours: &Run, theirs: &Run) -> String {
             "at most 0.2".to_owned(),
         ],
         [
+            "the same by the firmware's own count".to_owned(),
+            thousandths(ours.own_count, ours.frames),
+            "-".to_owned(),
+            "-".to_owned(),
+            "the same".to_owned(),
+        ],
+        [
             "CR0 writes per received frame, the ROM's included".to_owned(),
             hundredths(ours.work.cr0_writes, ours.frames),
             hundredths(theirs.work.cr0_writes, theirs.frames),
@@ -192,6 +210,12 @@ pub fn table(ours: &Run, theirs: &Run) -> String {
         table.push_str(&format!("| {} |\n", row.join(" | ")));
     }
     table
+}
+
+/// `number / unit` with three digits after the point.
+fn thousandths(number: u64, unit: u64) -> String {
+    let thousandths = u128::from(number) * 1000 / u128::from(unit.max(1));
+    format!("{}.{:03}", thousandths / 1000, thousandths % 1000)
 }
 
 /// `number / unit` with two digits after the point.
@@ -209,6 +233,7 @@ mod tests {
         to_script: 1_250_000,
         frames: 100,
         work: Counters { instructions: 5_000, cr0_writes: 250, msr_writes: 40 },
+        own_count: 21,
     };
 
     #[test]
@@ -225,6 +250,6 @@ mod tests {
             table.contains("| 3.00 | 1.00 | 3.00x |") && table.contains("| 1.25 | 5.00 | 0.25x |"),
             "{table}"
         );
-        assert!(table.contains("| 0.20 | - |"), "{table}");
+        assert!(table.contains("| 0.200 | - |") && table.contains("| 0.210 | - |"), "{table}");
     }
 }

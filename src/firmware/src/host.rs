@@ -6,7 +6,7 @@ use base::{Duration, Error, Instant};
 use console::{Edited, Key};
 use image::{Format, RECOGNISE_LENGTH, recognise};
 use script::{Fetch, Fetched, Handle, Host, ImageId, Images, Type, working_uri};
-use settings::Tree;
+use settings::{Kind, Tree};
 use uri::Uri;
 
 use crate::errors;
@@ -138,6 +138,9 @@ impl Host for Machine {
         let manner = Manner { quiet: request.quiet, timeout: request.timeout, patience: None, limit };
         let (pages, uri) = self.download(&uri, manner)?;
         let name = uri.file_name().unwrap_or_default();
+        // What a download has cost, for those who measure.
+        let switches = hw::realmode::switches().to_be_bytes();
+        self.settings.publish(Tree::BUILTIN, b"mode-switches", Kind::Int32, Some(&switches));
         Ok(self.fetched(pages, uri.as_str(), name))
     }
 
