@@ -10,6 +10,7 @@ pub mod boot_info;
 pub mod error;
 pub mod image_header;
 pub mod sink;
+pub mod text;
 pub mod time;
 
 pub use address::{MacAddress, PhysAddr, PhysRange, SegOff};

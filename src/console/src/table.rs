@@ -4,6 +4,7 @@ use crate::COLUMNS;
 use crate::text::{printable, shortened};
 use alloc::string::String;
 use alloc::vec::Vec;
+use base::text::cut;
 
 /// Rows of cells, each column as wide as its longest cell.
 #[derive(Clone, Debug, Default)]
@@ -45,7 +46,10 @@ impl Table {
                     continue;
                 }
                 let indent = line.len();
-                for word in cell.split(' ') {
+                let mut rest = Some(cell.as_str());
+                while let Some(words) = rest {
+                    let word;
+                    (word, rest) = cut(words, b' ');
                     if line.len() > indent && line.len() + word.len() > COLUMNS {
                         push_line(&mut out, &mut line);
                         (0..indent).for_each(|_| line.push(' '));

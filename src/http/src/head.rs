@@ -3,6 +3,7 @@
 use crate::errors;
 use alloc::boxed::Box;
 use base::ErrorKind;
+use base::text::{cut, same_word};
 use httparse::{EMPTY_HEADER, ParserConfig};
 
 /// The most header lines.
@@ -57,22 +58,22 @@ impl Head {
     }
 
     fn header(&mut self, name: &str, value: &[u8]) -> Result<(), &'static ErrorKind> {
-        let is = |other: &str| name.eq_ignore_ascii_case(other);
+        let is = |other: &str| same_word(name.as_bytes(), other.as_bytes());
         if is("Content-Length") {
             let length = number(value).ok_or(&errors::BAD_LENGTH)?;
             if self.length.replace(length).is_some_and(|other| other != length) {
                 return Err(&errors::BAD_LENGTH);
             }
         } else if is("Transfer-Encoding") {
-            if self.chunked || !value.eq_ignore_ascii_case(b"chunked") {
+            if self.chunked || !same_word(value, b"chunked") {
                 return Err(&errors::UNKNOWN_CODING);
             }
             self.chunked = true;
         } else if is("Connection") {
             for option in value.split(|&b| b == b',').map(<[u8]>::trim_ascii) {
-                if option.eq_ignore_ascii_case(b"close") {
+                if same_word(option, b"close") {
                     self.keep_alive = false;
-                } else if option.eq_ignore_ascii_case(b"keep-alive") {
+                } else if same_word(option, b"keep-alive") {
                     self.keep_alive = true;
                 }
             }
@@ -94,10 +95,10 @@ impl Head {
 
 impl ContentRange {
     fn parse(value: &[u8]) -> Option<Self> {
-        let (range, total) = core::str::from_utf8(value).ok()?.strip_prefix("bytes ")?.split_once('/')?;
-        let (start, end) = range.split_once('-')?;
-        let (start, end) = (number(start.as_bytes())?, number(end.as_bytes())?);
-        let total = if total == "*" { None } else { Some(number(total.as_bytes())?) };
+        let (range, total) = cut(core::str::from_utf8(value).ok()?.strip_prefix("bytes ")?, b'/');
+        let (start, end) = cut(range, b'-');
+        let (start, end) = (number(start.as_bytes())?, number(end?.as_bytes())?);
+        let total = if total? == "*" { None } else { Some(number(total?.as_bytes())?) };
         let length = end.checked_sub(start)?.checked_add(1)?;
         total.is_none_or(|total| end < total).then_some(Self { start, length, total })
     }
@@ -105,7 +106,7 @@ impl ContentRange {
 
 fn number(digits: &[u8]) -> Option<u64> {
     let text = core::str::from_utf8(digits).ok()?;
-    if text.starts_with('+') { None } else { text.parse().ok() }
+    if text.starts_with('+') { None } else { base::text::number(text, 10) }
 }
 
 fn validator(value: &[u8]) -> Option<Box<str>> {

@@ -14,7 +14,7 @@ fn number(text: &str) -> Option<(u64, &str)> {
     };
     let end = digits.find(|c: char| !c.is_digit(radix)).unwrap_or(digits.len());
     let (digits, rest) = digits.split_at_checked(end)?;
-    Some((u64::from_str_radix(digits, radix).ok()?, rest))
+    Some((base::text::number(digits, radix)?, rest))
 }
 
 /// The number of bytes that `mem=` leaves to the kernel, the smallest where there are several; none if it says none.

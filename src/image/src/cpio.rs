@@ -4,6 +4,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use base::text::number;
 
 const FILE: u32 = 0o100_000;
 const DIRECTORY: u32 = 0o040_000;
@@ -23,7 +24,7 @@ pub fn headers(command_line: &str, length: u32) -> Vec<u8> {
     let mut directories = 0;
     for word in words {
         if let Some(value) = word.strip_prefix("mode=") {
-            mode = u32::from_str_radix(value, 8).unwrap_or(mode) & 0o7777;
+            mode = number(value, 8).and_then(|mode| u32::try_from(mode).ok()).unwrap_or(mode) & 0o7777;
         } else if let Some(value) = word.strip_prefix("mkdir=") {
             directories = match value.parse::<i32>() {
                 Ok(count) => usize::try_from(count).unwrap_or(usize::MAX),
@@ -31,10 +32,15 @@ pub fn headers(command_line: &str, length: u32) -> Vec<u8> {
             };
         }
     }
-    let parents =
-        || path.match_indices('/').filter_map(|(end, _)| path.get(..end)).filter(|p| is_directory(p));
-    let skipped = parents().count().saturating_sub(directories);
-    for parent in parents().skip(skipped) {
+    let mut parents = Vec::new();
+    for (end, byte) in path.bytes().enumerate() {
+        let parent = path.get(..end).unwrap_or_default();
+        if byte == b'/' && is_directory(parent) {
+            parents.push(parent);
+        }
+    }
+    let skipped = parents.len().saturating_sub(directories);
+    for parent in parents.into_iter().skip(skipped) {
         entry(&mut headers, parent, DIRECTORY | 0o755, 0);
     }
     entry(&mut headers, path, FILE | mode, length);

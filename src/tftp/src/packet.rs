@@ -1,5 +1,7 @@
 //! The packets of RFC 1350 and RFC 2347.
 
+use base::text::{number, same_word};
+
 /// What a client may receive.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Packet<'a> {
@@ -44,16 +46,18 @@ impl OptionAck {
         let mut options = Self::default();
         let mut words = text.split(|&b| b == 0);
         while let (Some(name), Some(value)) = (words.next(), words.next()) {
-            let place = if name.eq_ignore_ascii_case(b"blksize") {
+            let place = if same_word(name, b"blksize") {
                 &mut options.block_size
-            } else if name.eq_ignore_ascii_case(b"windowsize") {
+            } else if same_word(name, b"windowsize") {
                 &mut options.window_size
-            } else if name.eq_ignore_ascii_case(b"tsize") {
+            } else if same_word(name, b"tsize") {
                 &mut options.total
             } else {
                 continue;
             };
-            *place = Some(core::str::from_utf8(value).ok().and_then(|v| v.parse().ok()).unwrap_or(u64::MAX));
+            *place = Some(
+                core::str::from_utf8(value).ok().and_then(|value| number(value, 10)).unwrap_or(u64::MAX),
+            );
         }
         options
     }

@@ -3,6 +3,7 @@
 use crate::{errors, percent};
 use alloc::{string::String, vec::Vec};
 use base::Error;
+use base::text::{cut, cut_last, number};
 use core::fmt;
 
 /// The most bytes of a URI.
@@ -104,12 +105,12 @@ impl Uri {
     /// The user's name, decoded.
     pub fn user(&self) -> Option<Vec<u8>> {
         let user_info = self.authority().user_info?;
-        Some(percent::decode(user_info.split_once(':').map_or(user_info, |(user, _)| user)))
+        Some(percent::decode(cut(user_info, b':').0))
     }
 
     /// The user's password, decoded.
     pub fn password(&self) -> Option<Vec<u8>> {
-        Some(percent::decode(self.authority().user_info?.split_once(':')?.1))
+        Some(percent::decode(cut(self.authority().user_info?, b':').1?))
     }
 
     /// The path as written, still encoded; may be empty.
@@ -130,7 +131,7 @@ impl Uri {
     /// The last component of the path, decoded: the name that a download gets. None where the path ends with a
     /// slash or the name is not UTF-8.
     pub fn file_name(&self) -> Option<String> {
-        let name = self.path().rsplit('/').next()?;
+        let name = cut_last(self.path(), b'/').1;
         String::from_utf8(percent::decode(name)).ok().filter(|name| !name.is_empty())
     }
 
@@ -181,16 +182,16 @@ pub(crate) struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     fn of(text: &'a str) -> Self {
-        let (text, fragment) = split_optional(text, '#');
-        let (text, query) = split_optional(text, '?');
-        let (scheme, text) = match text.split_once(':') {
-            Some((scheme, rest)) if is_scheme(scheme) => (scheme, rest),
+        let (text, fragment) = cut(text, b'#');
+        let (text, query) = cut(text, b'?');
+        let (scheme, text) = match cut(text, b':') {
+            (scheme, Some(rest)) if is_scheme(scheme) => (scheme, rest),
             _ => ("", text),
         };
         let (authority, path) = match text.strip_prefix("//") {
             Some(rest) => {
-                let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-                (Some(authority), path)
+                let authority = cut(rest, b'/').0;
+                (Some(authority), rest.get(authority.len()..).unwrap_or_default())
             }
             None => (None, text),
         };
@@ -233,14 +234,13 @@ struct Authority<'a> {
 
 impl<'a> Authority<'a> {
     fn of(text: &'a str) -> Self {
-        let (user_info, text) = match text.rsplit_once('@') {
-            Some((user_info, rest)) => (Some(user_info), rest),
-            None => (None, text),
+        let (user_info, text) = cut_last(text, b'@');
+        let (host, port) = match cut_last(text, b':') {
+            // The colons of an IPv6 address lie before the bracket.
+            (Some(host), port) if !port.as_bytes().contains(&b']') => (host, Some(port)),
+            _ => (text, None),
         };
-        // The colons of an IPv6 address lie before the bracket.
-        let start_of_port = text.rfind(':').filter(|&colon| text.rfind(']').is_none_or(|end| end < colon));
-        let (host, port) = text.split_at(start_of_port.unwrap_or(text.len()));
-        Self { user_info, host, port: port.strip_prefix(':') }
+        Self { user_info, host, port }
     }
 
     fn has_valid_host(&self) -> bool {
@@ -249,32 +249,24 @@ impl<'a> Authority<'a> {
                 !address.is_empty()
                     && address.bytes().all(|b| b.is_ascii_alphanumeric() || b":.%-_~".contains(&b))
             }),
-            None => !self.host.contains(['[', ']', ':']),
+            None => !self.host.bytes().any(|b| b"[]:".contains(&b)),
         }
     }
 }
 
-fn split_optional(text: &str, mark: char) -> (&str, Option<&str>) {
-    match text.split_once(mark) {
-        Some((text, rest)) => (text, Some(rest)),
-        None => (text, None),
-    }
-}
-
 fn is_scheme(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphabetic())
+    text.as_bytes().first().is_some_and(u8::is_ascii_alphabetic)
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
 }
 
 fn port_number(text: &str) -> Option<u16> {
     let digits = text.bytes().all(|b| b.is_ascii_digit());
-    text.parse().ok().filter(|&port| digits && port != 0)
+    u16::try_from(number(text, 10)?).ok().filter(|&port| digits && port != 0)
 }
 
 /// The begin of an address that could not be read, without what may be a password.
 fn harmless(text: &str) -> &str {
-    let text = text.rsplit('@').next().unwrap_or_default();
-    let text = text.split(['?', '#']).next().unwrap_or_default();
+    let text = cut(cut(cut_last(text, b'@').1, b'?').0, b'#').0;
     text.get(..text.floor_char_boundary(64)).unwrap_or_default()
 }
 

@@ -4,6 +4,7 @@ use crate::Uri;
 use crate::parse::Parts;
 use alloc::string::String;
 use base::Error;
+use base::text::{cut, cut_last};
 
 impl Uri {
     /// What `reference` means for somebody who is at this URI. Where this URI is itself relative, the reference is
@@ -49,8 +50,8 @@ impl Uri {
 
 /// RFC 3986 section 5.2.3.
 fn merge(base: &Parts<'_>, path: &str) -> String {
-    let mut merged = match base.path.rsplit_once('/') {
-        Some((directory, _)) => String::from(directory) + "/",
+    let mut merged = match cut_last(base.path, b'/').0 {
+        Some(directory) => String::from(directory) + "/",
         None if base.authority.is_some() => String::from("/"),
         None => String::new(),
     };
@@ -60,12 +61,16 @@ fn merge(base: &Parts<'_>, path: &str) -> String {
 
 /// RFC 3986 section 5.2.4. A path that does not begin with a slash is opaque and stays.
 fn remove_dots(path: &str) -> String {
-    let Some(relative) = path.strip_prefix('/') else { return path.into() };
+    let mut rest = path.strip_prefix('/');
+    if rest.is_none() {
+        return path.into();
+    }
     let mut output = String::new();
-    let mut segments = relative.split('/').peekable();
-    while let Some(segment) = segments.next() {
+    while let Some(segments) = rest {
+        let segment;
+        (segment, rest) = cut(segments, b'/');
         match segment {
-            ".." => output.truncate(output.rfind('/').unwrap_or(0)),
+            ".." => output.truncate(cut_last(&output, b'/').0.map_or(0, str::len)),
             "." => {}
             _ => {
                 output.push('/');
@@ -73,7 +78,7 @@ fn remove_dots(path: &str) -> String {
                 continue;
             }
         }
-        if segments.peek().is_none() {
+        if rest.is_none() {
             output.push('/');
         }
     }

@@ -1,0 +1,46 @@
+//! Reading text from outside. Each of these is one function of the program, where the standard library's generic
+//! ones are made anew for each kind of pattern and each place.
+
+/// What stands before the first `mark`, an ASCII character, and what stands behind it if there is one.
+#[inline(never)]
+pub fn cut(text: &str, mark: u8) -> (&str, Option<&str>) {
+    match text.bytes().position(|byte| byte == mark) {
+        Some(place) => (text.get(..place).unwrap_or_default(), text.get(place + 1..)),
+        None => (text, None),
+    }
+}
+
+/// What stands before the last `mark`, an ASCII character, if there is one, and what stands behind it.
+#[inline(never)]
+pub fn cut_last(text: &str, mark: u8) -> (Option<&str>, &str) {
+    match text.bytes().rposition(|byte| byte == mark) {
+        Some(place) => (text.get(..place), text.get(place + 1..).unwrap_or_default()),
+        None => (None, text),
+    }
+}
+
+/// The number that `text` is, perhaps with a plus sign.
+#[inline(never)]
+pub fn number(text: &str, radix: u32) -> Option<u64> {
+    u64::from_str_radix(text, radix).ok()
+}
+
+/// Whether the two differ in the case of ASCII letters at most.
+#[inline(never)]
+pub fn same_word(left: &[u8], right: &[u8]) -> bool {
+    left.eq_ignore_ascii_case(right)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_divide() {
+        assert_eq!(cut("a:b:c", b':'), ("a", Some("b:c")));
+        assert_eq!(cut(":", b':'), ("", Some("")));
+        assert_eq!(cut("\u{e4}", b':'), ("\u{e4}", None));
+        assert_eq!(cut_last("a:b:c", b':'), (Some("a:b"), "c"));
+        assert_eq!(cut_last("a", b':'), (None, "a"));
+    }
+}
