@@ -45,13 +45,13 @@ pub enum Answer {
 pub fn name_of(text: &str) -> Option<Vec<u8>> {
     let text = text.strip_suffix('.').unwrap_or(text);
     let mut name = Vec::new();
-    for label in text.split('.') {
+    for label in text.as_bytes().split(|byte| *byte == b'.') {
         let length = u8::try_from(label.len()).ok().filter(|length| (1..64).contains(length))?;
-        if !label.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if !label.iter().all(u8::is_ascii_graphic) {
             return None;
         }
         name.push(length);
-        name.extend(label.bytes().map(|byte| byte.to_ascii_lowercase()));
+        name.extend(label.iter().map(u8::to_ascii_lowercase));
     }
     name.push(0);
     (name.len() <= NAME_LIMIT).then_some(name)

@@ -287,19 +287,17 @@ impl Resolver {
 
 /// The names to try, the last one first. Names that would be too long are left out.
 fn candidates(name: &str, search: &[String]) -> Vec<Vec<u8>> {
-    let own = name_of(name);
-    if name.ends_with('.') {
-        return own.into_iter().collect();
-    }
-    let full = |domain: &String| {
+    let search = if name.ends_with('.') { &[] } else { search };
+    let mut names = Vec::new();
+    for domain in search.iter().take(SEARCH_LIMIT).rev() {
         let mut full = String::from(name);
         full.push('.');
         full.push_str(domain);
-        name_of(&full)
-    };
-    let mut names: Vec<Vec<u8>> = search.iter().take(SEARCH_LIMIT).filter_map(full).collect();
-    let place = if name.contains('.') { 0 } else { names.len() };
-    names.splice(place..place, own);
-    names.reverse();
+        names.extend(name_of(&full));
+    }
+    if let Some(own) = name_of(name) {
+        let is_last_tried = !name.as_bytes().contains(&b'.');
+        names.insert(if is_last_tried { 0 } else { names.len() }, own);
+    }
     names
 }
