@@ -5,7 +5,7 @@ use crate::commands::Command;
 use crate::errors::{ARGUMENTS, HELP, MISSING_VALUE, NOT_A_NUMBER, NOT_TEXT, UNKNOWN_OPTION};
 use crate::location::readable;
 use alloc::vec::Vec;
-use base::{Duration, Error};
+use base::{Duration, Error, ErrorKind};
 
 /// An option that a command has.
 pub(crate) struct Choice {
@@ -41,39 +41,39 @@ impl<'a> Call<'a> {
             if text == b"-" {
                 break;
             }
-            let unknown = || UNKNOWN_OPTION.of(readable(word));
-            let missing = || MISSING_VALUE.of(readable(word));
+            let bad = |kind: &'static ErrorKind| kind.of(readable(word));
             if text == b"h" || text == b"-help" {
                 return Err(HELP.error());
             }
             if let Some(long) = text.strip_prefix(b"-") {
                 let equals = long.iter().position(|byte| *byte == b'=');
                 let name = long.get(..equals.unwrap_or(long.len())).unwrap_or(long);
-                let choice = known(&|choice| choice.long.as_bytes() == name).ok_or_else(unknown)?;
+                let choice =
+                    known(&|choice| choice.long.as_bytes() == name).ok_or_else(|| bad(&UNKNOWN_OPTION))?;
                 let value = match (choice.value, equals.and_then(|place| long.get(place + 1..))) {
                     (false, None) => &b""[..],
-                    (false, Some(_)) => return Err(unknown()),
+                    (false, Some(_)) => return Err(bad(&UNKNOWN_OPTION)),
                     (true, Some(value)) => value,
-                    (true, None) => next_value(&mut words).ok_or_else(missing)?,
+                    (true, None) => next_value(&mut words).ok_or_else(|| bad(&MISSING_VALUE))?,
                 };
                 options.push((choice.short, value));
                 continue;
             }
             let mut letters = text;
             if letters.is_empty() {
-                return Err(unknown());
+                return Err(bad(&UNKNOWN_OPTION));
             }
             while let Some((letter, rest)) = letters.split_first() {
                 letters = rest;
                 if *letter == b'h' {
                     return Err(HELP.error());
                 }
-                let choice = known(&|choice| choice.short == *letter).ok_or_else(unknown)?;
+                let choice = known(&|choice| choice.short == *letter).ok_or_else(|| bad(&UNKNOWN_OPTION))?;
                 let mut value = &b""[..];
                 if choice.value {
                     value = core::mem::take(&mut letters);
                     if value.is_empty() {
-                        value = next_value(&mut words).ok_or_else(missing)?;
+                        value = next_value(&mut words).ok_or_else(|| bad(&MISSING_VALUE))?;
                     }
                 }
                 options.push((choice.short, value));
