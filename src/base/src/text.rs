@@ -1,6 +1,9 @@
 //! Reading text from outside. Each of these is one function of the program, where the standard library's generic
 //! ones are made anew for each kind of pattern and each place.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 /// What stands before the first `mark`, an ASCII character, and what stands behind it if there is one.
 #[inline(never)]
 pub fn cut(text: &str, mark: u8) -> (&str, Option<&str>) {
@@ -29,6 +32,19 @@ pub fn number(text: &str, radix: u32) -> Option<u64> {
 #[inline(never)]
 pub fn same_word(left: &[u8], right: &[u8]) -> bool {
     left.eq_ignore_ascii_case(right)
+}
+
+/// `bytes` as text, everything replaced by `?` that is not printable ASCII.
+#[inline(never)]
+pub fn printable(bytes: &[u8]) -> String {
+    let printed = |byte: &u8| if (b' '..=b'~').contains(byte) { *byte } else { b'?' };
+    ascii(bytes.iter().map(printed).collect())
+}
+
+/// `bytes`, which are ASCII, as text.
+#[inline(never)]
+pub fn ascii(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,17 +1,20 @@
 //! Text from outside, made safe, and numbers made short.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt::Write;
 
 /// `text` with everything replaced by `?` that is not printable ASCII: names come from the network and must not
 /// carry the terminal's control sequences.
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect()
+    // One byte of each character: all but those that continue one.
+    let characters: Vec<u8> = text.bytes().filter(|byte| byte & 0xc0 != 0x80).collect();
+    printable_bytes(&characters)
 }
 
 /// The same for bytes, one character for each.
 pub fn printable_bytes(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| if (b' '..=b'~').contains(byte) { char::from(*byte) } else { '?' }).collect()
+    base::text::printable(bytes)
 }
 
 /// `text` cut to `width` characters; what was cut off in the middle is replaced by `..`.

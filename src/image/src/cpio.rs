@@ -2,7 +2,6 @@
 //!
 //! The format is the one called newc. There is no trailer: the kernel reads on to the next archive.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 use base::text::number;
 
@@ -56,14 +55,13 @@ fn entry(to: &mut Vec<u8>, name: &str, mode: u32, length: u32) {
     let name_length = u32::try_from(name.len()).map_or(u32::MAX, |length| length.saturating_add(1));
     // Number, mode, owner, group, links, time, length, four device numbers, length of the name, check sum.
     let fields = [0, mode, 0, 0, 1, 0, length, 0, 0, 0, 0, name_length, 0];
-    let mut text = String::from("070701");
+    to.extend_from_slice(b"070701");
     for field in fields {
         for digit in (0..8u32).rev() {
-            let value = (field >> (4 * digit)) & 0xf;
-            text.push(char::from_digit(value, 16).unwrap_or('0'));
+            let value = (field >> (4 * digit)) as usize & 0xf;
+            to.extend(b"0123456789abcdef".get(value));
         }
     }
-    to.extend_from_slice(text.as_bytes());
     to.extend_from_slice(name.as_bytes());
     to.push(0);
     to.resize(to.len().next_multiple_of(ALIGNMENT), 0);
@@ -73,7 +71,7 @@ fn entry(to: &mut Vec<u8>, name: &str, mode: u32, length: u32) {
 #[allow(clippy::cast_possible_truncation, reason = "the memory of a test is small")]
 mod tests {
     use super::*;
-    use alloc::string::ToString;
+    use alloc::string::{String, ToString};
     use alloc::vec;
     use proptest::prelude::*;
 

@@ -28,8 +28,7 @@ fn directory(uri: &[u8]) -> &[u8] {
 
 /// A name for a message: at most 64 characters, those that cannot be printed replaced.
 pub(crate) fn readable(name: &[u8]) -> String {
-    let printed = |byte: &u8| if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '?' };
-    name.iter().take(64).map(printed).collect()
+    base::text::printable(name.get(..64).unwrap_or(name))
 }
 
 #[cfg(test)]

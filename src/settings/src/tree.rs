@@ -360,7 +360,8 @@ fn cut(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
 
 /// A name for a message.
 fn readable(name: &[u8]) -> String {
-    name.iter().take(64).map(|byte| if byte.is_ascii_graphic() { char::from(*byte) } else { '?' }).collect()
+    let printed = |byte: &u8| if byte.is_ascii_graphic() { *byte } else { b'?' };
+    base::text::ascii(name.iter().take(64).map(printed).collect())
 }
 
 #[cfg(test)]

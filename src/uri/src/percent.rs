@@ -2,14 +2,15 @@
 
 use crate::MAXIMUM_LENGTH;
 use alloc::{string::String, vec::Vec};
+use base::text::ascii;
 
 /// Percent-encodes all of `bytes` that may not stand as itself in a path, `/` excepted.
 pub fn encode(bytes: &[u8]) -> String {
-    let mut text = String::new();
+    let mut text = Vec::new();
     for &byte in bytes {
         push(&mut text, byte, is_unreserved(byte) || b"/:@!$&'()*+,;=".contains(&byte));
     }
-    text
+    ascii(text)
 }
 
 /// Percent-decodes one component; a `%` without two digits stands for itself.
@@ -31,7 +32,7 @@ pub fn decode(text: &str) -> Vec<u8> {
 
 /// `text` with everything encoded that no URI may hold; none where that is too long.
 pub(crate) fn clean(text: &str) -> Option<String> {
-    let mut clean = String::new();
+    let mut clean = Vec::new();
     let mut rest = text.as_bytes();
     while let Some((&byte, tail)) = rest.split_first() {
         rest = tail;
@@ -44,7 +45,7 @@ pub(crate) fn clean(text: &str) -> Option<String> {
             return None;
         }
     }
-    Some(clean)
+    Some(ascii(clean))
 }
 
 /// The byte that `first` and the begin of `tail` encode, and what follows.
@@ -67,13 +68,13 @@ fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
 }
 
-fn push(text: &mut String, byte: u8, legal: bool) {
+fn push(text: &mut Vec<u8>, byte: u8, legal: bool) {
     if legal {
-        text.push(char::from(byte));
+        text.push(byte);
     } else {
-        text.push('%');
+        text.push(b'%');
         for digit in [byte >> 4, byte & 15] {
-            text.push(char::from(digit + if digit < 10 { b'0' } else { b'A' - 10 }));
+            text.push(digit + if digit < 10 { b'0' } else { b'A' - 10 });
         }
     }
 }
