@@ -161,8 +161,11 @@ const KIB: u64 = 1024;
 
 /// The mark that becomes true, in KiB, or why nothing can be freed.
 fn decide(observed: &Observed) -> Result<u16, &'static str> {
-    let mut ranges: Vec<_> = observed.given_up.iter().copied().filter(|range| !range.is_empty()).collect();
-    ranges.sort_unstable_by_key(|range| range.start());
+    let mut ranges: Vec<PhysRange> = Vec::new();
+    for range in observed.given_up.iter().filter(|range| !range.is_empty()) {
+        let place = ranges.iter().position(|other| range.start() < other.start());
+        ranges.insert(place.unwrap_or(ranges.len()), *range);
+    }
     let Some(first) = ranges.first() else {
         return Err(if observed.given_up.is_empty() {
             "as nothing was given up"

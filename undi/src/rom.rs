@@ -4,7 +4,7 @@
 //! pump.S; everything else of ours it is trusted, like any BIOS service, not to touch.
 #![allow(unsafe_code, reason = "calling 16-bit code; the rest of the crate sees the trait `Rom` only")]
 
-use crate::abi::{self, FarPointer, Opcode, Status};
+use crate::abi::{self, Opcode, Status};
 use crate::control::{
     self, BLOCK_LENGTH, PumpControl, RECEIVE_SLOTS, SLOT_LENGTH, TRANSMIT_SLOTS, TransmitBlock,
 };
@@ -148,17 +148,13 @@ impl VendorRom {
         rom.rings.push(allocate(SLOTS_PER_BLOCK * SLOT_LENGTH)?);
         rom.rings.extend(LowMemory::allocate(SLOTS_PER_BLOCK * SLOT_LENGTH));
         let count = rom.receive_slots();
-        let places: Vec<FarPointer> = rom
-            .rings
-            .iter()
-            .flat_map(|ring| {
-                let offsets = (0..=u16::MAX).step_by(SLOT_LENGTH).take(SLOTS_PER_BLOCK);
-                offsets.map(|offset| SegOff::new(ring.far().segment, offset).into())
-            })
-            .collect();
         let control = control(&mut rom.block)?;
-        for (slot, place) in control.slots.iter_mut().zip(places) {
-            *slot = place;
+        let mut slots = control.slots.iter_mut();
+        for ring in &rom.rings {
+            let offsets = (0..=u16::MAX).step_by(SLOT_LENGTH).take(SLOTS_PER_BLOCK);
+            for (offset, slot) in offsets.zip(&mut slots) {
+                *slot = SegOff::new(ring.far().segment, offset).into();
+            }
         }
         control.slot_count = u16::try_from(count).unwrap_or(0);
         control.entry = stack.entry.into();
