@@ -252,12 +252,18 @@ pub struct Initialize {
 }
 const_assert_eq!(size_of::<Initialize>(), 14);
 
-/// Frames to the station itself.
-pub const FILTER_DIRECTED: u16 = 1;
-/// Broadcasts.
-pub const FILTER_BROADCAST: u16 = 2;
-/// Everything.
-pub const FILTER_PROMISCUOUS: u16 = 4;
+bitflags::bitflags! {
+    /// What frames are received (`PktFilter` of UNDI_OPEN).
+    #[derive(Clone, Copy, Debug)]
+    pub struct PacketFilter: u16 {
+        /// Those to the station itself.
+        const DIRECTED = 1;
+        /// Broadcasts.
+        const BROADCAST = 2;
+        /// Everything.
+        const PROMISCUOUS = 4;
+    }
+}
 
 /// UNDI_OPEN.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
@@ -267,7 +273,7 @@ pub struct Open {
     pub status: U16,
     /// Adapter specific; zero.
     pub flag: U16,
-    /// `FILTER_*`.
+    /// [`PacketFilter`].
     pub filter: U16,
     /// Number of multicast addresses.
     pub multicast_count: U16,

@@ -12,7 +12,7 @@
 //! once for each silence (field note A21): a receiver that stopped because its buffers were full may wait for ever.
 //! Seen with QEMU's eepro100, whose RU Resume does not take what has queued up meanwhile.
 
-use crate::abi::{self, Information, InterfaceInfo, NicType, Opcode, Status};
+use crate::abi::{self, Information, InterfaceInfo, NicType, Opcode, PacketFilter, Status};
 use crate::control::{RECEIVE_SLOTS, TRANSMIT_SLOTS};
 use crate::errors;
 use crate::find::Memory;
@@ -291,8 +291,9 @@ impl<R: Rom> UndiNic<R> {
 
     fn undi_open(&mut self) -> Result<Status, Error> {
         let mut open = abi::Open::new_zeroed();
-        let all = if self.promiscuous { abi::FILTER_PROMISCUOUS } else { 0 };
-        open.filter = (abi::FILTER_DIRECTED | abi::FILTER_BROADCAST | all).into();
+        let mut filter = PacketFilter::DIRECTED | PacketFilter::BROADCAST;
+        filter.set(PacketFilter::PROMISCUOUS, self.promiscuous);
+        open.filter = filter.bits().into();
         self.call(Opcode::OPEN, open.as_mut_bytes())
     }
 

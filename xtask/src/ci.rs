@@ -2,7 +2,7 @@
 
 use crate::setup::{self, Purpose};
 use crate::toolchain::Toolchain;
-use crate::{build, shell, size, test, tidy};
+use crate::{build, reproduce, shell, size, test, tidy};
 use anyhow::Result;
 use std::process::Command;
 
@@ -14,7 +14,8 @@ pub(crate) fn ci() -> Result<()> {
     checks()?;
     size::size()?;
     test::test(None, &[])?;
-    test::fuzz(None, FUZZ_SECONDS)
+    test::fuzz(None, FUZZ_SECONDS)?;
+    reproduce::reproduce()
 }
 
 /// What needs no run of anything: format, lints, and the project's own rules.

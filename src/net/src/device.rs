@@ -133,29 +133,11 @@ mod tests {
 
     /// A frame that acknowledges `number` of the connection from port `port`.
     fn acknowledgement(port: u8, number: u8, selective: bool, data: &[u8]) -> Vec<u8> {
-        let options: &[u8] = if selective { &[1, 1, 1, 0] } else { &[] };
-        let length = 40 + options.len() + data.len();
+        let (options, words): (&[u8], u8) = if selective { (&[1, 1, 1, 0], 6) } else { (&[], 5) };
+        let length = u8::try_from(20 + 4 * usize::from(words) + data.len()).unwrap();
         let mut frame = vec![0; 12];
-        frame.extend([8, 0, 0x45, 0, 0, length as u8, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
-        frame.extend([
-            0,
-            port,
-            0,
-            80,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            number,
-            5 + options.len() as u8 / 4 << 4,
-            0x10,
-            1,
-            0,
-        ]);
-        frame.extend([0; 4]);
+        frame.extend([8, 0, 0x45, 0, 0, length, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+        frame.extend([0, port, 0, 80, 0, 0, 0, 0, 0, 0, 0, number, words << 4, 0x10, 1, 0, 0, 0, 0, 0]);
         [&frame, options, data].concat()
     }
 
