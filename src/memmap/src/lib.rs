@@ -1,4 +1,4 @@
-//! The memory map as data: overlap rules, reservations, and what others may see.
+//! The memory map as data: overlap rules, reservations, and places in it.
 //!
 //! Built once from what the BIOS reports. Where entries overlap, the most restrictive wins; usable memory is
 //! rounded inward to whole pages, all else outward. What a PC cannot have as RAM is never usable, whatever the BIOS
@@ -7,9 +7,6 @@
 
 mod sanitise;
 mod search;
-mod visible;
-
-pub use sanitise::{e801_entries, memory_88_entries};
 
 use base::PhysRange;
 use base::boot_info::E820_CAPACITY;

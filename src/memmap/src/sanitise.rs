@@ -65,25 +65,6 @@ impl MemoryMap {
     }
 }
 
-/// E820h entries for a BIOS that only has INT 15h AX=E801h.
-///
-/// `base_kib` is the word at 40:13, `low_kib` the KiB between 1 and 16 MiB (AX or CX), `high_64k` the units of 64 KiB
-/// from 16 MiB up (BX or DX).
-pub fn e801_entries(base_kib: u16, low_kib: u16, high_64k: u16) -> [E820Entry; 3] {
-    let usable = |start, length| E820Entry { start, length, kind: 1, attributes: 1 };
-    [
-        usable(0, u64::from(base_kib) << 10),
-        usable(1 << 20, u64::from(low_kib.min(15 << 10)) << 10),
-        usable(16 << 20, u64::from(high_64k) << 16),
-    ]
-}
-
-/// E820h entries for a BIOS that only has INT 15h AH=88h, which counts the KiB above 1 MiB.
-pub fn memory_88_entries(base_kib: u16, extended_kib: u16) -> [E820Entry; 2] {
-    let usable = |start, length| E820Entry { start, length, kind: 1, attributes: 1 };
-    [usable(0, u64::from(base_kib) << 10), usable(1 << 20, u64::from(extended_kib) << 10)]
-}
-
 #[cfg(test)]
 mod tests {
     extern crate alloc;
@@ -92,6 +73,25 @@ mod tests {
     use crate::tests::entry;
     use alloc::vec;
     use alloc::vec::Vec;
+
+    /// What the prefix makes of the answer of a BIOS that only has INT 15h AX=E801h.
+    ///
+    /// `base_kib` is the word at 40:13, `low_kib` the KiB between 1 and 16 MiB (AX or CX), `high_64k` the units of 64 KiB
+    /// from 16 MiB up (BX or DX).
+    fn e801_entries(base_kib: u16, low_kib: u16, high_64k: u16) -> [E820Entry; 3] {
+        let usable = |start, length| E820Entry { start, length, kind: 1, attributes: 1 };
+        [
+            usable(0, u64::from(base_kib) << 10),
+            usable(1 << 20, u64::from(low_kib.min(15 << 10)) << 10),
+            usable(16 << 20, u64::from(high_64k) << 16),
+        ]
+    }
+
+    /// What it makes of that of a BIOS that only has INT 15h AH=88h, which counts the KiB above 1 MiB.
+    fn memory_88_entries(base_kib: u16, extended_kib: u16) -> [E820Entry; 2] {
+        let usable = |start, length| E820Entry { start, length, kind: 1, attributes: 1 };
+        [usable(0, u64::from(base_kib) << 10), usable(1 << 20, u64::from(extended_kib) << 10)]
+    }
 
     struct Fixture {
         name: &'static str,
