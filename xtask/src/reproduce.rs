@@ -8,7 +8,7 @@ use std::process::Command;
 /// Builds all images here and in a fresh clone of the last commit, and compares them.
 pub(crate) fn reproduce() -> Result<()> {
     let changes = shell::output(Command::new("git").args(["status", "--porcelain", "--untracked-files=no"]))?;
-    ensure!(changes.is_empty(), "only commits are built twice: commit or take back your changes first");
+    ensure!(changes.is_empty(), "only commits are built twice: commit or take back first\n{changes}");
     build::build(&[])?;
     let copy = shell::target().join("reproduce");
     if copy.exists() {
