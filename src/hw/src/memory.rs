@@ -8,7 +8,7 @@ use memmap::{Kind, MemoryMap, Owner, PAGE};
 
 use crate::{heap, low};
 
-/// Where images and the heap may lie: what is mapped, and clear of what kernels want at 1 MiB.
+/// Where images and the heap may lie: what is mapped, above base memory.
 const PLACE: PhysRange = PhysRange::new(1 << 20, 4 << 30);
 /// Where the heap may lie.
 const HEAP_PLACE: PhysRange = PhysRange::new(32 << 20, 4 << 30);
