@@ -1,69 +1,110 @@
 //! One measured boot, and what is made of several.
 
 use crate::counter::{self, Counters};
-use crate::failure::{Failure, Result, ensure};
+use crate::failure::{Context, Failure, Result, ensure};
 use crate::lab::{KPXE, Lab};
-use crate::namespace::SERVER;
+use crate::namespace::{ATFTP, SERVER};
+use crate::peer::{Facts, Request};
 use crate::qemu::{Counting, Options};
-use crate::text;
-use std::path::Path;
+use crate::{paths, servers, text};
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Bytes of the download.
+/// Bytes of each download.
 pub const SIZE: usize = 16 << 20;
 
-/// The script: its first line makes a request, then comes the download, then a request that ends it.
-fn script() -> String {
-    format!(
-        "imgfetch http://{SERVER}/first\nset before ${{mode-switches}}\nimgfetch http://{SERVER}/16M.bin\n\
-         set after ${{mode-switches}}\nimgfetch http://{SERVER}/last\n\
-         echo RIG-MARK switches before=${{before}} after=${{after}};\necho RIG-MARK measured\nsleep 60"
-    )
+/// Whose image is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contender {
+    /// Our `undionly.kpxe`.
+    Ours,
+    /// The `undionly.kpxe` of Debian's package `ipxe`.
+    Ipxe,
+    /// The `lpxelinux.0` of Debian's package `pxelinux`, which has TCP over UNDI.
+    Lpxelinux,
 }
 
-/// What one boot shows. All numbers are whole, so that a run can be handed from process to process as text.
+impl Contender {
+    /// All of them, in the order of the table's columns.
+    pub const ALL: [Self; 3] = [Self::Ours, Self::Ipxe, Self::Lpxelinux];
+
+    /// What the table calls it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ours => "ours",
+            Self::Ipxe => "iPXE",
+            Self::Lpxelinux => "LPXELINUX",
+        }
+    }
+
+    /// The one of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|contender| contender.name() == name)
+    }
+
+    fn image(self) -> PathBuf {
+        match self {
+            Self::Ours => paths::images().join(KPXE),
+            Self::Ipxe => paths::IPXE.into(),
+            Self::Lpxelinux => paths::LPXELINUX.into(),
+        }
+    }
+
+    /// Puts what it is to do where it looks for it: a file by HTTP, the same by TFTP, and requests that mark where
+    /// they begin and end.
+    fn instruct(self, lab: &Lab) -> Result<()> {
+        match self {
+            Self::Ours | Self::Ipxe => lab.script(&format!(
+                "imgfetch http://{SERVER}{FIRST}\nset a ${{mode-switches}}\n\
+                 imgfetch http://{SERVER}{HTTP}\nset b ${{mode-switches}}\n\
+                 imgfetch tftp://{ATFTP}/{TFTP}\nset c ${{mode-switches}}\nimgfetch http://{SERVER}{LAST}\n\
+                 echo RIG-MARK switches a=${{a}} b=${{b}} c=${{c}};\necho {MEASURED}\nsleep 60"
+            )),
+            Self::Lpxelinux => {
+                lab.tftp("ldlinux.c32", &fs::read(paths::LDLINUX).context(paths::LDLINUX)?)?;
+                fs::create_dir_all(lab.tftp_root().join("pxelinux.cfg"))?;
+                let configuration = format!(
+                    "DEFAULT bench\nLABEL bench\nKERNEL http://{SERVER}/vmlinuz\n\
+                     INITRD http://{SERVER}{HTTP},tftp://{ATFTP}/{TFTP},http://{SERVER}{LAST}\n"
+                );
+                lab.tftp("pxelinux.cfg/default", configuration.as_bytes())
+            }
+        }
+    }
+}
+
+const FIRST: &str = "/first";
+const HTTP: &str = "/16M.bin";
+/// As a TFTP request names it: the observer on the wire tells the two downloads apart by the slash.
+const TFTP: &str = "16M.bin";
+const LAST: &str = "/last";
+const MEASURED: &str = "RIG-MARK measured";
+
+/// What is known of one download. All numbers are whole, so that a run can be handed from process to process as
+/// text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Run {
-    /// Bytes per second of the download.
+pub struct Download {
+    /// Bytes per second.
     pub rate: u64,
-    /// Microseconds from the image's first instruction to the first script line's request.
-    pub to_script: u64,
-    /// Frames sent to the machine in the download.
+    /// Frames sent to the machine.
     pub frames: u64,
-    /// The processor's work in the download.
+    /// The processor's work.
     pub work: Counters,
-    /// Mode switches in the download, as the firmware itself counts them; 0 where it does not.
+    /// Mode switches, as the firmware itself counts them; 0 where it does not.
     pub own_count: u64,
 }
 
-impl Run {
-    /// As one line of text.
-    pub fn to_line(&self) -> String {
-        let Counters { instructions, cr0_writes, msr_writes } = self.work;
-        let Self { rate, to_script, frames, own_count, .. } = self;
-        format!("RUN {rate} {to_script} {frames} {instructions} {cr0_writes} {msr_writes} {own_count}")
+impl Download {
+    fn switches_per_frame(&self) -> String {
+        thousandths(self.work.msr_writes, self.frames * 2)
     }
 
-    /// From that line.
-    pub fn from_line(line: &str) -> Option<Self> {
-        let mut words = line.strip_prefix("RUN ")?.split(' ').map_while(|word| word.parse().ok());
-        let mut next = || words.next();
-        Some(Self {
-            rate: next()?,
-            to_script: next()?,
-            frames: next()?,
-            work: Counters { instructions: next()?, cr0_writes: next()?, msr_writes: next()? },
-            own_count: next()?,
-        })
-    }
-
-    /// For a person.
-    pub fn report(&self) -> String {
+    fn report(&self) -> String {
         format!(
-            "{} MiB/s, {} s to script, {} frames, per frame {} switches by EFER, {} by its own count, {} CR0 writes, {} instructions",
+            "{} MiB/s, {} frames, per frame {} switches by EFER, {} by its own count, {} CR0 writes, {} instructions",
             hundredths(self.rate, 1 << 20),
-            hundredths(self.to_script, 1_000_000),
             self.frames,
             self.switches_per_frame(),
             thousandths(self.own_count, self.frames),
@@ -72,22 +113,90 @@ impl Run {
         )
     }
 
-    fn switches_per_frame(&self) -> String {
-        thousandths(self.work.msr_writes, self.frames * 2)
+    const WORDS: usize = 6;
+
+    fn words(&self) -> [u64; Self::WORDS] {
+        let Counters { instructions, cr0_writes, msr_writes } = self.work;
+        [self.rate, self.frames, instructions, cr0_writes, msr_writes, self.own_count]
+    }
+
+    fn from_words(words: [u64; Self::WORDS]) -> Self {
+        let [rate, frames, instructions, cr0_writes, msr_writes, own_count] = words;
+        Self { rate, frames, work: Counters { instructions, cr0_writes, msr_writes }, own_count }
+    }
+}
+
+/// What one boot shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Run {
+    /// Microseconds from the image's first instruction to the first script line's request; 0 for an image that runs
+    /// no scripts.
+    pub to_script: u64,
+    /// The download by HTTP from nginx.
+    pub http: Download,
+    /// The download by TFTP from atftpd.
+    pub tftp: Download,
+}
+
+impl Run {
+    const WORDS: usize = 1 + 2 * Download::WORDS;
+
+    fn words(&self) -> [u64; Self::WORDS] {
+        let mut words = [self.to_script; Self::WORDS];
+        words[1..=Download::WORDS].copy_from_slice(&self.http.words());
+        words[1 + Download::WORDS..].copy_from_slice(&self.tftp.words());
+        words
+    }
+
+    fn from_words(words: [u64; Self::WORDS]) -> Self {
+        let download = |first: usize| Download::from_words(std::array::from_fn(|word| words[first + word]));
+        Self { to_script: words[0], http: download(1), tftp: download(1 + Download::WORDS) }
+    }
+
+    /// As one line of text.
+    pub fn to_line(&self) -> String {
+        format!("RUN {}", self.words().map(|word| word.to_string()).join(" "))
+    }
+
+    /// From that line.
+    pub fn from_line(line: &str) -> Option<Self> {
+        let words: Option<Vec<u64>> =
+            line.strip_prefix("RUN ")?.split(' ').map(|word| word.parse().ok()).collect();
+        Some(Self::from_words(words?.try_into().ok()?))
+    }
+
+    /// For a person.
+    pub fn report(&self) -> String {
+        format!(
+            "{} s to script\n  HTTP {}\n  TFTP {}",
+            hundredths(self.to_script, 1_000_000),
+            self.http.report(),
+            self.tftp.report()
+        )
+    }
+
+    /// The median of each number, by itself.
+    pub fn median(runs: &[Self]) -> Self {
+        Self::from_words(std::array::from_fn(|word| {
+            let mut numbers: Vec<u64> = runs.iter().map(|run| run.words()[word]).collect();
+            numbers.sort_unstable();
+            numbers.get(numbers.len() / 2).copied().unwrap_or_default()
+        }))
     }
 }
 
 /// Boots and measures. To be called in namespaces of its own.
-pub fn run(plugin: &Path) -> Result<Run> {
-    let mut lab = Lab::try_new("bench", KPXE)?;
+pub fn run(contender: Contender, plugin: &Path) -> Result<Run> {
+    let mut lab = Lab::with_image("bench", &contender.image())?;
     lab.big_file(SIZE >> 20)?;
     lab.www("first", b"1")?;
     lab.www("last", b"1")?;
-    lab.script(&script())?;
+    contender.instruct(&lab)?;
     lab.usual_servers()?;
+    lab.keep(servers::atftpd(&lab.tftp_root())?);
     let output = Path::new("counters").to_owned();
     // The last run's would tell that this one has begun.
-    let _ = std::fs::remove_file(&output);
+    let _ = fs::remove_file(&output);
     let counting = Counting { plugin: plugin.to_owned(), output: output.clone() };
     let mut machine = lab.machine(&Options { counting: Some(counting), ..Options::default() })?;
 
@@ -95,44 +204,49 @@ pub fn run(plugin: &Path) -> Result<Run> {
     let started = wait(patience, "the image's first instruction", || {
         Ok(counter::read(&output).is_ok_and(|(_, events)| events > 0).then(Instant::now))
     })?;
-    // Counters at the request itself and at the next one: between them is the download and nothing else.
+    // Counters at a request and at the next one: between them is a download and nothing else.
     let counted = |name: &str| {
         wait(patience, name, || {
             Ok(if lab.facts()?.request(name).is_some() { Some(counter::read(&output)?.0) } else { None })
         })
     };
-    let before = counted("/16M.bin")?;
-    let after = counted("/last")?;
-    machine.expect("RIG-MARK measured", 30).or_else(|failure| {
-        // What the script says after the measurement is not measured.
-        ensure(machine.transcript().count(text::NEXT_DEVICE) == 0, || failure.0)
-    })?;
-
-    let count = |before: &str, after: &str| {
-        machine.transcript().between(before, after).and_then(|number| number.parse::<u64>().ok()).unwrap_or(0)
-    };
-    let own_count = count("after=", ";").saturating_sub(count("RIG-MARK switches before=", "after="));
+    let work = [counted(HTTP)?, counted(TFTP)?, counted(LAST)?];
+    let mut switches = [0; 3];
+    if contender != Contender::Lpxelinux {
+        machine.expect(MEASURED, 30).or_else(|failure| {
+            // What the script says after the measurement is not measured.
+            ensure(machine.transcript().count(text::NEXT_DEVICE) == 0, || failure.0)
+        })?;
+        let count = |before: &str, after: &str| {
+            let number = machine.transcript().between(before, after);
+            number.and_then(|number| number.parse::<u64>().ok()).unwrap_or(0)
+        };
+        switches = [count("RIG-MARK switches a=", "b="), count("b=", "c="), count("c=", ";")];
+    }
     let facts = lab.facts()?;
-    let asked = |name: &str| {
-        facts.request(name).cloned().ok_or_else(|| Failure(format!("{name} was never asked for")))
+    let requests = [asked(&facts, HTTP)?, asked(&facts, TFTP)?, asked(&facts, LAST)?];
+    let download = |place: usize| -> Result<Download> {
+        let (begin, end) = (place, place + 1);
+        let Request { name, data, data_bytes, frames_before, .. } = requests[begin];
+        ensure(*data_bytes >= SIZE as u64, || format!("the download of {name} has {data_bytes} bytes only"))?;
+        let (first, last) = data.ok_or_else(|| Failure(format!("the download of {name} has no data")))?;
+        Ok(Download {
+            rate: SIZE as u64 * 1_000_000 / micros(last - first).max(1),
+            frames: requests[end].frames_before - frames_before,
+            work: work[end] - work[begin],
+            own_count: switches[end].saturating_sub(switches[begin]),
+        })
     };
-    let (first, download, last) = (asked("/first")?, asked("/16M.bin")?, asked("/last")?);
-    let (begin, end) = download.data.ok_or_else(|| Failure::new("the download has no data"))?;
-    ensure(download.data_bytes >= SIZE as u64, || {
-        format!("the download has {} bytes only", download.data_bytes)
-    })?;
-    let micros = |length: Duration| u64::try_from(length.as_micros()).unwrap_or(u64::MAX);
-    Ok(Run {
-        rate: SIZE as u64 * 1_000_000 / micros(end - begin).max(1),
-        to_script: micros(first.at.saturating_duration_since(started)),
-        frames: last.frames_before - download.frames_before,
-        work: Counters {
-            instructions: after.instructions - before.instructions,
-            cr0_writes: after.cr0_writes - before.cr0_writes,
-            msr_writes: after.msr_writes - before.msr_writes,
-        },
-        own_count,
-    })
+    let first = facts.request(FIRST).map(|first| first.at.saturating_duration_since(started));
+    Ok(Run { to_script: first.map_or(0, micros), http: download(0)?, tftp: download(1)? })
+}
+
+fn asked<'f>(facts: &'f Facts, name: &str) -> Result<&'f Request> {
+    facts.request(name).ok_or_else(|| Failure(format!("{name} was never asked for")))
+}
+
+fn micros(length: Duration) -> u64 {
+    u64::try_from(length.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn wait<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
@@ -146,70 +260,62 @@ fn wait<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Result<Opti
     Err(Failure(format!("{what} was not seen in {} s", patience.as_secs())))
 }
 
-/// The median of each number, by itself.
-pub fn median(runs: &[Run]) -> Run {
-    let of = |number: fn(&Run) -> u64| {
-        let mut numbers: Vec<u64> = runs.iter().map(number).collect();
-        numbers.sort_unstable();
-        numbers.get(numbers.len() / 2).copied().unwrap_or_default()
-    };
-    Run {
-        rate: of(|run| run.rate),
-        to_script: of(|run| run.to_script),
-        frames: of(|run| run.frames),
-        work: Counters {
-            instructions: of(|run| run.work.instructions),
-            cr0_writes: of(|run| run.work.cr0_writes),
-            msr_writes: of(|run| run.work.msr_writes),
-        },
-        own_count: of(|run| run.own_count),
-    }
-}
-
-/// The comparison as a Markdown table.
-pub fn table(ours: &Run, theirs: &Run) -> String {
-    let rows = [
-        [
-            "HTTP download over UNDI, MiB/s".to_owned(),
-            hundredths(ours.rate, 1 << 20),
-            hundredths(theirs.rate, 1 << 20),
-            format!("{}x", hundredths(ours.rate, theirs.rate)),
-            "at least 2.0x".to_owned(),
-        ],
-        [
-            "first instruction to first script line, s".to_owned(),
-            hundredths(ours.to_script, 1_000_000),
-            hundredths(theirs.to_script, 1_000_000),
-            format!("{}x", hundredths(ours.to_script, theirs.to_script)),
-            "at most 0.5x".to_owned(),
-        ],
-        [
-            "mode switches per received frame".to_owned(),
-            ours.switches_per_frame(),
-            "-".to_owned(),
-            "-".to_owned(),
-            "at most 0.2".to_owned(),
-        ],
-        [
-            "the same by the firmware's own count".to_owned(),
-            thousandths(ours.own_count, ours.frames),
-            "-".to_owned(),
-            "-".to_owned(),
-            "the same".to_owned(),
-        ],
-        [
-            "CR0 writes per received frame, the ROM's included".to_owned(),
-            hundredths(ours.work.cr0_writes, ours.frames),
-            hundredths(theirs.work.cr0_writes, theirs.frames),
-            "-".to_owned(),
-            "-".to_owned(),
-        ],
+/// The comparison as a Markdown table, a run each of [`Contender::ALL`].
+pub fn table(runs: &[Run; 3]) -> String {
+    let mut rows = vec![
+        ratios("HTTP, MiB/s", "at least 4x, 1.2x", runs.map(|run| run.http.rate), 1 << 20),
+        ratios("TFTP, MiB/s", "at least 4x, 1.2x", runs.map(|run| run.tftp.rate), 1 << 20),
+        ratios(
+            "first instruction to first script line, s",
+            "at most 0.5x",
+            runs.map(|run| run.to_script),
+            1_000_000,
+        ),
     ];
-    let mut table = "| measure | ours | Debian's iPXE | ratio | wanted |\n|---|---|---|---|---|\n".to_owned();
+    for (name, download) in
+        [("HTTP", (|run: &Run| run.http) as fn(&Run) -> Download), ("TFTP", |run: &Run| run.tftp)]
+    {
+        let [ours, ..] = runs.each_ref().map(download);
+        let own = thousandths(ours.own_count, ours.frames);
+        let mut row = |measure: String, wanted: &str, cells: [String; 3]| {
+            let [ours, ipxe, lpxelinux] = cells;
+            rows.push([measure, ours, ipxe, lpxelinux, wanted.to_owned()]);
+        };
+        let none = || "-".to_owned();
+        row(
+            format!("{name}, mode switches per received frame"),
+            "at most 0.1",
+            [ours.switches_per_frame(), none(), none()],
+        );
+        row(format!("{name}, the same by the firmware's own count"), "the same", [own, none(), none()]);
+        row(
+            format!("{name}, CR0 writes per received frame, the ROM's included"),
+            "-",
+            runs.each_ref().map(download).map(|it| hundredths(it.work.cr0_writes, it.frames)),
+        );
+        row(
+            format!("{name}, guest instructions per received frame"),
+            "-",
+            runs.each_ref().map(download).map(|it| (it.work.instructions / it.frames.max(1)).to_string()),
+        );
+    }
+    let names = Contender::ALL.map(Contender::name).join(" | ");
+    let mut table = format!("| measure | {names} | wanted |\n|---|---|---|---|---|\n");
     for row in rows {
         table.push_str(&format!("| {} |\n", row.join(" | ")));
     }
     table
+}
+
+/// A row whose peers' cells say also how many times as much ours is.
+fn ratios(measure: &str, wanted: &str, numbers: [u64; 3], unit: u64) -> [String; 5] {
+    let ours = numbers[0];
+    let [first, second, third] = numbers.map(|number| match number {
+        0 => "-".to_owned(),
+        _ if number == ours => hundredths(number, unit),
+        _ => format!("{} ({}x)", hundredths(number, unit), hundredths(ours, number)),
+    });
+    [measure.to_owned(), first, second, third, wanted.to_owned()]
 }
 
 /// `number / unit` with three digits after the point.
@@ -228,13 +334,13 @@ fn hundredths(number: u64, unit: u64) -> String {
 mod tests {
     use super::*;
 
-    const RUN: Run = Run {
+    const DOWNLOAD: Download = Download {
         rate: 3 << 20,
-        to_script: 1_250_000,
         frames: 100,
         work: Counters { instructions: 5_000, cr0_writes: 250, msr_writes: 40 },
         own_count: 21,
     };
+    const RUN: Run = Run { to_script: 1_250_000, http: DOWNLOAD, tftp: Download { frames: 7, ..DOWNLOAD } };
 
     #[test]
     fn runs_travel_as_lines() {
@@ -244,12 +350,17 @@ mod tests {
 
     #[test]
     fn the_table_has_ratios() {
-        let slow = Run { rate: 1 << 20, to_script: 5_000_000, ..RUN };
-        let table = table(&median(&[slow, RUN, RUN]), &slow);
-        assert!(
-            table.contains("| 3.00 | 1.00 | 3.00x |") && table.contains("| 1.25 | 5.00 | 0.25x |"),
-            "{table}"
-        );
-        assert!(table.contains("| 0.200 | - |") && table.contains("| 0.210 | - |"), "{table}");
+        let slow = Run { to_script: 5_000_000, http: Download { rate: 1 << 20, ..DOWNLOAD }, ..RUN };
+        let ours = Run::median(&[slow, RUN, RUN]);
+        let table = table(&[ours, slow, Run { to_script: 0, ..RUN }]);
+        for row in [
+            "| HTTP, MiB/s | 3.00 | 1.00 (3.00x) |",
+            "| 1.25 | 5.00 (0.25x) | - |",
+            "received frame | 0.200 | - | - |",
+            "own count | 0.210 | - | - |",
+            "included | 2.50 | 2.50 | 2.50 |",
+        ] {
+            assert!(table.contains(row), "{row} is not in\n{table}");
+        }
     }
 }

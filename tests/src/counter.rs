@@ -19,6 +19,18 @@ pub struct Counters {
     pub msr_writes: u64,
 }
 
+impl std::ops::Sub for Counters {
+    type Output = Self;
+
+    fn sub(self, earlier: Self) -> Self {
+        Self {
+            instructions: self.instructions - earlier.instructions,
+            cr0_writes: self.cr0_writes - earlier.cr0_writes,
+            msr_writes: self.msr_writes - earlier.msr_writes,
+        }
+    }
+}
+
 const FIRST_COUNTER: usize = 8;
 const INSTRUCTIONS: usize = FIRST_COUNTER;
 const CR0: usize = FIRST_COUNTER + 1;

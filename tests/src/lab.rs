@@ -32,6 +32,12 @@ impl Lab {
     /// An empty one: a fresh folder, which becomes the current one, and the wires. The image under test has this
     /// name.
     pub fn try_new(name: &str, image: &str) -> Result<Self> {
+        Self::with_image(name, &paths::images().join(image))
+    }
+
+    /// The same with an image that is somewhere else.
+    pub fn with_image(name: &str, path: &Path) -> Result<Self> {
+        let image = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let folder = paths::scenario(name);
         for part in ["www", "tftp"] {
             let part = folder.join(part);
@@ -41,10 +47,9 @@ impl Lab {
         }
         std::env::set_current_dir(&folder)?;
         namespace::build()?;
-        let rules = Rules { image: image.to_owned(), ..Rules::default() };
+        let rules = Rules { image: image.clone(), ..Rules::default() };
         let lab = Self { folder, payload: payload::prepare()?, servers: Vec::new(), rules, peer: None };
-        let path = paths::images().join(image);
-        lab.tftp(image, &fs::read(&path).context(path.display())?)?;
+        lab.tftp(&image, &fs::read(path).context(path.display())?)?;
         lab.link(&lab.payload.kernel, "vmlinuz")?;
         lab.link(&lab.payload.initrd, "initrd")?;
         Ok(lab)

@@ -36,5 +36,9 @@ pub fn scenario(name: &str) -> PathBuf {
     target().join("boot").join(name)
 }
 
-/// Debian's iPXE image, the peer of `bench`.
-pub const PEER_IMAGE: &str = "/usr/lib/ipxe/undionly.kpxe";
+/// Debian's iPXE image, a contender of `bench`.
+pub const IPXE: &str = "/usr/lib/ipxe/undionly.kpxe";
+/// Debian's PXELINUX with TCP, a contender of `bench`.
+pub const LPXELINUX: &str = "/usr/lib/PXELINUX/lpxelinux.0";
+/// The core module that it loads.
+pub const LDLINUX: &str = "/usr/lib/syslinux/modules/bios/ldlinux.c32";

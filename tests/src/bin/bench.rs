@@ -1,4 +1,4 @@
-//! Measures our image against Debian's iPXE, in one network, one after the other.
+//! Measures our image against Debian's iPXE and LPXELINUX, in one network, one after the other.
 #![allow(
     clippy::std_instead_of_core,
     clippy::std_instead_of_alloc,
@@ -9,13 +9,13 @@
 use std::fs;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
-use tests::bench::{self, Run, SIZE};
+use tests::bench::{self, Contender, Run, SIZE};
 use tests::failure::{Context, Failure, Result};
 use tests::process::run as run_tool;
 use tests::{namespace, paths};
 
 const HELP: &str = "\
-Measures our undionly.kpxe against the one of Debian's package ipxe, interleaved, in one network.
+Measures our undionly.kpxe against Debian's packages ipxe and pxelinux, interleaved, in one network.
 
 usage: bench [--bin DIR] [--runs N] [--save]
 
@@ -24,8 +24,9 @@ usage: bench [--bin DIR] [--runs N] [--save]
   --save      put the table into BENCHMARKS.md
 
 The network: QEMU's e1000 with its stock ROM; dnsmasq with router advertisements and immediate offers names the
-script to user class iPXE; nginx serves 16 MiB. All facts are read from the frames on the wire and from a plugin
-that counts what the guest's processor does, for both images alike:
+script to user class iPXE; nginx serves 16 MiB by HTTP, atftpd by TFTP, with windowsize for those who ask. All facts
+are read from the frames on the wire and from a plugin that counts what the guest's processor does, for all images
+alike:
   rate        16 MiB / (last - first frame with data of the download)
   to script   from the image's first instruction (at 7C00h) to the request that the first script line makes
   switches    mode switches of the image per frame received in the download (writes of EFER / 2)
@@ -40,7 +41,7 @@ const INSIDE: &str = "--inside";
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match arguments.as_slice() {
-        [flag, images, plugin] if flag == INSIDE => inside(images, plugin),
+        [flag, images, contender, plugin] if flag == INSIDE => inside(images, contender, plugin),
         _ => outside(&arguments),
     };
     match outcome {
@@ -52,10 +53,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn inside(images: &str, plugin: &str) -> Result<()> {
+fn inside(images: &str, contender: &str, plugin: &str) -> Result<()> {
     namespace::end_with_parent();
     paths::choose_images(images.into());
-    println!("{}", bench::run(plugin.as_ref())?.to_line());
+    let contender =
+        Contender::named(contender).ok_or_else(|| Failure(format!("there is no contender {contender}")))?;
+    println!("{}", bench::run(contender, plugin.as_ref())?.to_line());
     Ok(())
 }
 
@@ -77,15 +80,12 @@ fn outside(words: &[String]) -> Result<()> {
     }
     tests::payload::prepare()?;
     let plugin = tests::counter::build()?;
-    let peer = fs::canonicalize(paths::PEER_IMAGE).context(paths::PEER_IMAGE)?;
-    let peer = peer.parent().unwrap_or(&peer).to_owned();
-    let mut all = [Vec::new(), Vec::new()];
+    let mut all: [Vec<Run>; 3] = Default::default();
     for number in 1..=runs {
-        for (images, (name, results)) in
-            [&paths::images(), &peer].into_iter().zip(["ours", "peer"].into_iter().zip(&mut all))
-        {
+        for (contender, results) in Contender::ALL.into_iter().zip(&mut all) {
+            let name = contender.name();
             let mut command = namespace::enter(&std::env::current_exe()?)?;
-            command.arg(INSIDE).arg(images).arg(&plugin);
+            command.arg(INSIDE).arg(paths::images()).arg(name).arg(&plugin);
             let folder = paths::scenario("bench");
             fs::create_dir_all(&folder).context(folder.display())?;
             let log = folder.join("rig.log");
@@ -97,8 +97,8 @@ fn outside(words: &[String]) -> Result<()> {
             results.push(run);
         }
     }
-    let [ours, theirs] = all.map(|runs| bench::median(&runs));
-    let table = bench::table(&ours, &theirs);
+    let medians = all.each_ref().map(|runs| Run::median(runs));
+    let table = bench::table(&medians);
     println!("\n{table}");
     if save {
         save_table(&table)?;
@@ -118,6 +118,7 @@ fn save_table(table: &str) -> Result<()> {
         old.split_once(BEGIN).ok_or_else(|| Failure(format!("BENCHMARKS.md has no {BEGIN}")))?;
     let (_, tail) = rest.split_once(END).ok_or_else(|| Failure(format!("BENCHMARKS.md has no {END}")))?;
     let size = SIZE >> 20;
-    let note = format!("{emulator}, TCG, e1000; {size} MiB by HTTP from nginx; medians.");
+    let note =
+        format!("{emulator}, TCG, e1000; {size} MiB by HTTP from nginx and by TFTP from atftpd; medians.");
     fs::write(&path, format!("{head}{BEGIN}\n{table}\n{note}\n{END}{tail}")).context(path.display())
 }
