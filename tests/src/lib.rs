@@ -27,4 +27,5 @@ pub mod random;
 pub mod rogue;
 pub mod scenarios;
 pub mod servers;
+pub mod soak;
 pub mod text;

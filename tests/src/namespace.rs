@@ -5,7 +5,9 @@
 
 use crate::expect::tail;
 use crate::failure::{Context, Failure, Result};
+use crate::paths;
 use crate::process::{self, Guarded, tool};
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::Path;
@@ -51,15 +53,34 @@ fn flags() -> Result<&'static [&'static str]> {
 }
 
 /// A command that runs in new namespaces; arguments of the program follow. All of its processes die with it.
-pub fn enter(program: &Path) -> Result<Command> {
+fn enter(program: &Path) -> Result<Command> {
     let mut command = Command::new(tool("unshare")?);
     command.args(flags()?).arg("--").arg(program);
     Ok(command)
 }
 
+/// The argument by which a program starts itself inside namespaces of its own.
+pub const INSIDE: &str = "--inside";
+
+/// Starts this program inside, with [`INSIDE`] and `arguments`, for the scenario `name`; gives what it said. Its folder
+/// is emptied before: logs of an earlier run would be taken for this one's.
+pub fn run_self<'a>(
+    name: &str,
+    arguments: impl IntoIterator<Item = &'a OsStr>,
+    bound: Duration,
+) -> Result<String> {
+    let folder = paths::scenario(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).context(folder.display())?;
+    let log = folder.join("rig.log");
+    let mut command = enter(&std::env::current_exe()?)?;
+    run(name, command.arg(INSIDE).args(arguments), &log, bound)?;
+    fs::read_to_string(&log).context(log.display())
+}
+
 /// Runs such a command to its end, its outputs into `log`, and ends it at its bound. Its failure is the log's line
 /// that begins with `FAILURE`.
-pub fn run(name: &str, command: &mut Command, log: &Path, bound: Duration) -> Result<()> {
+fn run(name: &str, command: &mut Command, log: &Path, bound: Duration) -> Result<()> {
     let out = File::create(log).context(log.display())?;
     let errors = out.try_clone()?;
     // The pipe is what `end_with_parent` hears; waiting with `wait` would close it.

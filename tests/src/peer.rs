@@ -34,6 +34,10 @@ pub struct Weather {
     pub duplication: u16,
     /// The frame comes after its successor.
     pub reordering: u16,
+    /// A frame that concerns nobody comes before it: an interrupt at another time.
+    pub noise: u16,
+    /// The most milliseconds that one frame in 50, and all behind it, may come late.
+    pub delay: u16,
     /// Where the generator starts.
     pub seed: u64,
 }
@@ -43,7 +47,7 @@ pub struct Weather {
 pub struct Rules {
     /// The name under which the machine fetches our image: its request is the border between ROM and image.
     pub image: String,
-    /// Loss, duplication and reordering.
+    /// What happens to frames.
     pub weather: Weather,
     /// DHCP servers fall silent for our image.
     pub no_dhcp_for_image: bool,
@@ -102,6 +106,14 @@ pub struct Peer {
 
 /// How long a frame that was taken out of order waits at most for its successor.
 const HOLD: Duration = Duration::from_millis(5);
+
+/// A broadcast of EtherType 88B5h, which IEEE 802 leaves to local experiments.
+const NOISE: [u8; 60] = {
+    let mut frame = [0; 60];
+    let header = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x52, 0x54, 0, 0x77, 0, 0x66, 0x88, 0xb5];
+    frame.split_at_mut(header.len()).0.copy_from_slice(&header);
+    frame
+};
 
 impl Peer {
     /// Starts forwarding in the current folder. It ends with the process.
@@ -169,8 +181,15 @@ impl Pump {
             let mut happens = |permille| stormy && permille > 0 && self.random.chance(permille);
             let (lost, doubled, late) =
                 (happens(weather.loss), happens(weather.duplication), happens(weather.reordering));
+            let (noisy, held_up) = (happens(weather.noise), happens(20) && weather.delay > 0);
             if lost || doubled || late {
                 lock(&self.facts).harmed += 1;
+            }
+            if held_up {
+                thread::sleep(Duration::from_millis(self.random.next_bits() % u64::from(weather.delay)));
+            }
+            if noisy && self.direction == Direction::ToMachine {
+                self.send(&NOISE);
             }
             if lost {
                 continue;

@@ -274,6 +274,13 @@ impl Control {
         Ok(is_core)
     }
 
+    /// Lets the whole machine stand still for a while.
+    pub fn pause(&mut self, length: Duration) -> Result<()> {
+        self.command("{\"execute\":\"stop\"}")?;
+        thread::sleep(length);
+        self.command("{\"execute\":\"cont\"}").map(drop)
+    }
+
     /// A picture of the screen as PNG, in the scenario's folder.
     pub fn picture(&mut self, name: &str) -> Result<()> {
         let arguments = format!("{{\"filename\":\"{name}\",\"format\":\"png\"}}");

@@ -61,6 +61,12 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Boot again and again, with network and timing that a seed decides
+    Soak {
+        /// Passed on to the program that boots; --help lists what it takes
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Fuzz a parser of what comes from outside
     Fuzz {
         /// The target; each in turn if none is named
@@ -101,6 +107,7 @@ fn main() -> ExitCode {
         Task::Run(options) => run::run(&options),
         Task::Test { kind, filter } => test::test(kind, &filter),
         Task::Bench { arguments } => test::rig("bench", &arguments),
+        Task::Soak { arguments } => test::rig("soak", &arguments),
         Task::Fuzz { target, seconds } => test::fuzz(target.as_deref(), seconds),
         Task::Size => size::size(),
         Task::Symbolize { address, set } => symbolize::symbolize(&set, &address),

@@ -34,7 +34,7 @@ fn host(filters: &[String]) -> Result<()> {
     shell::run(Command::new("cargo").args(["test", "--package", "unpack", "--lib", "--"]).args(filters))
 }
 
-/// Builds the images and runs a program of the crate `tests` on them: `boot` or `bench`.
+/// Builds the images and runs a program of the crate `tests` on them: `boot`, `bench` or `soak`.
 pub(crate) fn rig(program: &str, arguments: &[String]) -> Result<()> {
     setup::need(Purpose::Test)?;
     build::build(&[])?;

@@ -35,13 +35,10 @@ alike:
 /// One run may take so long.
 const BOUND: Duration = Duration::from_secs(300);
 
-/// The argument by which this program starts itself for one run, inside its namespaces.
-const INSIDE: &str = "--inside";
-
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match arguments.as_slice() {
-        [flag, images, contender, plugin] if flag == INSIDE => inside(images, contender, plugin),
+        [flag, images, contender, plugin] if flag == namespace::INSIDE => inside(images, contender, plugin),
         _ => outside(&arguments),
     };
     match outcome {
@@ -84,15 +81,11 @@ fn outside(words: &[String]) -> Result<()> {
     for number in 1..=runs {
         for (contender, results) in Contender::ALL.into_iter().zip(&mut all) {
             let name = contender.name();
-            let mut command = namespace::enter(&std::env::current_exe()?)?;
-            command.arg(INSIDE).arg(paths::images()).arg(name).arg(&plugin);
-            let folder = paths::scenario("bench");
-            fs::create_dir_all(&folder).context(folder.display())?;
-            let log = folder.join("rig.log");
-            namespace::run("bench", &mut command, &log, BOUND).context(format!("run {number} of {name}"))?;
-            let said = fs::read_to_string(&log).context(log.display())?;
-            let failed = || Failure(format!("run {number} of {name}; see {}", folder.display()));
-            let run = said.lines().find_map(Run::from_line).ok_or_else(failed)?;
+            let images = paths::images();
+            let arguments = [images.as_os_str(), name.as_ref(), plugin.as_os_str()];
+            let doing = || format!("run {number} of {name}");
+            let said = namespace::run_self("bench", arguments, BOUND).context(doing())?;
+            let run = said.lines().find_map(Run::from_line).ok_or_else(|| Failure(doing()))?;
             println!("run {number} {name}: {}", run.report());
             results.push(run);
         }

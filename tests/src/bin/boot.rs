@@ -31,9 +31,6 @@ Each scenario keeps its logs in target/boot/NAME; with RIG_CAPTURE=1 in the envi
 saw, as wire.pcap. Needs root, or user namespaces.
 ";
 
-/// The argument by which this program starts itself for one scenario, inside its namespaces.
-const INSIDE: &str = "--inside";
-
 struct Arguments {
     filters: Vec<String>,
     jobs: usize,
@@ -43,7 +40,7 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let [flag, images, name] = arguments.as_slice()
-        && flag == INSIDE
+        && flag == namespace::INSIDE
     {
         return inside(images, name);
     }
@@ -156,13 +153,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// Runs one scenario in a process of its own, and ends it at its bound.
 fn outside(scenario: &Scenario) -> Result<()> {
-    let folder = paths::scenario(&scenario.name);
-    // Logs of an earlier run would be taken for this one's.
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).context(folder.display())?;
-    let log = folder.join("rig.log");
-    let program = std::env::current_exe()?;
-    let mut command = namespace::enter(&program)?;
-    command.arg(INSIDE).arg(paths::images()).arg(&scenario.name);
-    namespace::run(&scenario.name, &mut command, &log, Duration::from_secs(scenario.bound))
+    let images = paths::images();
+    let arguments = [images.as_os_str(), scenario.name.as_ref()];
+    namespace::run_self(&scenario.name, arguments, Duration::from_secs(scenario.bound)).map(drop)
 }

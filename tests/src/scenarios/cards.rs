@@ -6,7 +6,7 @@ use crate::lab::{KKPXE, KPXE, Lab, boot_lines, expect_user_space};
 use crate::qemu::Options;
 
 /// QEMU's names of the cards.
-const CARDS: [&str; 8] =
+pub const CARDS: [&str; 8] =
     ["e1000", "e1000e", "i82559c", "ne2k_pci", "pcnet", "rtl8139", "virtio-net-pci", "vmxnet3"];
 
 /// The scenarios of this topic.

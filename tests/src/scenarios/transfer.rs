@@ -8,7 +8,7 @@ use crate::peer::Weather;
 use crate::qemu::Options;
 
 /// Two of a hundred frames lost, two doubled, two out of order.
-const STORM: Weather = Weather { loss: 20, duplication: 20, reordering: 20, seed: 77 };
+const STORM: Weather = Weather { loss: 20, duplication: 20, reordering: 20, noise: 0, delay: 0, seed: 77 };
 
 /// The scenarios of this topic.
 pub fn all() -> Vec<Scenario> {
