@@ -34,6 +34,7 @@ pub mod leave;
 pub mod log;
 pub mod low;
 pub mod memory;
+pub mod pci;
 pub mod pic;
 pub mod power;
 pub mod realmode;
