@@ -1,8 +1,12 @@
-# A quirk for a PXE ROM: one call of the vendor's driver never comes back, with interrupts open.
+# What happens before an image runs, by the symbol that is defined:
 #
-# These two sectors stand before an image. The ROM loads both to 0000:7C00 and enters here. We put a handler at the
-# top of base memory, make the !PXE structure point to it, move the image down to where it belongs, and enter it with
-# all registers and the stack as they were.
+#   HANG      one call of the vendor's driver never comes back, with interrupts open
+#   INT_18    INT 18h comes back without doing anything
+#   STATE     the state of the machine is printed
+#
+# These two sectors stand before an image. The ROM loads both to 0000:7C00 and enters here. What stays is put at the
+# top of free base memory; then the image is moved down to where it belongs and entered with all registers and the
+# stack as they were.
 
         .code16
         .set    SECTORS, 2              # of this stub
@@ -31,6 +35,21 @@ _start:
         movw    $(resident_end - resident), %cx
         rep movsb
 
+        .ifdef  INT_18
+        movw    $0x18 * 4, %di
+        movw    $(comes_back - resident), (%di)
+        movw    %es, 2(%di)
+        .endif
+
+        .ifdef  STATE
+        incw    BASE_MEMORY
+        movw    $state_message, %si
+        call    report_text
+        call    report
+        decw    BASE_MEMORY
+        .endif
+
+        .ifdef  HANG
         ldsw    40(%bp), %si            # !PXE
         movl    ENTRY_POINT(%si), %ecx
         movl    %ecx, %es:(vendor_entry - resident)
@@ -44,6 +63,7 @@ _start:
         incw    %di
         loop    1b
         movb    %al, CHECKSUM(%si)
+        .endif
 
         pushw   %es                     # go on in the resident part: the image will lie here
         pushw   $(move_image - resident)
@@ -64,6 +84,11 @@ move_image:
         addw    $(0x4000 >> 4), %dx
         decw    %bx
         jnz     1b
+        .ifdef  STATE                   # nothing stays
+        xorw    %ax, %ax
+        movw    %ax, %ds
+        incw    BASE_MEMORY
+        .endif
         popw    %es
         popw    %ds
         popal
@@ -79,8 +104,17 @@ handler:
 1:      sti
         jmp     1b
 
+comes_back:
+        iretw
+
 vendor_entry:
         .long   0
 resident_end:
+
+        .ifdef  STATE
+        .include "state.S"
+state_message:
+        .asciz  "RIG-MARK entry"
+        .endif
 
         .org    SECTORS * 512

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 /// The name of the image that most scenarios boot.
 pub const KPXE: &str = "undionly.kpxe";
+/// The image that keeps nothing of the vendor's stack that it can do without.
+pub const PXE: &str = "undionly.pxe";
 /// The image that keeps all of the vendor's stack.
 pub const KKPXE: &str = "undionly.kkpxe";
 /// The script that most scenarios are given, as its URI.

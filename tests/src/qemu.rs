@@ -7,6 +7,7 @@ use crate::expect::Transcript;
 use crate::failure::{Context, Failure, Result};
 use crate::peer;
 use crate::process::{Guarded, tool};
+use crate::quirk;
 use crate::text;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -77,7 +78,7 @@ pub struct Machine {
 impl Machine {
     /// Switches it on. It boots from the card, then from a disk that says [`text::NEXT_DEVICE`].
     pub fn start(options: &Options) -> Result<Self> {
-        std::fs::write("next.img", boot_sector(text::NEXT_DEVICE)).context("next.img")?;
+        std::fs::write("next.img", disk(quirk::next_device()?)).context("next.img")?;
         let mut command = Command::new(tool("qemu-system-x86_64")?);
         command.args(arguments(options)).stdin(Stdio::null()).stdout(Stdio::piped());
         command.stderr(File::create("qemu.log")?);
@@ -183,20 +184,8 @@ fn arguments(options: &Options) -> Vec<String> {
     arguments
 }
 
-/// A boot sector that prints `text` and stops.
-fn boot_sector(text: &str) -> Vec<u8> {
-    // cld; xor ax,ax; mov ds,ax; mov si,message; next: lodsb; test al,al; jz stop; mov ah,0Eh; mov bx,7;
-    // int 10h; jmp next; stop: hlt; jmp stop
-    let code = [
-        0xfc, 0x31, 0xc0, 0x8e, 0xd8, 0xbe, 0x1a, 0x7c, 0xac, 0x84, 0xc0, 0x74, 0x09, 0xb4, 0x0e, 0xbb, 0x07,
-        0x00, 0xcd, 0x10, 0xeb, 0xf2, 0xf4, 0xeb, 0xfd, 0x90,
-    ];
-    let mut sector = code.to_vec();
-    sector.extend_from_slice(text.as_bytes());
-    sector.extend_from_slice(b"\r\n");
-    sector.resize(510, 0);
-    sector.extend_from_slice(&[0x55, 0xaa]);
-    // A disk of one cylinder; smaller ones confuse geometry guessing.
+/// A disk whose first sector is `sector`: one cylinder, as smaller ones confuse geometry guessing.
+fn disk(mut sector: Vec<u8>) -> Vec<u8> {
     sector.resize(63 * 16 * 512, 0);
     sector
 }
@@ -291,13 +280,6 @@ impl Control {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_next_device_is_a_boot_sector_with_its_message() {
-        let disk = boot_sector("HELLO");
-        assert_eq!(&disk[510..512], &[0x55, 0xaa]);
-        assert_eq!(usize::from(disk[6]), disk.windows(5).position(|window| window == b"HELLO").unwrap());
-    }
 
     #[test]
     fn a_bridged_machine_has_a_tap_and_a_peer() {

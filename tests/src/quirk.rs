@@ -3,20 +3,46 @@
 use crate::failure::{Context, Result, ensure};
 use crate::paths;
 use crate::process::{run, tool};
-use std::path::Path;
 use std::process::Command;
 
-/// The image, behind a stub that makes one call of the vendor's driver hang with interrupts open.
-pub fn hanging(image: &[u8]) -> Result<Vec<u8>> {
-    let mut bytes = assemble(&paths::root().join("tests/quirk/hang.S"))?;
+/// What happens before an image runs; the symbols of `tests/quirk/stub.S`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quirk {
+    /// One call of the vendor's driver hangs with interrupts open.
+    Hang,
+    /// INT 18h comes back without doing anything.
+    Int18,
+    /// The state of the machine is printed.
+    State,
+}
+
+/// The image, behind a stub that does `quirk`.
+pub fn before(image: &[u8], quirk: Quirk) -> Result<Vec<u8>> {
+    let symbol = match quirk {
+        Quirk::Hang => "HANG",
+        Quirk::Int18 => "INT_18",
+        Quirk::State => "STATE",
+    };
+    let mut bytes = assemble("stub.S", Some(symbol))?;
     ensure(bytes.len() == 1024, || format!("the stub has {} bytes", bytes.len()))?;
     bytes.extend_from_slice(image);
     Ok(bytes)
 }
 
+/// A disk whose boot sector says [`NEXT_DEVICE`](crate::text::NEXT_DEVICE) and in which state it found the machine.
+pub fn next_device() -> Result<Vec<u8>> {
+    assemble("next.S", None)
+}
+
 /// The bytes of an assembly source that runs at 0000:7C00.
-fn assemble(source: &Path) -> Result<Vec<u8>> {
-    run(Command::new(tool("as")?).args(["--32", "-o", "quirk.o"]).arg(source))?;
+fn assemble(source: &str, symbol: Option<&str>) -> Result<Vec<u8>> {
+    let folder = paths::root().join("tests/quirk");
+    let mut assembler = Command::new(tool("as")?);
+    assembler.args(["--32", "-o", "quirk.o", "-I"]).arg(&folder);
+    if let Some(symbol) = symbol {
+        assembler.arg("--defsym").arg(format!("{symbol}=1"));
+    }
+    run(assembler.arg(folder.join(source)))?;
     let mut link = Command::new(tool("ld")?);
     link.args(["-m", "elf_i386", "--oformat", "binary", "-Ttext=0x7c00", "-o", "quirk.bin", "quirk.o"]);
     run(&mut link)?;

@@ -21,6 +21,15 @@ pub const SHELL_OFFER: &str = "Ctrl-B";
 /// The shell's prompt.
 pub const PROMPT: &str = "iPXE>";
 
+/// Said when we leave by a far return into the vendor's stack.
+pub const LEAVING_RETURN: &str = "next boot device: returning to the PXE ROM";
+
+/// Said when we leave by INT 18h.
+pub const LEAVING_INT_18: &str = "next boot device: INT 18h";
+
+/// Said when we leave by the first disk's boot sector.
+pub const LEAVING_DISK: &str = "next boot device: the first disk";
+
 /// Part of the warning about a body that is longer than announced.
 pub const SURPLUS: &str = "more than it announced";
 

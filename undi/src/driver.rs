@@ -16,6 +16,7 @@ use crate::abi::{self, Information, InterfaceInfo, NicType, Opcode, PacketFilter
 use crate::control::{RECEIVE_SLOTS, TRANSMIT_SLOTS};
 use crate::errors;
 use crate::find::Memory;
+use crate::plan::Card;
 use crate::quirks;
 use alloc::string::{String, ToString};
 use base::{Duration, Error, Instant, MacAddress, SegOff};
@@ -251,24 +252,14 @@ impl<R: Rom> UndiNic<R> {
         [how, &line].concat()
     }
 
-    /// Whether the ROM is one of those that must not be asked to unload what the UNDI needs.
-    pub(crate) fn is_etherboot(&self) -> bool {
-        self.etherboot
-    }
-
-    /// Whether the ROM may be called.
-    pub(crate) fn is_alive(&self) -> bool {
-        self.state != State::Dead
-    }
-
-    /// The card's interrupt line.
-    pub(crate) fn interrupt(&self) -> Option<u8> {
-        self.interrupt
-    }
-
-    /// Whether our interrupt handler is still in the vector table.
-    pub(crate) fn is_hooked(&self) -> bool {
-        self.hooked
+    /// What matters of the card when we leave it.
+    pub(crate) fn card(&self) -> Card {
+        Card {
+            alive: self.state != State::Dead,
+            hooked: self.hooked,
+            etherboot: self.etherboot,
+            line: self.interrupt,
+        }
     }
 
     /// The ROM, for calls while the card is closed.

@@ -15,12 +15,14 @@ pub mod errors;
 mod fake;
 pub mod find;
 pub mod leave;
+pub mod plan;
 mod quirks;
 #[cfg(target_os = "none")]
 pub mod rom;
 
 pub use driver::{Rom, UndiNic};
 pub use find::VendorStack;
-pub use leave::{Keep, leave};
+pub use leave::{foresee, leave};
+pub use plan::{Departure, Keep, Purpose};
 #[cfg(target_os = "none")]
 pub use rom::VendorRom;

@@ -1,18 +1,13 @@
 //! Leaving: to another program, to the program that started us, or to the BIOS.
 
-use undi::{Keep, leave};
+use undi::{Keep, Purpose, leave};
 
+use crate::errors;
 use crate::machine::Machine;
 use crate::screen::say;
 
-/// What remains possible after everything of ours was taken down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum WayBack {
-    /// The vendor's stack is whole: a far return goes on with its next boot device.
-    Caller,
-    /// Something of it was given up.
-    Bios,
-}
+/// The ways to the next boot device, the best one first; the number of each is remembered.
+const WAYS: [&str; 3] = ["returning to the PXE ROM", "INT 18h", "the first disk"];
 
 impl Machine {
     /// Makes the card quiet, without giving anything up: for a restart.
@@ -24,17 +19,17 @@ impl Machine {
 
     /// Takes down everything of ours that a next program would notice, and gives up what the image does not want
     /// kept of the vendor's stack: the card is quiet, the vectors and the base memory mark are as they were found
-    /// or better.
-    pub(crate) fn depart(&mut self) -> WayBack {
-        let found = hw::low::found_base_memory_kib();
-        let own_kib = found.saturating_sub(hw::low::base_memory_kib());
+    /// or better. Says whether a far return into the vendor's stack is still possible.
+    pub(crate) fn depart(&mut self, purpose: Purpose) -> bool {
+        // Last in, first out: the ROM is to see the mark that it left.
+        hw::leave::release_base_memory(hw::low::found_base_memory_kib());
         let (Some(mut network), Some(vendor)) = (self.network.take(), &self.vendor) else {
-            hw::leave::release_base_memory(found);
-            return WayBack::Bios;
+            return !self.vendor_hangs;
         };
-        say!(self.screen, "UNDI: {}", network.port.nic().mode());
-        let keep = Keep::from_bits(self.header.keep);
-        let departure = leave(network.port.nic_mut(), &vendor.stack, keep, own_kib);
+        let nic = network.port.nic_mut();
+        say!(self.screen, "UNDI: {}", nic.mode());
+        let departure = leave(nic, &vendor.stack, Keep::from_bits(self.header.keep), purpose);
+        let pci = nic::Nic::identity(nic).pci;
         drop(network);
         crate::vendor::hush();
         for line in &departure.lines {
@@ -43,18 +38,37 @@ impl Machine {
         if let Some(line) = departure.mask {
             hw::pic::mask(line);
         }
-        hw::leave::release_base_memory(departure.mark_kib.unwrap_or(found));
-        if departure.may_return && keep.pxe && keep.undi { WayBack::Caller } else { WayBack::Bios }
+        hw::leave::release_base_memory(departure.mark_kib);
+        // Whoever goes on with the vendor's stack needs the card as the vendor set it up.
+        let is_used =
+            purpose == Purpose::NetworkProgram || purpose == Purpose::NextDevice && departure.may_return;
+        if let Some(pci) = pci.filter(|_| !is_used) {
+            hw::pci::stop_bus_mastering(pci.bus_device_function, pci.vendor, pci.device);
+        }
+        departure.may_return
     }
 
-    /// Leaves to the next boot device, by the best way there is, and says by which.
+    /// Leaves to the next boot device by the best way there is, and says by which. A way that comes back, or has led
+    /// back to us before, is followed by the next one (field note A17).
     pub(crate) fn exit(mut self) -> ! {
-        let way = self.depart();
-        if way == WayBack::Caller && hw::leave::can_return_to_caller(&self.info) {
-            say!(self.screen, "Leaving to the next boot device: returning to the PXE ROM");
-            hw::leave::return_to_caller(self.info.entry_stack, 0)
+        let may_return = self.depart(Purpose::NextDevice) && hw::leave::can_return_to_caller(&self.info);
+        let mut tried = hw::leave::remembered();
+        for (number, way) in WAYS.iter().enumerate().skip(usize::from(!may_return)) {
+            let bit = 1 << number;
+            if tried & bit != 0 {
+                say!(self.screen, "Not again by {way}: it has led back here");
+                continue;
+            }
+            say!(self.screen, "Leaving to the next boot device: {way}");
+            tried |= bit;
+            hw::leave::remember(tried);
+            match number {
+                0 => hw::leave::return_to_caller(self.info.entry_stack, 0),
+                1 => hw::leave::next_boot_device(),
+                _ => self.screen.error(&errors::NO_WAY_OUT.of(hw::leave::first_disk())),
+            }
         }
-        say!(self.screen, "Leaving to the next boot device: INT 18h");
-        hw::leave::next_boot_device()
+        hw::leave::remember(0);
+        hw::power::reboot_soon()
     }
 }

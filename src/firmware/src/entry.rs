@@ -77,6 +77,7 @@ fn introduce(machine: &mut Machine) {
             machine.vendor = Some(vendor);
         }
         Err(error) => {
+            machine.vendor_hangs = error.is(&undi::errors::HANGS);
             machine.screen.error(&error);
             machine.note("network card", error.to_string());
         }

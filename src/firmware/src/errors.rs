@@ -21,4 +21,6 @@ base::errors! {
     TIMEOUT = "BOOT-09", "{} took longer than it may", "give the command a longer --timeout, in milliseconds";
     /// A kernel was chosen and is gone.
     GONE = "BOOT-10", "{} is no longer in memory", "download it again";
+    /// All ways to the next boot device were tried.
+    NO_WAY_OUT = "BOOT-11", "there is no way to the next boot device: INT 18h came back, and of the first disk: {}", "choose the boot device in the BIOS setup";
 }

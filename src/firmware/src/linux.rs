@@ -3,10 +3,12 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::{Error, PhysRange, SegOff};
+use hw::leave::Program;
 use hw::memory::FreeMemory;
 use image::{Initrd, Kernel, Memory};
 use memmap::Owner;
 use script::ImageId;
+use undi::Purpose;
 
 use crate::errors;
 use crate::machine::Machine;
@@ -66,13 +68,19 @@ impl Machine {
             plan.initrds.start(),
             plan.real_mode.start(),
         );
-        self.depart();
+        self.depart(Purpose::System);
         say!(self.screen, "{} KiB of base memory are in use", hw::low::in_use().div_ceil(1024));
         // Nothing of the network is left that could use memory; all pages are held, so this cannot fail.
         let Ok(memory) = self.memory.take_all(pages) else { return Err(errors::GONE.of(name)) };
         let entry = image::execute(&plan, &mut Place(memory));
-        let start = SegOff::new(entry.code_segment, entry.instruction);
-        hw::leave::boot_linux(start, entry.segment, entry.stack)
+        // Linux boot protocol, "Running the kernel".
+        hw::leave::start(&Program {
+            entry: SegOff::new(entry.code_segment, entry.instruction),
+            segment: entry.segment,
+            stack: entry.stack,
+            edx: 0,
+            interrupts: false,
+        })
     }
 }
 

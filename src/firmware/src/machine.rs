@@ -29,6 +29,8 @@ pub(crate) struct Machine {
     pub(crate) images: Images,
     pub(crate) store: Store,
     pub(crate) vendor: Option<Vendor>,
+    /// A call of the vendor's ROM did not come back before a card was found.
+    pub(crate) vendor_hangs: bool,
     pub(crate) network: Option<Network>,
     pub(crate) editor: LineEdit,
     /// What was tried to boot, and what came of it.
@@ -53,6 +55,7 @@ impl Machine {
             images: Images::new(),
             store: Store::default(),
             vendor: None,
+            vendor_hangs: false,
             network: None,
             editor: LineEdit::new(),
             tried: Vec::new(),

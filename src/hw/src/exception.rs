@@ -12,7 +12,7 @@ use x86::segmentation::{BuildDescriptor, DescriptorBuilder, GateDescriptorBuilde
 use x86::{Ring, controlregs, dtables, task};
 
 use crate::low::{self, Symbol};
-use crate::{bios, clock, log, power};
+use crate::{bios, log, power};
 
 const VECTORS: usize = 32;
 const STACK: usize = 0x2000;
@@ -162,12 +162,7 @@ extern "C" fn dump(frame: &Frame) -> ! {
         }
         line.end();
     }
-    bios::print(b"The machine restarts in 30 seconds, or when a key is pressed.\r\n");
-    let end = clock::now() + base::Duration::from_secs(30);
-    while clock::now() < end && bios::key().is_none() {
-        crate::interrupts::window();
-    }
-    power::reboot(false)
+    power::reboot_soon()
 }
 
 /// One line of the dump, without the formatting machinery.

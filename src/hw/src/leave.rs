@@ -1,14 +1,14 @@
 //! The ways out that do not come back.
 
-use base::SegOff;
 use base::boot_info::{BootInfo, ENTRY_STACK_MAGIC};
+use base::{Duration, SegOff};
 
 use crate::low::{self, Symbol};
 use crate::realmode::{self, Registers};
 
-/// Gives base memory back to the BIOS: the mark becomes what it was when we came, or `kib` if more was freed.
+/// Gives base memory back to the BIOS: free base memory ends at `kib` again.
 pub fn release_base_memory(kib: u16) {
-    low::set_base_memory_kib(kib.max(low::found_base_memory_kib()));
+    low::set_base_memory_kib(kib);
 }
 
 /// Whether the stack of the program that loaded us is still as the prefix left it.
@@ -26,19 +26,86 @@ pub fn return_to_caller(stack: SegOff, status: u16) -> ! {
     unsafe { never_back(Symbol::ReturnToCaller, registers) }
 }
 
-/// Lets the BIOS start its next boot device: INT 18h.
-pub fn next_boot_device() -> ! {
-    // SAFETY: no Rust code runs again, so none can be let down.
-    unsafe { never_back(Symbol::NextBootDevice, Registers::default()) }
+/// Lets the BIOS start its next boot device: INT 18h. A BIOS that has none, or has no INT 18h, may come back.
+pub fn next_boot_device() {
+    realmode::interrupt(0x18, &mut Registers::default());
 }
 
-/// Jumps to the setup code of a Linux kernel at `entry`, with all data segments `segment` and the stack at `stack`
-/// (Linux boot protocol, "Running the kernel").
-pub fn boot_linux(entry: SegOff, segment: u16, stack: u16) -> ! {
-    let ebx = u32::from(entry.segment) << 16 | u32::from(entry.offset);
-    let registers = Registers { ebx, edx: segment.into(), ecx: stack.into(), ..Registers::default() };
+/// Starts the boot sector of the first disk, as the BIOS does; comes back with the reason why it cannot.
+pub fn first_disk() -> &'static str {
+    const DISK: u8 = 0x13;
+    const DRIVE: u32 = 0x80;
+    const PLACE: u16 = 0x7c00;
+    const SIGNATURE: u32 = PLACE as u32 + 510;
+    const LIMIT: Duration = Duration::from_secs(15);
+    // The first answer may be about the drive that was there before.
+    for _ in 0..2 {
+        let mut reset = Registers { edx: DRIVE, ..Registers::default() };
+        // One sector from cylinder 0, head 0, sector 1 to 0000:7C00, which is never handed out.
+        let mut read =
+            Registers { eax: 0x0201, ebx: PLACE.into(), ecx: 1, edx: DRIVE, ..Registers::default() };
+        if realmode::interrupt_within(DISK, &mut reset, LIMIT).is_err()
+            || realmode::interrupt_within(DISK, &mut read, LIMIT).is_err()
+        {
+            return "it does not answer";
+        }
+        if !read.carry() {
+            let mut signature = [0; 2];
+            low::read(SIGNATURE, &mut signature);
+            if signature != [0x55, 0xaa] {
+                return "its first sector is no boot sector";
+            }
+            let entry = SegOff::new(0, PLACE);
+            start(&Program { entry, segment: 0, stack: PLACE, edx: DRIVE, interrupts: true });
+        }
+    }
+    "it cannot be read"
+}
+
+/// Where we left by: kept for the case that it leads back to us, as far as the BIOS lets the area for applications
+/// (0040:00F0) be.
+pub fn remember(ways: u8) {
+    low::write_application_area([MEMORY[0], MEMORY[1], MEMORY[2], ways]);
+}
+
+/// What was last remembered; 0 for nothing.
+pub fn remembered() -> u8 {
+    match low::application_area() {
+        [a, b, c, ways] if [a, b, c] == MEMORY => ways,
+        _ => 0,
+    }
+}
+
+const MEMORY: [u8; 3] = *b"iPX";
+
+/// A real-mode program, and what it finds.
+#[derive(Clone, Copy, Debug)]
+pub struct Program {
+    /// Its first instruction.
+    pub entry: SegOff,
+    /// All segments but CS.
+    pub segment: u16,
+    /// SP.
+    pub stack: u16,
+    /// EDX; the other general registers are 0.
+    pub edx: u32,
+    /// Whether interrupts are open.
+    pub interrupts: bool,
+}
+
+/// Starts a program in memory that is not ours any more.
+pub fn start(program: &Program) -> ! {
+    let ebx = u32::from(program.entry.segment) << 16 | u32::from(program.entry.offset);
+    let registers = Registers {
+        eax: program.edx,
+        ebx,
+        ecx: program.stack.into(),
+        edx: program.segment.into(),
+        esi: u32::from(program.interrupts) << 9,
+        ..Registers::default()
+    };
     // SAFETY: no Rust code runs again, so none can be let down.
-    unsafe { never_back(Symbol::BootLinux, registers) }
+    unsafe { never_back(Symbol::Start, registers) }
 }
 
 /// # Safety

@@ -310,10 +310,10 @@ low_print:
     loop    1b
     ret
 
-/* Jumps to the setup code of a Linux kernel. EBX = where (segment:offset), DX = its data and stack segment,
- * CX = its SP. Never returns. */
-    .globl low_boot_linux
-low_boot_linux:
+/* Starts a program. EBX = where (segment:offset), DX = its data and stack segment, CX = its SP, EAX = its EDX,
+ * SI = its flags. Never returns. */
+    .globl low_start
+low_start:
     cli
     movw    %dx, %ds
     movw    %dx, %es
@@ -322,13 +322,15 @@ low_boot_linux:
     movw    %dx, %ss
     movw    %cx, %sp
     pushl   %ebx
+    pushw   %si
+    movl    %eax, %edx
     xorl    %eax, %eax
     xorl    %ebx, %ebx
     xorl    %ecx, %ecx
-    xorl    %edx, %edx
     xorl    %esi, %esi
     xorl    %edi, %edi
     xorl    %ebp, %ebp
+    popfw
     lretw
 
 /* Goes back to the program that loaded us. EBX = its stack as the prefix left it (segment:offset), ECX = the
@@ -349,14 +351,6 @@ low_return_to_caller:
     popal
     popfl
     lretw
-
-/* Asks the BIOS for its next boot device. Never returns. */
-    .globl low_next_boot_device
-low_next_boot_device:
-    sti
-    int     $0x18
-1:  hlt
-    jmp     1b
 
 /* ---- INT 08h while a vendor's code is called ------------------------------------------------------------- */
 
@@ -413,8 +407,8 @@ abandon:
     .balign 2
     .globl low_symbols
 low_symbols:
-    .word   low_down, low_window, low_nap, low_print, low_boot_linux, low_return_to_caller
-    .word   low_next_boot_device, low_watchdog
+    .word   low_down, low_window, low_nap, low_print, low_start, low_return_to_caller
+    .word   low_watchdog
     .word   low_gdt, low_gdtr, long_idtr, low_linear, long_cr0, long_cr3, long_cr4, long_efer
     .word   real_cr0, real_cr4, real_efer, low_switches, watchdog_previous, watchdog_ticks, watchdog_block
     .word   abandoned_stack, low_text_buffer, low_stack_bottom, low_stack_top

@@ -59,9 +59,8 @@ pub(crate) enum Symbol {
     Window,
     Nap,
     Print,
-    BootLinux,
+    Start,
     ReturnToCaller,
-    NextBootDevice,
     Watchdog,
     Gdt,
     Gdtr,
@@ -233,6 +232,22 @@ pub fn found_base_memory_kib() -> u16 {
 pub(crate) fn set_base_memory_kib(kib: u16) {
     // SAFETY: the BIOS data area is always there, and this word means just that.
     unsafe { ptr::with_exposed_provenance_mut::<u16>(BASE_MEMORY_KIB).write_volatile(kib) }
+}
+
+/// Four bytes of the BIOS data area that are for applications to talk to one another, at 0040:00F0.
+const APPLICATION_AREA: usize = 0x4f0;
+
+/// What is there.
+pub(crate) fn application_area() -> [u8; 4] {
+    let mut bytes = [0; 4];
+    read(APPLICATION_AREA as u32, &mut bytes);
+    bytes
+}
+
+/// Leaves a word for whoever comes next.
+pub(crate) fn write_application_area(bytes: [u8; 4]) {
+    // SAFETY: the BIOS data area is always there, and nothing of ours lies in it.
+    unsafe { ptr::with_exposed_provenance_mut::<[u8; 4]>(APPLICATION_AREA).write_volatile(bytes) }
 }
 
 /// Copies from memory below 1 MiB; what lies outside reads as zero.

@@ -1,11 +1,11 @@
 //! Restarting the machine and switching it off.
 
-use base::SegOff;
+use base::{Duration, SegOff};
 use core::ptr;
 use x86::io;
 
-use crate::clock;
 use crate::realmode::{self, Registers};
+use crate::{bios, clock, interrupts};
 
 /// Restarts the machine; a warm restart skips the memory test.
 pub fn reboot(warm: bool) -> ! {
@@ -19,8 +19,18 @@ pub fn reboot(warm: bool) -> ! {
     loop {
         // SAFETY: pulses the reset line by the keyboard controller.
         unsafe { io::outb(0x64, 0xfe) };
-        clock::spin(base::Duration::from_millis(100));
+        clock::spin(Duration::from_millis(100));
     }
+}
+
+/// Says so, and restarts the machine after half a minute or when a key is pressed.
+pub fn reboot_soon() -> ! {
+    bios::print(b"The machine restarts in 30 seconds, or when a key is pressed.\r\n");
+    let end = clock::now() + Duration::from_secs(30);
+    while clock::now() < end && bios::key().is_none() {
+        interrupts::window();
+    }
+    reboot(false)
 }
 
 /// Switches the machine off by APM 1.2; comes back if the BIOS cannot.

@@ -77,6 +77,16 @@ pub fn interrupt(vector: u8, registers: &mut Registers) {
     let _ = unsafe { call(KIND_INTERRUPT, interrupts::vector(vector), registers, &[], None) };
 }
 
+/// The same, abandoned past `limit`.
+pub(crate) fn interrupt_within(
+    vector: u8,
+    registers: &mut Registers,
+    limit: Duration,
+) -> Result<(), TimedOut> {
+    // SAFETY: as for `interrupt`; what an abandoned call may still write to is not used again.
+    unsafe { call(KIND_INTERRUPT, interrupts::vector(vector), registers, &[], Some(limit)) }
+}
+
 /// Calls `target` with `arguments` on the stack, the first one lowest, and interrupts open. Past `limit` the
 /// call is abandoned; its stack and its memory must then be left alone for ever.
 ///

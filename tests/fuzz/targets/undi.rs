@@ -146,7 +146,15 @@ fuzz_target!(|data: &[u8]| {
         let _ = (card.mode(), card.link(), card.counters(), card.can_transmit());
     }
     if let Ok(stack) = stack {
-        let _ = undi::leave(&mut card, &stack, undi::Keep::from_bits(u32::from(data[0])), 600);
+        let purpose = match data[0] & 12 {
+            0 => undi::Purpose::NextDevice,
+            4 => undi::Purpose::NetworkProgram,
+            _ => undi::Purpose::System,
+        };
+        let keep = undi::Keep::from_bits(u32::from(data[0]));
+        let _ = undi::foresee(&mut card, &stack, keep, purpose);
+        let departure = undi::leave(&mut card, &stack, keep, purpose);
+        assert!((576..=640).contains(&departure.mark_kib), "the mark was 576 KiB");
     } else {
         card.close();
     }

@@ -8,6 +8,7 @@ use crate::namespace::{ROGUE, SERVER};
 use crate::payload::{Flaw, flawed_kernel};
 use crate::process::{run, tool};
 use crate::qemu::Options;
+use crate::quirk::{self, Quirk};
 use crate::random::Random;
 use crate::rogue::{Http, Tftp};
 use crate::servers::Dnsmasq;
@@ -205,7 +206,7 @@ fn exception(name: &str) -> Result<()> {
 fn vendor_hang(name: &str) -> Result<()> {
     let mut lab = Lab::try_new(name, KPXE)?;
     let image = std::fs::read(crate::paths::images().join(KPXE))?;
-    let quirky = crate::quirk::hanging(&image)?;
+    let quirky = quirk::before(&image, Quirk::Hang)?;
     ensure(quirky.len() > image.len(), || "the quirk is not in the image".to_owned())?;
     lab.tftp(KPXE, &quirky)?;
     lab.script("echo RIG-MARK unreachable")?;

@@ -3,6 +3,7 @@
 pub mod autoboot;
 pub mod cards;
 pub mod errors;
+pub mod leaving;
 pub mod servers;
 pub mod transfer;
 
@@ -45,7 +46,7 @@ impl Scenario {
 
 /// All scenarios.
 pub fn all() -> Vec<Scenario> {
-    [cards::all(), autoboot::all(), servers::all(), transfer::all(), errors::all()]
+    [cards::all(), autoboot::all(), servers::all(), transfer::all(), errors::all(), leaving::all()]
         .into_iter()
         .flatten()
         .collect()
