@@ -8,6 +8,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("base", &[]),
     ("memmap", &["base"]),
     ("settings", &["base"]),
+    ("smbios", &["base"]),
     ("uri", &["base"]),
     ("nic", &["base"]),
     ("link", &["base", "nic"]),

@@ -49,7 +49,7 @@ fn introduce(machine: &mut Machine) {
     for (name, value) in [("version", VERSION), ("platform", "pcbios"), ("buildarch", "x86_64")] {
         machine.settings.publish(builtin, name.as_bytes(), Kind::String, Some(value.as_bytes()));
     }
-    if let Some(uuid) = crate::smbios::uuid() {
+    if let Some(uuid) = crate::smbios::uuid(&machine.info) {
         machine.settings.publish(builtin, b"uuid", Kind::Guid, Some(&uuid));
     }
     say!(machine.screen, "\niPXE {VERSION}, in Rust, for PC BIOS: HTTP TFTP DNS bzImage. Ctrl-B: shell");

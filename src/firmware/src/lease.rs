@@ -24,7 +24,7 @@ const WONDER: Duration = Duration::from_millis(1500);
 impl Machine {
     /// Begins a DHCP exchange in the background, unless one runs already.
     pub(crate) fn start_dhcp(&mut self, total: Option<Duration>) -> Result<(), Error> {
-        let uuid = crate::smbios::uuid();
+        let uuid = crate::smbios::uuid(&self.info);
         let cached = self.vendor.as_ref().map(|vendor| &vendor.cached);
         let Some(network) = &mut self.network else { return Err(errors::NO_CARD.of("none was found")) };
         if network.exchange.is_some() {

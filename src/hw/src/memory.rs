@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 use base::PhysRange;
-use base::boot_info::BootInfo;
+use base::boot_info::{BootInfo, E820Entry};
 use core::ptr;
 use memmap::{Kind, MemoryMap, Owner, PAGE};
 
@@ -54,6 +54,30 @@ pub fn script(info: &BootInfo) -> &[u8] {
             range.length() as usize,
         )
     }
+}
+
+/// A copy of what the firmware keeps in memory below 4 GiB: of a range between 640 KiB and 1 MiB, or inside one entry
+/// of the memory map that is not usable.
+pub fn firmware_data(info: &BootInfo, range: PhysRange) -> Option<Vec<u8>> {
+    const USABLE: u32 = 1;
+    const UPPER: PhysRange = PhysRange::new(0xa_0000, 1 << 20);
+    let is_mapped = |entry: &E820Entry| {
+        let place = PhysRange::with_length(entry.start, entry.length).intersection(PLACE);
+        entry.kind != USABLE && place.contains(range)
+    };
+    if !UPPER.contains(range) && !info.e820.iter().any(is_mapped) {
+        return None;
+    }
+    let mut bytes = alloc::vec![0; range.length() as usize];
+    // SAFETY: all below 4 GiB is mapped one to one, and nothing of ours lies in what is not usable memory.
+    unsafe {
+        ptr::copy_nonoverlapping(
+            ptr::with_exposed_provenance(range.start() as usize),
+            bytes.as_mut_ptr(),
+            bytes.len(),
+        );
+    }
+    Some(bytes)
 }
 
 /// Contiguous pages that their holder owns.
