@@ -5,7 +5,7 @@
 use crate::abi::{Opcode, UnloadStack};
 use crate::driver::{Rom, UndiNic};
 use crate::find::{Memory, VendorStack, find_again};
-use crate::plan::{Card, Departure, Keep, LOW_MEMORY, Planner, Purpose};
+use crate::plan::{self, Card, Departure, Keep, LOW_MEMORY, Planner, Purpose};
 use nic::Nic;
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -27,10 +27,13 @@ pub fn leave<R: Rom>(nic: &mut UndiNic<R>, stack: &VendorStack, keep: Keep, purp
     planner.decide(&low_memory(rom))
 }
 
-/// What would come of [`leave`], if the ROM granted all of it and memory stayed as it is.
-pub fn foresee<R: Rom>(nic: &mut UndiNic<R>, stack: &VendorStack, keep: Keep, purpose: Purpose) -> Departure {
+/// What would come of [`leave`] for a system, if the ROM granted all of it and memory stayed as it is but for our own,
+/// without which the mark is `mark_kib`.
+pub fn foresee<R: Rom>(nic: &mut UndiNic<R>, stack: &VendorStack, keep: Keep, mark_kib: u16) -> Departure {
     let card = Card { hooked: false, ..nic.card() };
-    let low = low_memory(nic.rom());
+    let mut low = low_memory(nic.rom());
+    plan::set_mark(&mut low, mark_kib);
+    let purpose = Purpose::System;
     Planner::new(stack, card, keep, purpose, &low).foresee(&low)
 }
 

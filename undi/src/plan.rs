@@ -157,7 +157,7 @@ impl<'a> Planner<'a> {
             self.unloaded = done;
             self.undi_alone = done || answer == Some(Status::UNSUPPORTED);
             if done {
-                let is_gone = |entry: &SegOff| lies_in(&self.stack.base_code, *entry);
+                let is_gone = |entry: &SegOff| reaches(&self.stack.base_code, byte(*entry));
                 self.entry = found.or(self.entry).filter(|entry| !is_gone(entry));
             }
         }
@@ -175,13 +175,11 @@ impl<'a> Planner<'a> {
             let before = self.mark_kib;
             self.lines.push(format!("base memory: {before} KiB before, {mark_kib} KiB now{why}"));
         }
-        let (given_up, _) = self.parts();
         Departure {
             mark_kib,
             may_return: self.card.alive && !self.unloaded && !self.stopped,
             mask: self.card.line.filter(|line| {
-                let target = vector(low, if *line < 8 { 0x08 + line } else { 0x68 + line });
-                given_up.iter().any(|range| range.contains(target))
+                self.is_given_up(vector(low, if *line < 8 { 0x08 + line } else { 0x68 + line }))
             }),
             lines: self.lines,
         }
@@ -198,7 +196,8 @@ impl<'a> Planner<'a> {
     /// Why the base code is where it is.
     fn base_code(&self) -> &'static str {
         if self.unloaded {
-            ""
+            let anywhere = PhysRange::new(0, u64::MAX);
+            if reaches(&self.stack.base_code, anywhere) { "" } else { ", which has no memory" }
         } else if self.keep.pxe {
             self.wish()
         } else if !self.card.alive {
@@ -237,62 +236,69 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// What was given up, and what stays in use.
-    fn parts(&self) -> (Vec<PhysRange>, Vec<PhysRange>) {
-        let (mut given_up, mut kept) = (Vec::new(), Vec::new());
-        let ranges =
-            |segments: &[Segment]| segments.iter().map(|segment| segment.range()).collect::<Vec<_>>();
-        if self.unloaded { &mut given_up } else { &mut kept }.extend(ranges(&self.stack.base_code));
-        if self.stopped { &mut given_up } else { &mut kept }.extend(ranges(&self.stack.undi));
-        if !self.stopped {
-            kept.extend([self.stack.structure, self.entry.unwrap_or_default()].map(byte));
-        }
-        (given_up, kept)
+    /// Whether a part that was given up reaches into `range`.
+    fn is_given_up(&self, range: PhysRange) -> bool {
+        self.unloaded && reaches(&self.stack.base_code, range)
+            || self.stopped && reaches(&self.stack.undi, range)
+    }
+
+    /// Whether a part that is kept does.
+    fn is_kept(&self, range: PhysRange) -> bool {
+        !self.unloaded && reaches(&self.stack.base_code, range)
+            || !self.stopped
+                && (reaches(&self.stack.undi, range)
+                    || range.contains(byte(self.stack.structure))
+                    || self.entry.is_some_and(|entry| range.contains(byte(entry))))
     }
 
     /// The mark that is true, in KiB, and what lies above it.
     fn free_from(&self, low: &[u8; LOW_MEMORY]) -> (u16, String) {
-        let (mut given_up, kept) = self.parts();
-        let seen = word(low, MARK);
         // What a ROM frees by itself is given up as well, and as little trusted.
-        given_up.push(PhysRange::new(u64::from(self.mark_kib) * KIB, u64::from(seen) * KIB));
-        if seen < self.mark_kib {
-            return (seen, ": another program has taken some".into());
-        }
-        if given_up.iter().all(|range| range.is_empty()) {
-            return (seen, ": what was given up has no memory".into());
-        }
+        let seen = word(low, MARK);
+        let mut kib = self.mark_kib.min(seen);
         let extended_data = byte(SegOff::new(word(low, EXTENDED_DATA), 0));
-        for kib in self.mark_kib..BASE_MEMORY_END {
+        let why = loop {
             let range = PhysRange::with_length(u64::from(kib) * KIB, KIB);
-            let in_range = |other: &PhysRange| other.overlaps(range) && !other.is_empty();
-            if kept.iter().any(in_range) {
-                return (kib, ": what is kept lies there".into());
+            if seen < self.mark_kib {
+                break ": another program has taken some";
+            } else if kib >= BASE_MEMORY_END {
+                break "";
+            } else if self.is_kept(range) {
+                break ": what is kept lies there";
+            } else if kib >= seen && !self.is_given_up(range) {
+                break ": what lies there was not given up";
+            } else if range.contains(extended_data) {
+                break ": BIOS data lies there";
             }
-            if !given_up.iter().any(in_range) {
-                return (kib, ": what lies there was not given up".into());
+            for number in 0..=0xff {
+                if range.contains(vector(low, number)) {
+                    return (kib, format!(": INT {number:02x}h leads there"));
+                }
             }
-            if in_range(&extended_data) {
-                return (kib, ": BIOS data lies there".into());
-            }
-            if let Some(number) = (0..=0xff).find(|number| in_range(&vector(low, *number))) {
-                return (kib, format!(": INT {number:02x}h leads there"));
-            }
-        }
-        (self.mark_kib.max(BASE_MEMORY_END), String::new())
+            kib += 1;
+        };
+        (kib, why.into())
     }
 }
 
 const HANGS: &str = "as a call of the ROM has not come back";
 const REFUSED: &str = "as the ROM refused";
 
+/// Puts another mark into a copy of low memory.
+pub(crate) fn set_mark(low: &mut [u8; LOW_MEMORY], kib: u16) {
+    if let Some(place) = low.get_mut(MARK..).and_then(|rest| rest.first_chunk_mut()) {
+        *place = kib.to_le_bytes();
+    }
+}
+
 /// The byte at a far pointer.
 fn byte(at: SegOff) -> PhysRange {
     PhysRange::with_length(at.linear().into(), 1)
 }
 
-fn lies_in(segments: &[Segment], at: SegOff) -> bool {
-    segments.iter().any(|segment| segment.range().contains(byte(at)))
+/// Whether one of the segments has a byte of `range`.
+fn reaches(segments: &[Segment], range: PhysRange) -> bool {
+    segments.iter().any(|segment| !segment.range().intersection(range).is_empty())
 }
 
 fn word(low: &[u8], at: usize) -> u16 {

@@ -152,7 +152,7 @@ fuzz_target!(|data: &[u8]| {
             _ => undi::Purpose::System,
         };
         let keep = undi::Keep::from_bits(u32::from(data[0]));
-        let _ = undi::foresee(&mut card, &stack, keep, purpose);
+        let _ = undi::foresee(&mut card, &stack, keep, 600);
         let departure = undi::leave(&mut card, &stack, keep, purpose);
         assert!((576..=640).contains(&departure.mark_kib), "the mark was 576 KiB");
     } else {
