@@ -104,10 +104,14 @@ impl Dnsmasq<'_> {
     }
 }
 
-/// Starts nginx, which serves `www`, and allows `secret/` only to user `rig` with password `pass`.
+/// Where nginx keeps what is posted to it, in the scenario's folder.
+pub const POSTED: &str = "nginx/posted";
+
+/// Starts nginx, which serves `www`, allows `secret/` only to user `rig` with password `pass`, and keeps what is
+/// posted to `report` as a file in [`POSTED`].
 pub fn nginx(www: &Path) -> Result<Guarded> {
     let folder = std::env::current_dir()?;
-    for name in ["body", "proxy", "fastcgi", "uwsgi", "scgi"] {
+    for name in ["posted", "body", "proxy", "fastcgi", "uwsgi", "scgi"] {
         fs::create_dir_all(folder.join("nginx").join(name))?;
     }
     fs::write("nginx/users", "rig:{PLAIN}pass\n")?;
@@ -120,7 +124,10 @@ pub fn nginx(www: &Path) -> Result<Guarded> {
          \x20 client_body_temp_path body;\n  proxy_temp_path proxy;\n  fastcgi_temp_path fastcgi;\n\
          \x20 uwsgi_temp_path uwsgi;\n  scgi_temp_path scgi;\n\
          \x20 server {{\n    listen {SERVER}:80;\n    listen 127.0.0.1:8080;\n    root {};\n\
-         \x20   location /secret/ {{ auth_basic rig; auth_basic_user_file {}; }}\n  }}\n}}\n",
+         \x20   location /secret/ {{ auth_basic rig; auth_basic_user_file {}; }}\n\
+         \x20   location = /report {{ client_body_temp_path posted; client_body_in_file_only on;\n\
+         \x20     proxy_pass http://127.0.0.1:8080/taken; }}\n\
+         \x20   location = /taken {{ return 204; }}\n  }}\n}}\n",
         www.display(),
         folder.join("nginx/users").display(),
     );

@@ -42,9 +42,11 @@ extern "C" fn start(info: &BootInfo) -> ! {
     machine.autoboot()
 }
 
+/// What scripts see as `version`.
+pub(crate) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "+rs");
+
 /// Says who we are, and brings the card up.
 fn introduce(machine: &mut Machine) {
-    const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "+rs");
     let builtin = Tree::BUILTIN;
     for (name, value) in [("version", VERSION), ("platform", "pcbios"), ("buildarch", "x86_64")] {
         machine.settings.publish(builtin, name.as_bytes(), Kind::String, Some(value.as_bytes()));

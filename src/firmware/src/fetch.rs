@@ -29,7 +29,7 @@ pub(crate) struct Manner {
 }
 
 /// What our requests call us.
-const USER_AGENT: &str = concat!("iPXE/", env!("CARGO_PKG_VERSION"));
+pub(crate) const USER_AGENT: &str = concat!("iPXE/", env!("CARGO_PKG_VERSION"));
 /// Bytes of a TCP segment: what a server may send ahead is counted in frames, and told to it in bytes.
 const TCP_SEGMENT: usize = 1460;
 /// TFTP blocks that a server may send ahead.
@@ -38,7 +38,7 @@ const TFTP_RECEIVE_CAPACITY: usize = 96 * 1024;
 const DNS_RECEIVE_CAPACITY: usize = 8 * 1024;
 
 /// A download under way: where it goes, and when it must be over.
-struct Job {
+pub(crate) struct Job {
     target: Target,
     /// The line on the screen; none for a quiet job.
     progress: Option<Progress>,
@@ -49,6 +49,12 @@ struct Job {
 }
 
 impl Job {
+    /// A job without a line on the screen, begun now.
+    pub(crate) fn quiet(timeout: Duration) -> Self {
+        let manner = Manner { quiet: true, timeout: Some(timeout), ..Manner::default() };
+        Self { target: Target::new(None), progress: None, received: 0, started: hw::clock::now(), manner }
+    }
+
     /// Shows how far the job is.
     fn show(&mut self, received: u64, total: Option<u64>, now: Instant, screen: &mut Screen) {
         self.received = received;
@@ -83,7 +89,7 @@ impl Job {
     }
 
     /// When the job is to be given up, with the error that it then has.
-    fn check(&self, name: &str, received: u64, now: Instant) -> Result<(), Error> {
+    pub(crate) fn check(&self, name: &str, received: u64, now: Instant) -> Result<(), Error> {
         let passed = now.since(self.started);
         let impatient = self.manner.patience.is_some_and(|patience| received == 0 && passed >= patience);
         if impatient || self.manner.timeout.is_some_and(|timeout| passed >= timeout) {
@@ -119,7 +125,7 @@ impl Machine {
         }
     }
 
-    fn network(&mut self, uri: &Uri) -> Result<&mut Network, Error> {
+    pub(crate) fn network(&mut self, uri: &Uri) -> Result<&mut Network, Error> {
         let network = self.network.as_mut().filter(|network| network.stack.configuration().is_some());
         network.ok_or_else(|| errors::NO_ADDRESS.of(uri.redacted()))
     }
@@ -273,7 +279,7 @@ impl Machine {
 
     /// A connection to the server of `uri`: the one that is kept open, unless it must be `fresh`, or a new one, when
     /// it is established.
-    fn connect(
+    pub(crate) fn connect(
         &mut self,
         uri: &Uri,
         port: u16,
@@ -318,7 +324,7 @@ impl Machine {
     }
 
     /// The address of the server that `uri` names.
-    fn resolve(&mut self, uri: &Uri, job: &mut Job) -> Result<Ipv4Addr, Error> {
+    pub(crate) fn resolve(&mut self, uri: &Uri, job: &mut Job) -> Result<Ipv4Addr, Error> {
         let name = uri.host();
         let seed = hw::clock::noise();
         let now = hw::clock::now();
@@ -445,7 +451,7 @@ fn transfer(
 }
 
 /// Adds to an error of a wait what is known about the reason.
-fn explain(network: &Network, error: Error) -> Error {
+pub(crate) fn explain(network: &Network, error: Error) -> Error {
     match network.stack.unanswered_neighbour() {
         Some(neighbour) => {
             let object: String = format!("{} (no answer to ARP for {neighbour})", error.object());

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use base::{Duration, Error, Instant};
 use console::{Edited, Key};
 use image::{Format, RECOGNISE_LENGTH, recognise};
-use script::{Fetch, Fetched, Handle, Host, ImageId, Images, Type, working_uri};
+use script::{Fetch, Fetched, Handle, Host, ImageId, Images, Subject, Type, working_uri};
 use settings::{Kind, Tree};
 use uri::Uri;
 
@@ -159,6 +159,17 @@ impl Host for Machine {
         match image.kind {
             Type::Program(BZIMAGE) => self.boot_linux(id),
             _ => Err(errors::CANNOT_START.of(image.name.as_str())),
+        }
+    }
+
+    fn diagnose(&mut self, subject: Subject, to: Option<&str>) -> Result<(), Error> {
+        let text = self.report(subject);
+        match to {
+            Some(uri) => self.upload(&Uri::parse(uri)?, text.as_bytes()),
+            None => {
+                self.screen.show(text.as_bytes());
+                Ok(())
+            }
         }
     }
 

@@ -33,10 +33,14 @@ mod machine;
 #[cfg(target_os = "none")]
 mod network;
 #[cfg(target_os = "none")]
+mod report;
+#[cfg(target_os = "none")]
 mod screen;
 #[cfg(target_os = "none")]
 mod smbios;
 #[cfg(target_os = "none")]
 mod store;
+#[cfg(target_os = "none")]
+mod upload;
 #[cfg(target_os = "none")]
 mod vendor;

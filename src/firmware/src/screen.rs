@@ -39,6 +39,12 @@ impl Screen {
         self.raw(&with_returns(text));
     }
 
+    /// Prints text that need not be in the log: it is made of what is known already.
+    pub(crate) fn show(&mut self, text: &[u8]) {
+        let clean: Vec<u8> = text.iter().map(|byte| printable(*byte)).collect();
+        hw::bios::print(&with_returns(&clean));
+    }
+
     /// Shows an error: the sentence, and what to try.
     pub(crate) fn error(&mut self, error: &Error) {
         say!(self, "{error}");

@@ -205,6 +205,7 @@ impl Download {
             method: Method::Get,
             user_agent: self.options.user_agent,
             range,
+            body: b"",
             sink_used: self.sink_used,
         })));
         self.state = State::Connected;

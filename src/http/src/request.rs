@@ -11,6 +11,8 @@ pub enum Method {
     Get,
     /// Only what would be said about the file.
     Head,
+    /// Here is a text.
+    Post,
 }
 
 /// The rest of a file whose begin came earlier (RFC 9110 sections 13.1.5 and 14.2).
@@ -35,6 +37,8 @@ pub struct Request<'a> {
     pub user_agent: &'a str,
     /// A part instead of the whole.
     pub range: Option<Range<'a>>,
+    /// The text of a [`Post`](Method::Post); empty for other methods.
+    pub body: &'a [u8],
     /// The sink was used by an earlier exchange: it is restarted before the whole goes into it.
     pub sink_used: bool,
 }
@@ -46,6 +50,7 @@ impl Request<'_> {
         let mut text = String::from(match self.method {
             Method::Get => "GET ",
             Method::Head => "HEAD ",
+            Method::Post => "POST ",
         });
         // A path that came with the URI begins with a slash, or is empty.
         text.push_str(if uri.path().is_empty() { "/" } else { uri.path() });
@@ -75,8 +80,14 @@ impl Request<'_> {
             text.push('-');
             header(&mut text, "If-Range", range.validator);
         }
+        if self.method == Method::Post {
+            header(&mut text, "Content-Type", "text/plain");
+            header(&mut text, "Content-Length", &self.body.len().to_string());
+        }
         text.push_str("\r\n\r\n");
-        text.into_bytes()
+        let mut bytes = text.into_bytes();
+        bytes.extend_from_slice(self.body);
+        bytes
     }
 }
 
@@ -120,7 +131,8 @@ mod tests {
 
     fn request(uri: &str, method: Method, range: Option<Range<'_>>) -> String {
         let uri = Uri::parse(uri).unwrap();
-        let request = Request { uri: &uri, method, user_agent: "iPXE/2.0.0", range, sink_used: false };
+        let request =
+            Request { uri: &uri, method, user_agent: "iPXE/2.0.0", range, body: b"", sink_used: false };
         String::from_utf8(request.to_bytes()).unwrap()
     }
 
@@ -140,6 +152,17 @@ mod tests {
              Authorization: Basic dXMgZXI6cEBzcw==\r\nRange: bytes=5000000000-\r\nIf-Range: \"tag\"\r\n\r\n"
         );
         assert!(request("http://h:80/", Method::Get, None).contains("Host: h\r\n"));
+    }
+
+    #[test]
+    fn a_text_is_posted_with_its_length() {
+        let uri = Uri::parse("http://server/report").unwrap();
+        let (method, range) = (Method::Post, None);
+        let request =
+            Request { uri: &uri, method, user_agent: "iPXE/2.0.0", range, body: b"a text", sink_used: false };
+        let text = String::from_utf8(request.to_bytes()).unwrap();
+        assert!(text.starts_with("POST /report HTTP/1.1\r\nHost: server\r\n"));
+        assert!(text.ends_with("\r\nContent-Type: text/plain\r\nContent-Length: 6\r\n\r\na text"));
     }
 
     #[test]

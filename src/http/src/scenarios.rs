@@ -367,7 +367,8 @@ fn an_address_that_never_worked_is_not_tried_again() {
 #[test]
 fn head_requests_have_no_body() {
     let uri = Uri::parse("http://h/").unwrap();
-    let request = Request { uri: &uri, method: Method::Head, user_agent: "", range: None, sink_used: false };
+    let request =
+        Request { uri: &uri, method: Method::Head, user_agent: "", range: None, body: b"", sink_used: false };
     let (mut exchange, mut sink) = (Exchange::new(request), Checked::default());
     exchange.input(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999\r\n\r\n", &mut sink);
     assert_eq!(exchange.outcome(), Some(&Outcome::Done(0)));
@@ -379,7 +380,8 @@ fn head_requests_have_no_body() {
 fn exchange_in_pieces(bytes: &[u8], cuts: &[usize], range: bool) -> String {
     let uri = Uri::parse("http://h/d/f").unwrap();
     let range = range.then_some(Range { start: 4, validator: "\"v1\"", total: Some(10) });
-    let request = Request { uri: &uri, method: Method::Get, user_agent: "", range, sink_used: false };
+    let request =
+        Request { uri: &uri, method: Method::Get, user_agent: "", range, body: b"", sink_used: false };
     let (mut exchange, mut sink) = (Exchange::new(request), Checked::default());
     let (mut rest, mut cuts) = (bytes, cuts.iter().cycle());
     while !rest.is_empty() {

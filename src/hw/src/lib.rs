@@ -27,6 +27,7 @@ extern crate alloc;
 
 pub mod bios;
 pub mod clock;
+pub mod cpu;
 pub mod exception;
 pub mod heap;
 pub mod interrupts;

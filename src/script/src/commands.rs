@@ -6,7 +6,7 @@ use crate::errors::{
 use crate::interpreter::{Failure, Flow};
 use crate::location::readable;
 use crate::options::{Call, Choice, number, text};
-use crate::{Fetch, Image, ImageId, Type};
+use crate::{Fetch, Image, ImageId, Subject, Type};
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::{Duration, Error};
@@ -73,6 +73,8 @@ pub(crate) static COMMANDS: &[Command] = &[
     command("chain", BOOT_USAGE, FETCH, 0, ANY, boot),
     command("clear", "SETTING", &[], 1, 1, clear),
     command("dhcp", CARDS_USAGE, CARDS, 0, ANY, configure),
+    command("diag", "[URI]", &[], 0, 1, |call| diagnose(call, Subject::Everything)),
+    command("dmesg", "[URI]", &[], 0, 1, |call| diagnose(call, Subject::Log)),
     command("echo", "[-n] [TEXT...]", &[flag(b'n', "n")], 0, ANY, echo),
     command("exit", "[STATUS]", &[], 0, 1, exit),
     command("goto", "LABEL", &[], 1, 1, goto),
@@ -100,6 +102,7 @@ pub(crate) static COMMANDS: &[Command] = &[
         ANY,
         prompt,
     ),
+    command("pxestat", "[URI]", &[], 0, 1, |call| diagnose(call, Subject::PxeStack)),
     command("reboot", "[--warm] [--setup]", &[flag(b'w', "warm"), flag(b's', "setup")], 0, 0, reboot),
     command("set", "SETTING [VALUE...]", &[], 1, ANY, set),
     command("shell", "", &[], 0, 0, shell),
@@ -289,6 +292,12 @@ fn card(settings: &Tree, name: &[u8]) -> String {
     let latest = settings.latest().filter(|_| name == b"netX");
     let name = latest.map_or_else(|| name.to_vec(), |block| settings.name(block));
     String::from_utf8(name).unwrap_or_default()
+}
+
+fn diagnose(call: &mut Call<'_>, subject: Subject) -> Done {
+    let to = call.arguments.first().map(|uri| text(uri)).transpose()?;
+    call.host.diagnose(subject, to)?;
+    Ok(Flow::Next)
 }
 
 // Images.

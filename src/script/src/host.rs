@@ -32,6 +32,17 @@ pub struct Fetched {
     pub handle: Handle,
 }
 
+/// What a report is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// What was said so far.
+    Log,
+    /// The vendor's PXE stack, and what is done with it.
+    PxeStack,
+    /// Everything that helps to find a fault.
+    Everything,
+}
+
 /// Everything that commands can look at and act on.
 ///
 /// Whatever waits must notice Ctrl-C and then return [`CANCELLED`](crate::errors::CANCELLED).
@@ -95,6 +106,9 @@ pub trait Host {
 
     /// Starts an image that is not a script. It is not registered at that moment. Returns if the program comes back.
     fn execute(&mut self, image: ImageId) -> Result<(), Error>;
+
+    /// Shows what is known, or sends it to an address.
+    fn diagnose(&mut self, subject: Subject, to: Option<&str>) -> Result<(), Error>;
 
     /// Turns the machine off; returns only if that fails.
     fn power_off(&mut self) -> Result<(), Error>;

@@ -25,7 +25,7 @@ mod options;
 mod tests;
 
 pub use expand::expand;
-pub use host::{Fetch, Fetched, Host};
+pub use host::{Fetch, Fetched, Host, Subject};
 pub use images::{Handle, Image, ImageId, Images, Type};
 pub use interpreter::{Failure, Start, run};
 pub use lexer::is_script;

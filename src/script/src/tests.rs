@@ -4,8 +4,8 @@ use crate::errors::{
     CANCELLED, NO_LABEL, NOT_EXECUTABLE, NOT_IN_SCRIPT, TOO_LONG, UNKNOWN_COMMAND, UNKNOWN_OPTION,
 };
 use crate::{
-    Failure, Fetch, Fetched, Handle, Host, ImageId, Images, Start, Type, is_script, run, set_working_uri,
-    working_uri,
+    Failure, Fetch, Fetched, Handle, Host, ImageId, Images, Start, Subject, Type, is_script, run,
+    set_working_uri, working_uri,
 };
 use alloc::collections::VecDeque;
 use alloc::string::{String, ToString};
@@ -108,6 +108,11 @@ impl Host for World {
         self.log.push(format!("prompt {} {time}", String::from_utf8_lossy(text)));
         self.keys.pop_front().ok_or_else(|| CANCELLED.error())
     }
+    fn diagnose(&mut self, subject: Subject, to: Option<&str>) -> Result<(), Error> {
+        self.log.push(format!("diagnose {subject:?} {to:?}"));
+        Ok(())
+    }
+
     fn sleep(&mut self, time: Duration) -> Result<(), Error> {
         self.log.push(format!("sleep {}", time.as_secs()));
         Ok(())

@@ -50,6 +50,10 @@ impl Host for World<'_> {
         self.work().map(|()| wanted)
     }
 
+    fn diagnose(&mut self, _: script::Subject, _: Option<&str>) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn sleep(&mut self, _time: Duration) -> Result<(), Error> {
         self.work()
     }

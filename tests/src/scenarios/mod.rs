@@ -2,6 +2,7 @@
 
 pub mod autoboot;
 pub mod cards;
+pub mod diagnostics;
 pub mod errors;
 pub mod leaving;
 pub mod servers;
@@ -46,10 +47,18 @@ impl Scenario {
 
 /// All scenarios.
 pub fn all() -> Vec<Scenario> {
-    [cards::all(), autoboot::all(), servers::all(), transfer::all(), errors::all(), leaving::all()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        cards::all(),
+        autoboot::all(),
+        servers::all(),
+        transfer::all(),
+        errors::all(),
+        leaving::all(),
+        diagnostics::all(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// The scenarios that the filters choose: names that contain one of them; `quick` is the quick set, and no filter is

@@ -1,0 +1,202 @@
+//! What is known of the machine, for people who look for a fault: the commands `pxestat`, `dmesg` and `diag`.
+
+use alloc::format;
+use alloc::string::String;
+use base::image_header::{KEEP_PXE, KEEP_UNDI};
+use base::text::printable;
+use core::fmt::{self, Write};
+use dhcp::Packet;
+use hw::pci::{PciHeader, Ports};
+use nic::Nic;
+use script::Subject;
+use undi::{Keep, foresee};
+
+use crate::entry::VERSION;
+use crate::machine::Machine;
+
+/// Lines of text. They may have names from outside in them, which are made printable when they are shown or sent.
+#[derive(Debug, Default)]
+struct Report(String);
+
+/// Adds a line: `line!(report, "{} is here", name)`.
+macro_rules! line {
+    ($report:expr, $($argument:tt)*) => {
+        $report.line(format_args!($($argument)*))
+    };
+}
+
+impl Report {
+    fn line(&mut self, text: fmt::Arguments<'_>) {
+        // Formatting into a string fails only where a part says so, and none of ours does.
+        let _ = self.0.write_fmt(text);
+        self.0.push('\n');
+    }
+
+    fn title(&mut self, name: &str) {
+        line!(self, "--- {name}");
+    }
+
+    /// What was said last.
+    fn log(&mut self) {
+        hw::log::last(hw::log::CAPACITY, &mut |text| {
+            self.0.extend(text.iter().filter(|byte| **byte != b'\r').map(|byte| char::from(*byte)));
+        });
+    }
+
+    /// A packet in hexadecimal, without the lines that are all zeros.
+    fn dump(&mut self, name: &str, packet: &[u8]) {
+        let summary = Packet::parse(packet).map(|packet| {
+            let server = packet.server_identifier().unwrap_or(packet.next_server());
+            let file = printable(packet.file_name().as_bytes());
+            format!(": address {}, server {server}, file {file}", packet.your_address())
+        });
+        line!(self, "{name}, {} bytes{}", packet.len(), summary.unwrap_or_default());
+        for (number, bytes) in
+            packet.chunks(16).enumerate().filter(|(_, bytes)| bytes.iter().any(|byte| *byte != 0))
+        {
+            let mut text = format!("{:04x} ", number * 16);
+            for byte in bytes {
+                let _ = write!(text, " {byte:02x}");
+            }
+            line!(self, "{text}  {}", printable(bytes));
+        }
+    }
+}
+
+impl Machine {
+    /// What is known of `subject`, in lines.
+    pub(crate) fn report(&mut self, subject: Subject) -> String {
+        let mut report = Report::default();
+        match subject {
+            Subject::Log => report.log(),
+            Subject::PxeStack => self.report_stack(&mut report),
+            Subject::Everything => {
+                self.report_machine(&mut report);
+                report.title("PXE stack and network card");
+                self.report_stack(&mut report);
+                self.report_packets(&mut report);
+                report.title("memory map: first and last address, kind");
+                for entry in self.info.e820.iter().take(self.info.e820_count as usize) {
+                    let last = entry.start.wrapping_add(entry.length).wrapping_sub(1);
+                    line!(report, "{:#x} {last:#x} {}", entry.start, entry.kind);
+                }
+                report.title("what was tried");
+                for (what, result) in &self.tried {
+                    line!(report, "{what}: {result}");
+                }
+                report.title("the last of the log");
+                report.log();
+            }
+        }
+        report.0
+    }
+
+    fn report_machine(&self, report: &mut Report) {
+        let header = &self.header;
+        report.title("machine");
+        line!(
+            report,
+            "iPXE {VERSION}, build {:016x}, drivers {:08x}, keeps{}",
+            u64::from_be_bytes(header.build_id),
+            header.driver_set,
+            kept(header.keep)
+        );
+        let name = hw::cpu::name();
+        line!(report, "processor: {}", printable(name.split(|byte| *byte == 0).next().unwrap_or_default()));
+        let table = crate::smbios::table(&self.info);
+        for (what, kind, fields) in [
+            ("system", smbios::SYSTEM, [4, 5, 6]),
+            ("board", smbios::BOARD, [4, 5, 6]),
+            ("BIOS", smbios::BIOS, [4, 5, 8]),
+        ] {
+            if let Some(structure) = smbios::find(&table, kind) {
+                let [a, b, c] = fields.map(|field| structure.string(field).unwrap_or_default());
+                line!(report, "{what}: {a} {b} {c}");
+            }
+        }
+        hw::pci::each(&mut |card: PciHeader| {
+            const NETWORK: u8 = 2;
+            let (revision, class, subclass, _) = card.revision_and_class(Ports);
+            if class == NETWORK {
+                let (vendor, device) = card.id(Ports);
+                let command = card.command(Ports).bits();
+                line!(
+                    report,
+                    "PCI {}: {vendor:04x}:{device:04x} class {class:02x}{subclass:02x} revision {revision:02x} \
+                     command {command:04x}",
+                    card.address()
+                );
+            }
+        });
+    }
+
+    fn report_stack(&mut self, report: &mut Report) {
+        let (found, now) = (hw::low::found_base_memory_kib(), hw::low::base_memory_kib());
+        line!(report, "base memory: {found} KiB when we came, {now} KiB now");
+        let (Some(vendor), Some(network)) = (&self.vendor, &mut self.network) else {
+            line!(report, "no PXE stack is in use");
+            return;
+        };
+        let stack = &vendor.stack;
+        let kind = if stack.is_bang_pxe { "!PXE" } else { "PXENV+" };
+        line!(report, "{kind} at {} by {}, entry point {}", stack.structure, stack.way.text(), stack.entry);
+        for finding in &stack.findings {
+            line!(report, "passed over: {finding}");
+        }
+        for (name, segments) in [("UNDI", &stack.undi[..]), ("base code", &stack.base_code)] {
+            let mut text = String::new();
+            for segment in segments.iter().filter(|segment| segment.size != 0) {
+                let _ = write!(text, " {:04x}:0+{:x}", segment.segment, segment.size);
+            }
+            line!(report, "{name} segments:{text}");
+        }
+        let nic = network.port.nic_mut();
+        line!(report, "{}", nic.mode());
+        let counters = nic.counters();
+        line!(
+            report,
+            "frames: {} received, {} dropped, {} sent, {} not sent; {} mode switches",
+            counters.received,
+            counters.receive_drops,
+            counters.sent,
+            counters.send_errors,
+            hw::realmode::switches()
+        );
+        line!(
+            report,
+            "this image keeps{}; when a system is started, if the ROM agrees:",
+            kept(self.header.keep)
+        );
+        let keep = Keep::from_bits(self.header.keep);
+        for step in foresee(nic, stack, keep, found).lines {
+            line!(report, "  {step}");
+        }
+    }
+
+    fn report_packets(&self, report: &mut Report) {
+        report.title("DHCP packets");
+        if let Some(vendor) = &self.vendor {
+            let cached = &vendor.cached;
+            for (name, packet) in
+                [("DISCOVER", &cached.discover), ("ACK", &cached.ack), ("reply", &cached.reply)]
+            {
+                report.dump(&format!("the ROM's {name}"), packet.as_deref().unwrap_or_default());
+            }
+        }
+        if let Some(lease) = self.network.as_ref().and_then(|network| network.lease.as_ref()) {
+            let proxy = lease.proxy.as_ref().map(|packet| ("our proxy's offer", packet));
+            for (name, packet) in [("our ACK", &lease.ack)].into_iter().chain(proxy) {
+                report.dump(name, packet.bytes());
+            }
+        }
+    }
+}
+
+/// The policy of an image, in words.
+fn kept(keep: u32) -> &'static str {
+    match (keep & KEEP_UNDI != 0, keep & KEEP_PXE != 0) {
+        (_, true) => " UNDI and base code",
+        (true, false) => " the UNDI",
+        (false, false) => " nothing of the PXE stack",
+    }
+}

@@ -1,0 +1,79 @@
+//! What the firmware tells of the machine and of itself.
+
+use super::Scenario;
+use crate::failure::{Context, Failure, Result, ensure};
+use crate::lab::{KPXE, Lab};
+use crate::namespace::SERVER;
+use crate::qemu::Options;
+use crate::servers::POSTED;
+use std::net::UdpSocket;
+use std::time::Duration;
+
+/// The scenarios of this topic.
+pub fn all() -> Vec<Scenario> {
+    vec![
+        Scenario::new("diagnostics-screen", "dmesg and pxestat show what they should", 120, screen),
+        Scenario::new("diagnostics-http", "a web server takes the whole report by POST", 120, http).quick(),
+        Scenario::new("diagnostics-syslog", "a syslog server takes the log line by line", 120, syslog),
+    ]
+}
+
+fn screen(name: &str) -> Result<()> {
+    let mut lab = Lab::try_new(name, KPXE)?;
+    lab.script("echo RIG-MARK unique\ndmesg\npxestat\necho RIG-MARK shown\npoweroff")?;
+    lab.usual_servers()?;
+    let mut machine = lab.machine(&Options::default())?;
+    machine.expect("RIG-MARK shown", 90)?;
+    let said = |text: &str| machine.transcript().count(text);
+    ensure(said("RIG-MARK unique") == 2, || "dmesg does not repeat what was said".to_owned())?;
+    for text in ["!PXE at ", "UNDI segments: ", "polling: UNDI_ISR START", "this image keeps the UNDI"] {
+        ensure(said(text) == 1, || format!("{text:?} was said {} times", said(text)))?;
+    }
+    machine.expect_power_off(10)
+}
+
+fn http(name: &str) -> Result<()> {
+    let mut lab = Lab::try_new(name, KPXE)?;
+    lab.script(&format!("echo RIG-MARK unique\ndiag http://{SERVER}/report\necho RIG-MARK sent\npoweroff"))?;
+    lab.usual_servers()?;
+    let mut machine = lab.machine(&Options::default())?;
+    machine.expect("RIG-MARK sent", 90)?;
+    let mut posted = std::fs::read_dir(POSTED).context(POSTED)?;
+    let file = posted.next().ok_or_else(|| Failure::new("nothing was posted"))??;
+    let report = std::fs::read_to_string(file.path())?;
+    for text in [
+        "iPXE 2.0.0+rs, build ",
+        "processor: QEMU TCG CPU",
+        "system: QEMU Standard PC",
+        "BIOS: SeaBIOS",
+        "PCI 0000:00:02.0: 8086:100e class 0200",
+        "!PXE at ",
+        "the ROM's ACK, 1260 bytes: address 10.77.0.115, server 10.77.0.1, file undionly.kpxe",
+        "our ACK, ",
+        "0x0 0x9c3ff 1",
+        "RIG-MARK unique",
+    ] {
+        ensure(report.contains(text), || format!("no {text:?} in the report"))?;
+    }
+    machine.expect_power_off(10)
+}
+
+fn syslog(name: &str) -> Result<()> {
+    let mut lab = Lab::try_new(name, KPXE)?;
+    lab.script(&format!("echo RIG-MARK unique\ndmesg syslog://{SERVER}\necho RIG-MARK sent\npoweroff"))?;
+    lab.usual_servers()?;
+    let socket = UdpSocket::bind((SERVER, 514))?;
+    socket.set_read_timeout(Some(Duration::from_secs(90)))?;
+    let mut machine = lab.machine(&Options::default())?;
+    let mut buffer = [0; 2048];
+    loop {
+        let length = socket.recv(&mut buffer).context("no line came")?;
+        let line = String::from_utf8_lossy(&buffer[..length]);
+        ensure(line.starts_with("<134>ipxe: "), || format!("a line is {line:?}"))?;
+        if line == "<134>ipxe: RIG-MARK unique" {
+            break;
+        }
+    }
+    machine.expect("RIG-MARK sent", 30)?;
+    machine.expect_power_off(10)
+}
