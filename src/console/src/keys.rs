@@ -1,10 +1,12 @@
 //! Keys, from the BIOS keyboard (INT 16h) and from a serial line (ANSI sequences).
 
+use crate::charset::{self, Utf8};
+
 /// A key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key {
-    /// A printable ASCII character.
-    Char(u8),
+    /// A printable character.
+    Char(char),
     /// Ctrl with a lower-case letter, where that has no name of its own below.
     Control(u8),
     /// Enter.
@@ -40,13 +42,13 @@ pub enum Key {
 }
 
 impl Key {
-    /// The number that scripts know a key by: its ASCII code; for special keys 0x110000 plus the parameter of its
+    /// The number that scripts know a key by: its Unicode number; for special keys 0x110000 plus the parameter of its
     /// ANSI sequence, written in hexadecimal digits as if they were decimal, and its last character: F8, which is
     /// `ESC [ 19 ~`, is 0x11197e.
     pub fn code(self) -> u32 {
         let special = |number: u32, last: u8| 0x11_0000 + (number << 8) + u32::from(last);
         match self {
-            Self::Char(byte) => byte.into(),
+            Self::Char(letter) => letter.into(),
             Self::Control(letter) => u32::from(letter & 0x1f),
             Self::Enter => 13,
             Self::Backspace => 8,
@@ -69,16 +71,16 @@ impl Key {
         }
     }
 
-    /// The key that sends this ASCII code.
-    fn from_ascii(byte: u8) -> Option<Self> {
+    /// The key that sends this byte, which is ASCII or of the BIOS's code page.
+    fn from_byte(byte: u8) -> Option<Self> {
         Some(match byte {
             8 | 0x7f => Self::Backspace,
             9 => Self::Tab,
             10 | 13 => Self::Enter,
             27 => Self::Escape,
             1..=26 => Self::Control(byte + b'a' - 1),
-            b' '..=b'~' => Self::Char(byte),
-            _ => return None,
+            0 => return None,
+            _ => Self::Char(charset::from_bios(byte)),
         })
     }
 }
@@ -89,7 +91,7 @@ const FUNCTIONS: [u8; 12] = [11, 12, 13, 14, 15, 17, 18, 19, 20, 21, 23, 24];
 /// The key that INT 16h reported: AH is the scan code, AL the character.
 pub fn bios_key(scan_code: u8, character: u8) -> Option<Key> {
     if character != 0 && character != 0xe0 {
-        return Key::from_ascii(character);
+        return Key::from_byte(character);
     }
     Some(match scan_code {
         0x3b..=0x44 => Key::Function(scan_code - 0x3a),
@@ -113,6 +115,7 @@ pub fn bios_key(scan_code: u8, character: u8) -> Option<Key> {
 pub struct SerialKeys {
     state: State,
     after_return: bool,
+    utf8: Utf8,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -134,7 +137,10 @@ impl SerialKeys {
         match self.state {
             State::Ground if byte == 27 => self.state = State::Escape,
             State::Ground if byte == b'\n' && follows_return => {}
-            State::Ground => return Key::from_ascii(byte),
+            State::Ground => {
+                let letter = self.utf8.feed(byte)?;
+                return if letter.is_ascii() { Key::from_byte(byte) } else { Some(Key::Char(letter)) };
+            }
             State::Escape if byte == b'[' || byte == b'O' => self.state = State::Sequence(0),
             State::Escape if byte == 27 => return Some(Key::Escape),
             State::Escape => self.state = State::Ground,
@@ -204,15 +210,15 @@ mod tests {
     #[test]
     fn sequences_become_keys() {
         let cases: [(&[u8], &[Key]); 9] = [
-            (b"a\x1b[A\x1b[1~", &[Key::Char(b'a'), Key::Up, Key::Home]),
+            (b"a\x1b[A\x1b[1~", &[Key::Char('a'), Key::Up, Key::Home]),
             (b"\x1bOP\x1b[24~", &[Key::Function(1), Key::Function(12)]),
             (b"\x1b[3~\x7f\x08", &[Key::Delete, Key::Backspace, Key::Backspace]),
             (b"\x1b", &[Key::Escape]),
             (b"\x1b\x1b[B", &[Key::Escape, Key::Down]),
-            (b"\r\nx\n", &[Key::Enter, Key::Char(b'x'), Key::Enter]),
+            (b"\r\nx\n", &[Key::Enter, Key::Char('x'), Key::Enter]),
             (b"\x02\x03", &[Key::Control(b'b'), Key::Control(b'c')]),
             (b"\x1b[1;5C", &[Key::Right]),
-            (b"\x1b[999999999~\xc3\xa4z", &[Key::Char(b'z')]),
+            (b"\x1b[999999999~\xc3\xa4z\xe4z", &[Key::Char('ä'), Key::Char('z'), Key::Char('z')]),
         ];
         for (bytes, expected) in cases {
             assert_eq!(keys(bytes), expected, "{bytes:?}");
@@ -221,7 +227,8 @@ mod tests {
 
     #[test]
     fn the_bios_tells_special_keys_by_scan_code() {
-        assert_eq!(bios_key(0x1e, b'a'), Some(Key::Char(b'a')));
+        assert_eq!(bios_key(0x1e, b'a'), Some(Key::Char('a')));
+        assert_eq!(bios_key(0x28, 0x84), Some(Key::Char('ä')));
         assert_eq!(bios_key(0x47, 0xe0), Some(Key::Home));
         assert_eq!(bios_key(0x42, 0), Some(Key::Function(8)));
         assert_eq!(bios_key(0x86, 0), Some(Key::Function(12)));
@@ -235,7 +242,7 @@ mod tests {
         assert_eq!(Key::Function(12).code(), 0x11_247e);
         assert_eq!(Key::Up.code(), 0x11_0041);
         assert_eq!(Key::Control(b'b').code(), 2);
-        assert_eq!(Key::Char(b's').code(), 115);
+        assert_eq!(Key::Char('s').code(), 115);
         assert_eq!(Key::Function(0).code(), 0x11_007e);
     }
 

@@ -49,7 +49,7 @@ impl Machine {
             info: Box::new(info),
             header,
             memory,
-            screen: Screen,
+            screen: Screen::default(),
             keyboard: Keyboard::default(),
             settings: Tree::new(),
             images: Images::new(),

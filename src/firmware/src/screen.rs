@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::Error;
-use console::COLUMNS;
+use console::{Ansi, COLUMNS, Display, Style};
 use core::fmt::{self, Write};
 
 /// Prints a line and logs it: `say!(machine.screen, "{} is here", name)`.
@@ -16,7 +16,9 @@ pub(crate) use say;
 
 /// The screen, written to by whole pieces: each costs one downcall.
 #[derive(Debug, Default)]
-pub(crate) struct Screen;
+pub(crate) struct Screen {
+    ansi: Ansi,
+}
 
 impl Screen {
     /// Prints a line of ours. What cannot be printed is replaced: names from outside may be in it.
@@ -54,7 +56,7 @@ impl Screen {
     /// Draws a part of a line that changes: it is not logged.
     pub(crate) fn draw(&mut self, text: &str) {
         if !text.is_empty() {
-            hw::bios::print(text.as_bytes());
+            self.ansi.print(text.as_bytes(), &mut Bios);
         }
     }
 
@@ -65,9 +67,44 @@ impl Screen {
 
     fn raw(&mut self, text: &[u8]) {
         hw::log::append(text);
-        hw::bios::print(text);
+        self.ansi.print(text, &mut Bios);
     }
 }
+
+/// The BIOS's screen: INT 10h.
+struct Bios;
+
+impl Display for Bios {
+    fn text(&mut self, text: &[u8], style: Style) {
+        let attribute = style.vga();
+        // Text as usual goes the simplest way: a BIOS that copies its screen to a serial line sees it once.
+        if attribute == PLAIN {
+            return hw::bios::print(text);
+        }
+        for piece in text.chunk_by(|left, right| left.is_ascii_control() == right.is_ascii_control()) {
+            if piece.first().is_some_and(u8::is_ascii_control) {
+                hw::bios::print(piece);
+            } else {
+                hw::bios::print_coloured(piece, attribute);
+            }
+        }
+    }
+
+    fn go(&mut self, row: u8, column: u8) {
+        hw::bios::move_cursor(row, column);
+    }
+
+    fn clear(&mut self, style: Style) {
+        hw::bios::clear_screen(style.vga());
+    }
+
+    fn show_cursor(&mut self, visible: bool) {
+        hw::bios::show_cursor(visible);
+    }
+}
+
+/// White on black.
+const PLAIN: u8 = 7;
 
 /// Breaks a line between words where it would be longer than the screen is wide; what follows is set in.
 fn wrapped(line: &[u8]) -> Vec<u8> {

@@ -5,17 +5,64 @@ use core::ptr;
 use crate::low::{self, Symbol, TEXT_BUFFER};
 use crate::realmode::{self, Registers};
 
-/// Prints bytes by INT 10h teletype output, one downcall for each 256.
+/// Prints bytes by INT 10h teletype output, one downcall for each 256, in the attributes that the screen has there.
 pub fn print(text: &[u8]) {
+    print_coloured(text, 0);
+}
+
+/// Prints characters with an attribute of VGA's text modes. Control characters must not be among them.
+pub fn print_coloured(text: &[u8], attribute: u8) {
     for piece in text.chunks(TEXT_BUFFER) {
         let buffer = Symbol::TextBuffer.address() as usize;
-        let mut registers = Registers { ecx: piece.len() as u32, ..Registers::default() };
+        let mut registers =
+            Registers { ebx: attribute.into(), ecx: piece.len() as u32, ..Registers::default() };
         // SAFETY: the buffer has room for a piece, and the routine prints so many bytes from it and returns.
         unsafe {
             ptr::copy_nonoverlapping(piece.as_ptr(), ptr::with_exposed_provenance_mut(buffer), piece.len());
             let _ = realmode::low_call(Symbol::Print.offset(), &mut registers, None);
         }
     }
+}
+
+/// Rows and columns of the screen, from the BIOS data area.
+pub fn screen_size() -> (u8, u8) {
+    let [last_row] = data(0x484);
+    let [columns] = data(0x44a);
+    (if last_row == 0 { 25 } else { last_row.saturating_add(1) }, if columns == 0 { 80 } else { columns })
+}
+
+/// Moves the cursor. Rows and columns count from 0; what lies outside the screen becomes its edge.
+pub fn move_cursor(row: u8, column: u8) {
+    let (rows, columns) = screen_size();
+    let place = u16::from_be_bytes([row.min(rows - 1), column.min(columns - 1)]);
+    video(0x0200, 0, 0, place);
+}
+
+/// Clears the screen to an attribute, by scrolling all of it out of itself. The corners are exact: a BIOS is known
+/// that writes over its own variables where they lie outside (HP DL360p Gen8).
+pub fn clear_screen(attribute: u8) {
+    let (rows, columns) = screen_size();
+    video(0x0600, u16::from_be_bytes([attribute, 0]), 0, u16::from_be_bytes([rows - 1, columns - 1]));
+}
+
+/// Shows or hides the cursor, which keeps its shape.
+pub fn show_cursor(visible: bool) {
+    const HIDDEN: u16 = 0x2000;
+    let shape = u16::from_le_bytes(data(0x460)) & !HIDDEN;
+    video(0x0100, 0, if visible { shape } else { shape | HIDDEN }, 0);
+}
+
+fn video(ax: u16, bx: u16, cx: u16, dx: u16) {
+    let mut registers =
+        Registers { eax: ax.into(), ebx: bx.into(), ecx: cx.into(), edx: dx.into(), ..Registers::default() };
+    realmode::interrupt(0x10, &mut registers);
+}
+
+/// Bytes of the BIOS data area, by their linear address.
+fn data<const LENGTH: usize>(address: u32) -> [u8; LENGTH] {
+    let mut bytes = [0; LENGTH];
+    low::read(address, &mut bytes);
+    bytes
 }
 
 /// A key as INT 16h reports it.
@@ -40,9 +87,7 @@ pub fn key() -> Option<BiosKey> {
 
 /// Whether a key waits, seen in the BIOS data area without a call: head and tail of the buffer differ.
 pub fn key_waits() -> bool {
-    let mut pointers = [0; 4];
-    low::read(0x41a, &mut pointers);
-    let [a, b, c, d] = pointers;
+    let [a, b, c, d] = data(0x41a);
     [a, b] != [c, d]
 }
 

@@ -292,21 +292,32 @@ low_nap:
     cli
     ret
 
-/* Prints CX characters from low_text_buffer by INT 10h. */
+/* Prints CX characters from low_text_buffer by INT 10h. BL = their attribute, or 0 for that of the screen. With an
+ * attribute a blank is written first, for teletype output keeps the attribute that it finds. */
     .globl low_print
 low_print:
     movw    $low_text_buffer, %si
 1:  lodsb
+    pushw   %bx
     pushw   %cx
     pushw   %si
     pushw   %ds
-    movb    $0x0e, %ah
+    testb   %bl, %bl
+    jz      2f
+    pushw   %ax
+    movw    $0x0920, %ax
+    movb    $0, %bh
+    movw    $1, %cx
+    int     $0x10
+    popw    %ax
+2:  movb    $0x0e, %ah
     movw    $0x0007, %bx
     int     $0x10
     cld
     popw    %ds
     popw    %si
     popw    %cx
+    popw    %bx
     loop    1b
     ret
 

@@ -1,0 +1,89 @@
+//! Characters beyond ASCII: UTF-8, which scripts and terminals speak, and code page 437, which the BIOS speaks.
+
+/// The upper half of code page 437, as the Unicode consortium maps it (`VENDORS/MICSFT/PC/CP437.TXT`).
+const UPPER: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐\
+    └┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u{a0}";
+
+/// The byte that shows a character on a BIOS screen: `?` where there is none.
+pub(crate) fn to_bios(letter: char) -> u8 {
+    if letter.is_ascii() {
+        return letter as u8;
+    }
+    let place = UPPER.chars().position(|upper| upper == letter);
+    place.and_then(|place| u8::try_from(place + 0x80).ok()).unwrap_or(b'?')
+}
+
+/// The character that the BIOS means by a byte.
+pub(crate) fn from_bios(byte: u8) -> char {
+    let upper = usize::from(byte).checked_sub(0x80).and_then(|place| UPPER.chars().nth(place));
+    upper.unwrap_or(char::from(byte))
+}
+
+/// Puts the bytes of UTF-8 together to characters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Utf8 {
+    value: u32,
+    /// Bytes that the character still needs.
+    missing: u32,
+}
+
+impl Utf8 {
+    /// Takes a byte; some if that completes a character. What is not UTF-8, or a control character beyond ASCII, is
+    /// left out.
+    pub(crate) fn feed(&mut self, byte: u8) -> Option<char> {
+        let bits = u32::from(byte);
+        match byte.leading_ones() {
+            0 => {
+                self.missing = 0;
+                return Some(char::from(byte));
+            }
+            1 => {
+                self.missing = self.missing.checked_sub(1)?;
+                self.value = self.value << 6 | bits & 0x3f;
+            }
+            length => {
+                self.missing = length - 1;
+                self.value = bits & (0x7f >> length);
+            }
+        }
+        char::from_u32(self.value).filter(|letter| self.missing == 0 && *letter >= '\u{a0}')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::String;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_code_page_is_complete() {
+        assert_eq!(UPPER.chars().count(), 128);
+        for byte in 0..=255 {
+            assert_eq!(to_bios(from_bios(byte)), byte);
+        }
+        assert_eq!((to_bios('ä'), to_bios('│'), to_bios('Ж'), to_bios('€')), (0x84, 0xb3, b'?', b'?'));
+    }
+
+    fn decoded(bytes: &[u8]) -> String {
+        let mut decoder = Utf8::default();
+        bytes.iter().filter_map(|byte| decoder.feed(*byte)).collect()
+    }
+
+    #[test]
+    fn what_is_not_utf8_is_left_out() {
+        assert_eq!(decoded(b"a\xe4b\xff\x80\xc2\x9bc\xc0\x9b\xed\xa0\x80d"), "abcd");
+    }
+
+    proptest! {
+        #[test]
+        fn utf8_comes_through(text in "[ -~\u{a0}-\u{10ffff}]{0,40}") {
+            prop_assert_eq!(decoded(text.as_bytes()), text);
+        }
+
+        #[test]
+        fn any_bytes_are_fine(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
+            prop_assert!(decoded(&bytes).chars().count() <= bytes.len());
+        }
+    }
+}
