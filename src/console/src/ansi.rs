@@ -1,7 +1,9 @@
 //! The control sequences of terminals (ECMA-48), for screens that know none: the BIOS's, a framebuffer.
 
 use crate::charset::{self, Utf8};
+use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt::Write;
 
 /// A screen of characters, driven by [`Ansi`].
 pub trait Display {
@@ -141,6 +143,19 @@ impl Ansi {
     }
 }
 
+/// Prints a control sequence: `ESC [`, parameters, and the character that says what it does.
+pub(crate) fn push_sequence(out: &mut String, parameters: &[u8], last: char) {
+    out.push_str("\x1b[");
+    for (place, parameter) in parameters.iter().enumerate() {
+        if place > 0 {
+            out.push(';');
+        }
+        // Writing to a string cannot fail.
+        let _ = write!(out, "{parameter}");
+    }
+    out.push(last);
+}
+
 fn flush(text: &mut Vec<u8>, style: Style, display: &mut dyn Display) {
     if !text.is_empty() {
         display.text(text, style);
@@ -151,8 +166,7 @@ fn flush(text: &mut Vec<u8>, style: Style, display: &mut dyn Display) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::string::{String, ToString};
-    use core::fmt::Write;
+    use alloc::string::ToString;
     use proptest::prelude::*;
 
     /// Notes what it is told.

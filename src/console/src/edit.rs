@@ -200,6 +200,11 @@ impl Edit {
         self.line.iter().collect()
     }
 
+    /// Where the last drawing left the screen's cursor, in columns from the first one of the text.
+    pub(crate) fn column(&self) -> usize {
+        self.column
+    }
+
     /// The screen shows nothing any more, and its cursor is in the first column.
     pub(crate) fn forget(&mut self) {
         self.shown.clear();

@@ -1,23 +1,37 @@
-//! What people see and press, as state: line editing, progress, tables, and the control sequences of terminals.
+//! What people see and press, as state: lines that are edited, progress, tables, menus, forms, and the control sequences
+//! of terminals.
 //!
 //! Keys and numbers go in, the text that the screen must print comes out, in UTF-8. Nothing here knows a screen or a
 //! keyboard. A line moves the cursor with backspace and carriage return only, and stays within 79 columns, so it
-//! looks the same on a BIOS screen and on a serial line. [`Ansi`] is for screens that know no control sequences.
+//! looks the same on a BIOS screen and on a serial line. A [`Dialogue`] has the screen for itself and moves by control
+//! sequences; [`Ansi`] is for screens that know none.
 #![no_std]
 
 extern crate alloc;
 
 mod ansi;
 mod charset;
+mod colours;
+mod config;
 mod edit;
+mod form;
 mod keys;
+mod menu;
+mod panel;
 mod progress;
 mod table;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub use ansi::{Ansi, Display, Style};
+pub use colours::{Colours, DEFAULT, MAGIC, Pair};
+pub use config::{Config, Entry, Request};
 pub use edit::{Edited, LineEdit};
+pub use form::{Field, Form};
 pub use keys::{Key, SerialKeys, bios_key};
+pub use menu::{Item, Menu};
+pub use panel::{Dialogue, LEAVE, Outcome, Size};
 pub use progress::{Countdown, Progress};
 pub use table::Table;
 pub use text::{printable, printable_bytes};
