@@ -1,22 +1,30 @@
 //! Characters beyond ASCII: UTF-8, which scripts and terminals speak, and code page 437, which the BIOS speaks.
 
 /// The upper half of code page 437, as the Unicode consortium maps it (`VENDORS/MICSFT/PC/CP437.TXT`).
-const UPPER: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐\
-    └┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u{a0}";
+#[rustfmt::skip]
+static UPPER: [char; 128] = [
+    'Ç', 'ü', 'é', 'â', 'ä', 'à', 'å', 'ç', 'ê', 'ë', 'è', 'ï', 'î', 'ì', 'Ä', 'Å',
+    'É', 'æ', 'Æ', 'ô', 'ö', 'ò', 'û', 'ù', 'ÿ', 'Ö', 'Ü', '¢', '£', '¥', '₧', 'ƒ',
+    'á', 'í', 'ó', 'ú', 'ñ', 'Ñ', 'ª', 'º', '¿', '⌐', '¬', '½', '¼', '¡', '«', '»',
+    '░', '▒', '▓', '│', '┤', '╡', '╢', '╖', '╕', '╣', '║', '╗', '╝', '╜', '╛', '┐',
+    '└', '┴', '┬', '├', '─', '┼', '╞', '╟', '╚', '╔', '╩', '╦', '╠', '═', '╬', '╧',
+    '╨', '╤', '╥', '╙', '╘', '╒', '╓', '╫', '╪', '┘', '┌', '█', '▄', '▌', '▐', '▀',
+    'α', 'ß', 'Γ', 'π', 'Σ', 'σ', 'µ', 'τ', 'Φ', 'Θ', 'Ω', 'δ', '∞', 'φ', 'ε', '∩',
+    '≡', '±', '≥', '≤', '⌠', '⌡', '÷', '≈', '°', '∙', '·', '√', 'ⁿ', '²', '■', '\u{a0}',
+];
 
 /// The byte that shows a character on a BIOS screen: `?` where there is none.
 pub(crate) fn to_bios(letter: char) -> u8 {
     if letter.is_ascii() {
         return letter as u8;
     }
-    let place = UPPER.chars().position(|upper| upper == letter);
-    place.and_then(|place| u8::try_from(place + 0x80).ok()).unwrap_or(b'?')
+    (0x80..=0xff).zip(&UPPER).find(|(_, upper)| **upper == letter).map_or(b'?', |(byte, _)| byte)
 }
 
 /// The character that the BIOS means by a byte.
 pub(crate) fn from_bios(byte: u8) -> char {
-    let upper = usize::from(byte).checked_sub(0x80).and_then(|place| UPPER.chars().nth(place));
-    upper.unwrap_or(char::from(byte))
+    let upper = usize::from(byte).checked_sub(0x80).and_then(|place| UPPER.get(place));
+    upper.copied().unwrap_or(char::from(byte))
 }
 
 /// Puts the bytes of UTF-8 together to characters.
@@ -58,7 +66,7 @@ mod tests {
 
     #[test]
     fn the_code_page_is_complete() {
-        assert_eq!(UPPER.chars().count(), 128);
+        assert_eq!(UPPER.len(), 128);
         for byte in 0..=255 {
             assert_eq!(to_bios(from_bios(byte)), byte);
         }

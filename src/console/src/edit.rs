@@ -94,19 +94,21 @@ impl LineEdit {
         let words = if matches!(last, None | Some('|' | '&' | ';')) { commands } else { names };
         let end = if before.last() == Some(&'{') { '}' } else { ' ' };
 
-        let fitting = || words.iter().filter(|name| name.starts_with(&word));
-        let Some(first) = fitting().next() else { return out };
+        let mut fitting = words.to_vec();
+        fitting.retain(|name| name.starts_with(&word));
+        let Some(first) = fitting.first() else { return out };
         let mut common = *first;
-        for other in fitting() {
-            let same = common.chars().zip(other.chars()).take_while(|(left, right)| left == right);
-            let length = same.map(|(letter, _)| letter.len_utf8()).sum();
-            common = common.get(..length).unwrap_or_default();
+        for other in &fitting {
+            while !other.starts_with(common) {
+                let mut shorter = common.chars();
+                shorter.next_back();
+                common = shorter.as_str();
+            }
         }
-        let only = fitting().all(|other| other == first);
-        let addition = common.get(word.len()..).unwrap_or_default();
-        if !only && addition.is_empty() {
+        let only = fitting.iter().all(|name| name == first);
+        if !only && common.len() == word.len() {
             let mut column = COLUMNS;
-            for name in fitting() {
+            for name in fitting {
                 let name = crate::text::shortened(name, COLUMNS);
                 let fits = column + 2 + name.len() <= COLUMNS;
                 out.push_str(if fits { "  " } else { "\r\n" });
@@ -117,8 +119,11 @@ impl LineEdit {
             out.push_str(&self.redraw());
             return out;
         }
-        for letter in addition.chars().chain(only.then_some(end)) {
+        for letter in common.get(word.len()..).unwrap_or_default().chars() {
             self.edit.key(Key::Char(letter));
+        }
+        if only {
+            self.edit.key(Key::Char(end));
         }
         self.edit.draw(&mut out);
         out
