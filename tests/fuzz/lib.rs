@@ -43,7 +43,12 @@ impl Sink for Counter {
 
 /// A memory map of `ram`, in which `images` are in use.
 pub fn memory_map(ram: &[PhysRange], images: &[PhysRange]) -> MemoryMap {
-    let entry = |range: &PhysRange| E820Entry { start: range.start(), length: range.length(), kind: 1, attributes: 1 };
+    let entry = |range: &PhysRange| E820Entry {
+        start: range.start(),
+        length: range.length(),
+        kind: 1,
+        attributes: 1,
+    };
     let entries: Vec<E820Entry> = ram.iter().map(entry).collect();
     let mut map = MemoryMap::from_e820(&entries, 636);
     for image in images {

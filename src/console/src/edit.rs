@@ -183,7 +183,7 @@ impl Edit {
     /// Takes a key. Those that do not edit do nothing.
     pub(crate) fn key(&mut self, key: Key) {
         match key {
-            Key::Char(letter) if self.line.len() < LENGTH => {
+            Key::Char(letter) if self.line.len() < LENGTH && !letter.is_control() => {
                 self.line.insert(self.cursor, letter);
                 self.cursor += 1;
             }
@@ -389,7 +389,7 @@ mod tests {
     }
 
     const COMMANDS: [&str; 5] = ["ifconf", "iflinkwait", "ifopen", "imgstat", "show"];
-    const NAMES: [&str; 3] = ["net0/ip", "net0/mac", "näher"];
+    const NAMES: [&str; 4] = ["net0/ip", "net0/mac", "näher", "bad\x1b[2J"];
 
     /// What is printed and what the line is after a Tab behind this line.
     fn completed(line: &str) -> (String, String) {
@@ -410,6 +410,7 @@ mod tests {
             ("echo ${nä", "echo ${näher}"),
             ("ifopen && sh", "ifopen && show "),
             ("ifopen ; sh", "ifopen ; show "),
+            ("show bad", "show bad[2J "),
             ("xyz", "xyz"),
             ("show xyz", "show xyz"),
         ] {

@@ -79,7 +79,7 @@ impl Key {
             10 | 13 => Self::Enter,
             27 => Self::Escape,
             1..=26 => Self::Control(byte + b'a' - 1),
-            0 => return None,
+            0 | 28..=31 => return None,
             _ => Self::Char(charset::from_bios(byte)),
         })
     }
@@ -209,7 +209,8 @@ mod tests {
 
     #[test]
     fn sequences_become_keys() {
-        let cases: [(&[u8], &[Key]); 9] = [
+        let cases: [(&[u8], &[Key]); 10] = [
+            (b"\x00\x1c\x1f", &[]),
             (b"a\x1b[A\x1b[1~", &[Key::Char('a'), Key::Up, Key::Home]),
             (b"\x1bOP\x1b[24~", &[Key::Function(1), Key::Function(12)]),
             (b"\x1b[3~\x7f\x08", &[Key::Delete, Key::Backspace, Key::Backspace]),
@@ -233,7 +234,7 @@ mod tests {
         assert_eq!(bios_key(0x42, 0), Some(Key::Function(8)));
         assert_eq!(bios_key(0x86, 0), Some(Key::Function(12)));
         assert_eq!(bios_key(0x30, 2), Some(Key::Control(b'b')));
-        assert_eq!(bios_key(0, 0), None);
+        assert_eq!((bios_key(0, 0), bios_key(0x0c, 0x1f)), (None, None));
     }
 
     #[test]

@@ -121,7 +121,12 @@ fuzz_target!(|data: &[u8]| {
         SegOff::new(u16::from_le_bytes([bytes[2], bytes[3]]), u16::from_le_bytes([bytes[0], bytes[1]]))
     };
     let hints = Hints { stack: pointer(0), es_bx: pointer(4), int_1a: Some(pointer(8)) };
-    let world = World { data, answers: data, slots: data.iter().copied().cycle().take(SLOTS * SLOT_LENGTH).collect(), calls: 0 };
+    let world = World {
+        data,
+        answers: data,
+        slots: data.iter().copied().cycle().take(SLOTS * SLOT_LENGTH).collect(),
+        calls: 0,
+    };
     if data.is_empty() {
         return;
     }
