@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::{Duration, Error, Instant};
-use console::{Edited, Key};
+use console::Key;
 use image::{Format, RECOGNISE_LENGTH, recognise};
 use script::{Fetch, Fetched, Handle, Host, ImageId, Images, Subject, Type, working_uri};
 use settings::{Kind, Tree};
@@ -81,27 +81,7 @@ impl Host for Machine {
     }
 
     fn read_line(&mut self, prompt: &str) -> Result<Vec<u8>, Error> {
-        let mut editor = core::mem::take(&mut self.editor);
-        let begin = editor.begin(prompt, b"");
-        self.screen.draw(&begin);
-        let result = loop {
-            match self.key(NEVER) {
-                Ok(Some(key)) => {
-                    let (text, edited) = editor.key(key);
-                    self.screen.draw(&text);
-                    match edited {
-                        Edited::Going => {}
-                        Edited::Entered => break Ok(editor.line().to_vec()),
-                        Edited::Cancelled => break Err(script::errors::CANCELLED.error()),
-                    }
-                }
-                Ok(None) => {}
-                Err(error) => break Err(error),
-            }
-        };
-        self.screen.draw("\r\n");
-        self.editor = editor;
-        result
+        self.edit_line(prompt, b"")
     }
 
     fn prompt(

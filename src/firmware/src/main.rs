@@ -14,6 +14,7 @@ extern crate alloc;
 mod autoboot;
 #[cfg(target_os = "none")]
 mod depart;
+mod dialogue;
 #[cfg(target_os = "none")]
 mod entry;
 #[cfg(target_os = "none")]

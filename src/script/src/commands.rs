@@ -135,6 +135,11 @@ fn shell(_: &mut Call<'_>) -> Done {
     Ok(Flow::Shell)
 }
 
+/// The names of all commands.
+pub fn command_names() -> Vec<&'static str> {
+    COMMANDS.iter().map(|command| command.name).collect()
+}
+
 fn help(call: &mut Call<'_>) -> Done {
     let mut column = 0;
     let mut out = Vec::new();

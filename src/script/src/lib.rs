@@ -24,6 +24,7 @@ mod options;
 #[cfg(test)]
 mod tests;
 
+pub use commands::command_names;
 pub use expand::expand;
 pub use host::{Fetch, Fetched, Host, Subject};
 pub use images::{Handle, Image, ImageId, Images, Type};

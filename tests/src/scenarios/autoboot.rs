@@ -148,6 +148,15 @@ fn shell(name: &str) -> Result<()> {
     control.type_line("echo rig-${} mark".replace("${}", "shell").as_str())?;
     machine.expect("rig-shell mark", 20)?;
     machine.expect("rig-shell mark", 20)?;
+    // Tab completes the command, the history brings the line back.
+    control.keys(&["e"])?;
+    control.keys(&["c"])?;
+    control.keys(&["tab"])?;
+    control.type_line("completed")?;
+    machine.expect("\ncompleted", 20)?;
+    control.keys(&["up"])?;
+    control.type_line("-again")?;
+    machine.expect("\ncompleted-again", 20)?;
     thread::sleep(Duration::from_secs(12));
     control.type_line("exit")?;
     machine.expect(text::NEXT_DEVICE, 60)
