@@ -1,8 +1,8 @@
-//! What the user answers.
+//! Lines and dialogues that the user answers.
 
 use alloc::vec::Vec;
 use base::{Error, Instant};
-use console::{Edited, Key};
+use console::{Dialogue, Edited, Key, LEAVE, Outcome, Size};
 use script::errors::CANCELLED;
 
 use crate::machine::Machine;
@@ -10,6 +10,41 @@ use crate::machine::Machine;
 const NEVER: Instant = Instant::from_micros(u64::MAX);
 
 impl Machine {
+    /// Lets the user answer until there is something to be done. Then the dialogue stays on the screen, until it is
+    /// answered again or [left](Self::leave_dialogue); when it is cancelled it is left.
+    #[expect(dead_code, reason = "waits for the commands choose, present, config and login")]
+    pub(crate) fn ask(&mut self, dialogue: &mut dyn Dialogue) -> Result<(), Error> {
+        let result = loop {
+            // Keys that wait are taken before anything is drawn: a serial line may be slower than they come.
+            let key = self.keyboard.take().and_then(|key| console::bios_key(key.scan_code, key.ascii));
+            let now = hw::clock::now();
+            let outcome = match key {
+                Some(key) => dialogue.key(key, now),
+                None => {
+                    self.screen.refresh(dialogue);
+                    let deadline = dialogue.deadline().unwrap_or(NEVER);
+                    match self.run_until(deadline, |machine, _| machine.keyboard.waits().then_some(())) {
+                        Ok(None) => dialogue.pass(hw::clock::now()),
+                        Ok(Some(())) => Outcome::Going,
+                        Err(error) => break Err(error),
+                    }
+                }
+            };
+            match outcome {
+                Outcome::Going => {}
+                Outcome::Accepted => return Ok(()),
+                Outcome::Cancelled => break Err(CANCELLED.error()),
+            }
+        };
+        self.leave_dialogue();
+        result
+    }
+
+    /// Cleans the screen behind a dialogue.
+    pub(crate) fn leave_dialogue(&mut self) {
+        self.screen.draw(LEAVE);
+    }
+
     /// Lets the user edit a line, with the history of all lines so far, and Tab to complete words.
     pub(crate) fn edit_line(&mut self, prompt: &str, line: &[u8]) -> Result<Vec<u8>, Error> {
         let mut editor = core::mem::take(&mut self.editor);
@@ -41,4 +76,11 @@ impl Machine {
         self.editor = editor;
         result
     }
+}
+
+/// How large the screen is.
+#[expect(dead_code, reason = "the same")]
+pub(crate) fn screen_size() -> Size {
+    let (rows, columns) = hw::bios::screen_size();
+    Size { rows, columns }
 }

@@ -37,6 +37,11 @@ impl Keyboard {
         }
     }
 
+    /// Whether there is a key to take.
+    pub(crate) fn waits(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
     /// The oldest key.
     pub(crate) fn take(&mut self) -> Option<BiosKey> {
         self.keys.pop_front()

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::Error;
-use console::{Ansi, COLUMNS, Display, Style};
+use console::{Ansi, COLUMNS, Colours, Dialogue, Display, Style};
 use core::fmt::{self, Write};
 
 /// Prints a line and logs it: `say!(machine.screen, "{} is here", name)`.
@@ -18,6 +18,7 @@ pub(crate) use say;
 #[derive(Debug, Default)]
 pub(crate) struct Screen {
     ansi: Ansi,
+    pub(crate) colours: Colours,
 }
 
 impl Screen {
@@ -44,7 +45,7 @@ impl Screen {
     /// Prints text that need not be in the log: it is made of what is known already.
     pub(crate) fn show(&mut self, text: &[u8]) {
         let clean: Vec<u8> = text.iter().map(|byte| printable(*byte)).collect();
-        hw::bios::print(&with_returns(&clean));
+        self.ansi.print(&with_returns(&clean), &mut Bios);
     }
 
     /// Shows an error: the sentence, and what to try.
@@ -58,6 +59,13 @@ impl Screen {
         if !text.is_empty() {
             self.ansi.print(text.as_bytes(), &mut Bios);
         }
+    }
+
+    /// Draws what has changed of a dialogue.
+    pub(crate) fn refresh(&mut self, dialogue: &mut dyn Dialogue) {
+        let mut out = String::new();
+        dialogue.draw(&self.colours, &mut out);
+        self.draw(&out);
     }
 
     /// Draws the last state of such a line, and logs it.
