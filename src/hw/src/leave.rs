@@ -38,15 +38,13 @@ pub fn first_disk() -> &'static str {
     const PLACE: u16 = 0x7c00;
     const SIGNATURE: u32 = PLACE as u32 + 510;
     const LIMIT: Duration = Duration::from_secs(15);
-    // The first answer may be about the drive that was there before.
+    // A disk that fails is reset and asked once more, and no other is: a reset may take long.
     for _ in 0..2 {
-        let mut reset = Registers { edx: DRIVE, ..Registers::default() };
         // One sector from cylinder 0, head 0, sector 1 to 0000:7C00, which is never handed out.
         let mut read =
             Registers { eax: 0x0201, ebx: PLACE.into(), ecx: 1, edx: DRIVE, ..Registers::default() };
-        if realmode::interrupt_within(DISK, &mut reset, LIMIT).is_err()
-            || realmode::interrupt_within(DISK, &mut read, LIMIT).is_err()
-        {
+        let mut reset = Registers { edx: DRIVE, ..Registers::default() };
+        if realmode::interrupt_within(DISK, &mut read, LIMIT).is_err() {
             return "it does not answer";
         }
         if !read.carry() {
@@ -57,6 +55,9 @@ pub fn first_disk() -> &'static str {
             }
             let entry = SegOff::new(0, PLACE);
             start(&Program { entry, segment: 0, stack: PLACE, edx: DRIVE, interrupts: true });
+        }
+        if realmode::interrupt_within(DISK, &mut reset, LIMIT).is_err() {
+            return "it does not come back from its reset";
         }
     }
     "it cannot be read"
