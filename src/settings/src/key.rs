@@ -92,7 +92,7 @@ const fn site(code: u8) -> u64 {
 }
 
 /// Name, type and DHCP number (0 for none) of the settings that have a number or are not plain strings.
-const PREDEFINED: [(&str, Kind, u64); 47] = [
+const PREDEFINED: [(&str, Kind, u64); 52] = [
     ("ip", Kind::Ipv4, Tag::ADDRESS.0),
     ("netmask", Kind::Ipv4, 1),
     ("gateway", Kind::Ipv4, 3),
@@ -103,6 +103,7 @@ const PREDEFINED: [(&str, Kind, u64); 47] = [
     ("syslogs", Kind::String, site(0x55)),
     ("hostname", Kind::String, 12),
     ("domain", Kind::String, 15),
+    ("dnssl", Kind::DnsSearchList, 119),
     ("root-path", Kind::String, 17),
     ("mtu", Kind::Int16, 26),
     ("dhcp-server", Kind::Ipv4, 54),
@@ -140,6 +141,10 @@ const PREDEFINED: [(&str, Kind, u64); 47] = [
     ("peerdist", Kind::Int8, 0),
     ("active-scan", Kind::Int8, 0),
     ("len6", Kind::Int8, 0),
+    ("ip6", Kind::Ipv6, 0),
+    ("gateway6", Kind::Ipv6, 0),
+    ("dns6", Kind::Ipv6, 0),
+    ("vram", Kind::Base64, 0),
 ];
 
 #[cfg(test)]

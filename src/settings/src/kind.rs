@@ -12,6 +12,8 @@ pub enum Kind {
     UriString,
     /// Dotted quad; of a list the first address.
     Ipv4,
+    /// RFC 5952 text; of a list the first address.
+    Ipv6,
     /// Signed decimal, one byte.
     Int8,
     /// Signed decimal, two bytes, big-endian.
@@ -30,16 +32,23 @@ pub enum Kind {
     HexHyp,
     /// `aabb`.
     HexRaw,
+    /// RFC 4648 section 4, blanks allowed.
+    Base64,
     /// RFC 9562 text, bytes in the order of the text.
     Uuid,
     /// The same text, the first three fields little-endian in the bytes.
     Guid,
+    /// Where a PCI function is, `0000:00:03.0`. Only shown, never read.
+    BusDevFn,
+    /// A DNS search list, RFC 3397, shown with blanks between the names. Only shown, never read.
+    DnsSearchList,
 }
 
-const NAMES: [(&str, Kind); 14] = [
+const NAMES: [(&str, Kind); 18] = [
     ("string", Kind::String),
     ("uristring", Kind::UriString),
     ("ipv4", Kind::Ipv4),
+    ("ipv6", Kind::Ipv6),
     ("int8", Kind::Int8),
     ("int16", Kind::Int16),
     ("int32", Kind::Int32),
@@ -49,8 +58,11 @@ const NAMES: [(&str, Kind); 14] = [
     ("hex", Kind::Hex),
     ("hexhyp", Kind::HexHyp),
     ("hexraw", Kind::HexRaw),
+    ("base64", Kind::Base64),
     ("uuid", Kind::Uuid),
     ("guid", Kind::Guid),
+    ("busdevfn", Kind::BusDevFn),
+    ("dnssl", Kind::DnsSearchList),
 ];
 
 impl Kind {
@@ -70,14 +82,17 @@ impl Kind {
             Self::String => Some(text.to_vec()),
             Self::UriString => Some(unescape(text)),
             Self::Ipv4 => parse_ipv4(text),
+            Self::Ipv6 => parse_ipv6(text),
             Self::Int8 | Self::Uint8 => number_bytes(text, 1),
             Self::Int16 | Self::Uint16 => number_bytes(text, 2),
             Self::Int32 | Self::Uint32 => number_bytes(text, 4),
             Self::Hex => parse_hex(text, Some(b':')),
             Self::HexHyp => parse_hex(text, Some(b'-')),
             Self::HexRaw => parse_hex(text, None),
+            Self::Base64 => parse_base64(text),
             Self::Uuid => parse_uuid(text),
             Self::Guid => parse_uuid(text).map(swap_fields),
+            Self::BusDevFn | Self::DnsSearchList => None,
         }
     }
 
@@ -88,6 +103,7 @@ impl Kind {
             Self::String => Some(value.split(|byte| *byte == 0).next().unwrap_or_default().to_vec()),
             Self::UriString => Some(escape(value)),
             Self::Ipv4 => value.first_chunk().map(|[a, b, c, d]| written(format_args!("{a}.{b}.{c}.{d}"))),
+            Self::Ipv6 => value.first_chunk().map(format_ipv6),
             Self::Int8 | Self::Int16 | Self::Int32 => {
                 Self::integer(value).map(|number| written(format_args!("{number}")))
             }
@@ -97,10 +113,13 @@ impl Kind {
             Self::Hex => Some(format_hex(value, Some(b':'))),
             Self::HexHyp => Some(format_hex(value, Some(b'-'))),
             Self::HexRaw => Some(format_hex(value, None)),
+            Self::Base64 => Some(format_base64(value)),
             Self::Uuid => format_uuid(value),
             Self::Guid => {
                 (value.len() == 16).then(|| swap_fields(value.to_vec())).and_then(|v| format_uuid(&v))
             }
+            Self::BusDevFn => unsigned(value).map(format_location),
+            Self::DnsSearchList => format_search_list(value),
         }
     }
 
@@ -120,7 +139,7 @@ impl Kind {
 }
 
 /// A number as scripts write it: decimal, `0x` hexadecimal or `0` octal, perhaps with a sign. Negative ones are in
-/// two's complement, too large ones are cut to the largest.
+/// two's complement; of too large ones the low 64 bits are taken.
 pub fn number(text: &[u8]) -> Option<u64> {
     let (negative, text) = match text.trim_ascii_start() {
         [b'-', rest @ ..] => (true, rest),
@@ -138,7 +157,7 @@ pub fn number(text: &[u8]) -> Option<u64> {
     let mut number = 0_u64;
     for digit in digits {
         let digit = char::from(*digit).to_digit(radix)?;
-        number = number.saturating_mul(radix.into()).saturating_add(digit.into());
+        number = number.wrapping_mul(radix.into()).wrapping_add(digit.into());
     }
     Some(if negative { number.wrapping_neg() } else { number })
 }
@@ -205,6 +224,163 @@ fn parse_ipv4(text: &[u8]) -> Option<Vec<u8>> {
         out.push(u8::try_from(number(part)?).ok()?);
     }
     (out.len() == 4).then_some(out)
+}
+
+fn parse_ipv6(text: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    let mut gap = None;
+    let mut rest = text;
+    loop {
+        if let Some(after) = rest.strip_prefix(b"::") {
+            if gap.replace(out.len()).is_some() {
+                return None;
+            }
+            rest = after;
+            if rest.is_empty() {
+                break;
+            }
+        } else if !out.is_empty() {
+            rest = rest.strip_prefix(b":")?;
+        }
+        let mut group = 0_u16;
+        let digits = rest.iter().map_while(|byte| digit(*byte));
+        let mut count = 0;
+        for digit in digits.take(4) {
+            group = group << 4 | u16::from(digit);
+            count += 1;
+        }
+        if count == 0 || out.len() == 16 {
+            return None;
+        }
+        out.extend_from_slice(&group.to_be_bytes());
+        rest = rest.get(count..)?;
+        if rest.is_empty() {
+            break;
+        }
+    }
+    if let Some(gap) = gap.filter(|_| out.len() < 16) {
+        let tail = out.split_off(gap);
+        out.resize(16 - tail.len(), 0);
+        out.extend_from_slice(&tail);
+    } else if gap.is_some() {
+        return None;
+    }
+    (out.len() == 16).then_some(out)
+}
+
+fn format_ipv6(value: &[u8; 16]) -> Vec<u8> {
+    let (groups, _) = value.as_chunks::<2>();
+    // The longest run of zero groups, of equal ones the first; a single group is no run.
+    let (mut gap, mut length, mut run) = (0, 1, 0);
+    for (index, group) in groups.iter().enumerate() {
+        run = if *group == [0, 0] { run + 1 } else { 0 };
+        if run > length {
+            (gap, length) = (index + 1 - run, run);
+        }
+    }
+    let mut out = Vec::new();
+    let mut index = 0;
+    while let Some(group) = groups.get(index) {
+        if length > 1 && index == gap {
+            out.extend_from_slice(b"::");
+            index += length;
+            continue;
+        }
+        if !out.is_empty() && !out.ends_with(b":") {
+            out.push(b':');
+        }
+        out.extend(written(format_args!("{:x}", u16::from_be_bytes(*group))));
+        index += 1;
+    }
+    out
+}
+
+const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+fn parse_base64(text: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    let (mut bits, mut count, mut padding) = (0_u32, 0, 0);
+    for byte in text.iter().filter(|byte| !byte.is_ascii_whitespace()) {
+        if *byte == b'=' {
+            padding += 2;
+            continue;
+        }
+        let value = BASE64.iter().position(|letter| letter == byte).filter(|_| padding == 0)?;
+        bits = bits << 6 | u32::try_from(value).ok()?;
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            out.push((bits >> count).to_be_bytes()[3]);
+        }
+    }
+    // Each sign of padding stands for two bits that were too many.
+    (padding == count && padding <= 4).then_some(out)
+}
+
+fn format_base64(value: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for chunk in value.chunks(3) {
+        let bits = chunk.iter().fold(0, |bits, byte| bits << 8 | usize::from(*byte)) << (8 * (3 - chunk.len()));
+        for place in 0..4 {
+            let letter = BASE64.get(bits >> (18 - 6 * place) & 63).filter(|_| place <= chunk.len());
+            out.push(*letter.unwrap_or(&b'='));
+        }
+    }
+    out
+}
+
+/// Bits 31:16 are the segment, 15:8 the bus, 7:3 the device, 2:0 the function.
+fn format_location(value: u64) -> Vec<u8> {
+    let [_, _, _, _, a, b, bus, function] = value.to_be_bytes();
+    let mut out = Vec::new();
+    push_hex(&mut out, a);
+    push_hex(&mut out, b);
+    for byte in [bus, function >> 3] {
+        out.push(b':');
+        push_hex(&mut out, byte);
+    }
+    out.extend_from_slice(&[b'.', b'0' + (function & 7)]);
+    out
+}
+
+/// The longest text of a search list, in bytes.
+const SEARCH_LIST: usize = 4096;
+
+/// Names as in RFC 1035 section 4.1.4, one behind the other.
+fn format_search_list(value: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    let mut next = 0;
+    while next < value.len() {
+        if !out.is_empty() {
+            out.push(b' ');
+        }
+        let begin = out.len();
+        let (mut place, mut end) = (next, None);
+        loop {
+            let length = usize::from(*value.get(place)?);
+            if length >= 0xc0 {
+                // Only backwards; and a circle would have to go through labels, which make the text longer.
+                let target = (length & 0x3f) << 8 | usize::from(*value.get(place + 1)?);
+                end = end.or(Some(place + 2));
+                place = Some(target).filter(|target| *target < place)?;
+                continue;
+            }
+            place += 1;
+            if length == 0 {
+                break;
+            }
+            if out.len() > begin {
+                out.push(b'.');
+            }
+            out.extend_from_slice(value.get(place..place + length).filter(|_| length < 64)?);
+            place += length;
+            if out.len() > SEARCH_LIST {
+                return None;
+            }
+        }
+        next = end.unwrap_or(place);
+    }
+    Some(out)
 }
 
 /// The hyphens stand before these bytes.
@@ -299,6 +475,7 @@ mod tests {
             (Kind::Int32, "0x1F", "31"),
             (Kind::Uint8, "300", "0x2c"),
             (Kind::Uint32, "+18", "0x12"),
+            (Kind::Uint32, "0x112233445566778899", "0x66778899"),
         ];
         for (kind, input, output) in cases {
             assert_eq!(through(kind, input).as_deref(), Some(output), "{input}");
@@ -348,6 +525,55 @@ mod tests {
     }
 
     #[test]
+    fn ipv6_addresses_are_shown_in_their_shortest_form() {
+        for (input, output) in [
+            ("2001:DB8:0:0:0:0:0:1", "2001:db8::1"),
+            ("fe80::1:0:0:2", "fe80::1:0:0:2"),
+            ("1:0:0:2:3:0:0:4", "1::2:3:0:0:4"),
+            ("1:0:2:3:4:5:6:7", "1:0:2:3:4:5:6:7"),
+            ("::", "::"),
+            ("::1", "::1"),
+            ("1::", "1::"),
+            ("1:2:3:4:5:6:7::", "1:2:3:4:5:6:7:0"),
+        ] {
+            assert_eq!(through(Kind::Ipv6, input).as_deref(), Some(output), "{input}");
+        }
+        for bad in ["1:2:3", "1::2::3", "12345::", "", ":", "1:", ":1::", ":::", "1:2:3:4:5:6:7:8:9", "1:2:3:4::5:6:7:8", "::g", "::1%0"] {
+            assert_eq!(Kind::Ipv6.parse(bad.as_bytes()), None, "{bad}");
+        }
+        assert_eq!(text(Kind::Ipv6, &[0; 15]), None);
+    }
+
+    #[test]
+    fn base64_needs_its_padding() {
+        for (plain, coded) in [("A", "QQ=="), ("AB", "QUI="), ("ABC", "QUJD"), ("hello world", "aGVsbG8gd29ybGQ=")] {
+            assert_eq!(Kind::Base64.parse(coded.as_bytes()).unwrap(), plain.as_bytes());
+            assert_eq!(text(Kind::Base64, plain.as_bytes()).unwrap(), coded);
+        }
+        assert_eq!(Kind::Base64.parse(b"aGVs bG8=").unwrap(), b"hello");
+        for bad in ["a*b=", "aGVsbG8", "QQ=", "QUJD=", "====", "Q=Q=", "QQ==A"] {
+            assert_eq!(Kind::Base64.parse(bad.as_bytes()), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn some_types_are_only_shown() {
+        for (kind, value, output) in [
+            (Kind::BusDevFn, &[0, 0, 0, 0x18][..], "0000:00:03.0"),
+            (Kind::BusDevFn, &[0, 2, 1, 0x19], "0002:01:03.1"),
+            (Kind::BusDevFn, &[0x19], "0000:00:03.1"),
+            (Kind::DnsSearchList, b"\x03lab\x07example\0\x02qa\xc0\x04\x01x\xc0\x0d", "lab.example qa.example x.qa.example"),
+            (Kind::DnsSearchList, b"", ""),
+        ] {
+            assert_eq!(text(kind, value).as_deref(), Some(output));
+            assert_eq!(kind.parse(output.as_bytes()), None);
+        }
+        for bad in [&b"\x03la"[..], b"\x01a\xc0\x00", b"\xc0\x00", b"\x01a\xc0\x05\0\0", b"\x40", b"\x01a"] {
+            assert_eq!(text(Kind::DnsSearchList, bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
     fn the_first_fields_of_a_guid_are_swapped() {
         let plain = "01234567-89ab-cdef-0123-456789abcdef";
         assert_eq!(through(Kind::Uuid, "01234567-89AB-cdef-0123-456789abcdef").unwrap(), plain);
@@ -377,14 +603,14 @@ mod tests {
 
         #[test]
         fn what_is_formatted_parses_to_the_same(value in proptest::collection::vec(any::<u8>(), 1..40)) {
-            for kind in [Kind::Hex, Kind::HexHyp, Kind::HexRaw, Kind::UriString] {
+            for kind in [Kind::Hex, Kind::HexHyp, Kind::HexRaw, Kind::Base64, Kind::UriString] {
                 prop_assert_eq!(kind.parse(&kind.format(&value).unwrap()), Some(value.clone()));
             }
         }
 
         #[test]
         fn uuids_survive(value in any::<[u8; 16]>()) {
-            for kind in [Kind::Uuid, Kind::Guid] {
+            for kind in [Kind::Uuid, Kind::Guid, Kind::Ipv6] {
                 prop_assert_eq!(kind.parse(&kind.format(&value).unwrap()), Some(value.to_vec()));
             }
         }

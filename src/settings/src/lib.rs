@@ -23,7 +23,7 @@ pub mod errors {
             "write [block/]name[:type], for example net0/ip or filename:string";
         /// A type that nobody knows.
         NO_TYPE = "SET-02", "{} has a type that does not exist",
-            "types are string uristring ipv4 int8/16/32 uint8/16/32 hex hexhyp hexraw uuid guid";
+            "types: string uristring ipv4 ipv6 int8/16/32 uint8/16/32 hex hexhyp hexraw base64 uuid guid busdevfn dnssl";
         /// Text that the type cannot take.
         BAD_VALUE = "SET-03", "{} cannot take this value",
             "write the value as its type asks: 192.0.2.1 for ipv4, 0x1f or 31 for numbers, aa:bb for hex";

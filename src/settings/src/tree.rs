@@ -1,8 +1,9 @@
 //! The tree of blocks.
 //!
-//! A search begins at a block and goes down: the block itself, then its children, those of higher `priority` first,
-//! the older before the younger. The card opened last is also reachable as `netX`, and a search from the root looks
-//! at it before the other blocks of priority 0.
+//! A search begins at a block and goes down: the block itself, then its children, those of higher `priority` first.
+//! Among equals the one comes last whose priority was looked at last: that happens when a block is made, and again
+//! when a block is made or a priority stored in it or below it. `netX` is a block of priority 0, older than all cards,
+//! that stands for the card opened last.
 
 use crate::errors::{BAD_VALUE, FULL, NO_BLOCK, NO_NAME, NO_TYPE, READ_ONLY};
 use crate::{Key, Kind, Scope, Tag};
@@ -10,7 +11,6 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::Error;
-use core::cmp::Reverse;
 
 /// A foreign holder of numbered settings, such as a DHCP packet.
 pub trait Source {
@@ -40,7 +40,18 @@ struct Value {
     kind: Kind,
     /// None hides what the block's source has.
     data: Option<Vec<u8>>,
-    fixed: bool,
+    guard: Guard,
+}
+
+/// What a script may do to a value.
+#[derive(Clone, PartialEq, Eq)]
+enum Guard {
+    /// All.
+    Free,
+    /// Nothing.
+    Fixed,
+    /// Put another one of the same length in its place. Deleting brings this one back.
+    Replaceable(Box<[u8]>),
 }
 
 impl Value {
@@ -70,11 +81,12 @@ struct Block {
 /// The settings of the machine.
 ///
 /// # Invariants
-/// Block 0 is the root, block 1 its child `builtin`. Every `BlockId` that was handed out is an index of `blocks`.
-/// `children` is in the order of searching.
+/// Block 0 is the root, block 1 its child `builtin`, block 2 its child `netX`, which has neither values nor children.
+/// Every `BlockId` that was handed out is an index of `blocks`. `children` is in the order of searching.
 pub struct Tree {
     blocks: Vec<Block>,
-    latest: Option<BlockId>,
+    /// The cards that are open, the one opened last at the end.
+    open: Vec<BlockId>,
     stored: usize,
 }
 
@@ -91,11 +103,14 @@ impl Tree {
     /// What the firmware says of itself: `version`, `errno`, `cwuri` ...
     pub const BUILTIN: BlockId = BlockId(1);
 
-    /// A tree with the root and `builtin`.
+    /// Stands for the card opened last.
+    const LATEST: BlockId = BlockId(2);
+
+    /// A tree with the root, `builtin` and `netX`.
     pub fn new() -> Self {
-        let builtin = Block { name: (*b"builtin").into(), parent: Some(Self::ROOT), ..Block::default() };
-        let root = Block { children: [Self::BUILTIN].into(), ..Block::default() };
-        Self { blocks: [root, builtin].into(), latest: None, stored: 0 }
+        let child = |name: &[u8]| Block { name: name.into(), parent: Some(Self::ROOT), ..Block::default() };
+        let root = Block { children: [Self::BUILTIN, Self::LATEST].into(), ..Block::default() };
+        Self { blocks: [root, child(b"builtin"), child(b"netX")].into(), open: Vec::new(), stored: 0 }
     }
 
     /// The block of that name, `net0.dhcp` for instance. `netX` is the card opened last.
@@ -114,8 +129,9 @@ impl Tree {
             block = match self.child(block, part) {
                 Some(child) => child,
                 None => {
-                    let is_alias = block == Self::ROOT && part == b"netX";
-                    if is_alias || level >= LEVELS || self.blocks.len() >= BLOCKS {
+                    // That there is no card to stand for is no reason to make one.
+                    let is_latest = block == Self::ROOT && part == b"netX";
+                    if is_latest || level >= LEVELS || self.blocks.len() >= BLOCKS {
                         return Err(NO_BLOCK.of(readable(name)));
                     }
                     let child = BlockId(self.blocks.len());
@@ -142,14 +158,21 @@ impl Tree {
         name
     }
 
-    /// Says which card is `netX`.
-    pub fn set_latest(&mut self, block: Option<BlockId>) {
-        self.latest = block;
+    /// Notes that a card was opened; one that is open already stays where it is.
+    pub fn open_card(&mut self, card: BlockId) {
+        if !self.open.contains(&card) {
+            self.open.push(card);
+        }
     }
 
-    /// The card that is `netX`.
+    /// Notes that a card was closed.
+    pub fn close_card(&mut self, card: BlockId) {
+        self.open.retain(|open| *open != card);
+    }
+
+    /// The card that is `netX`: the one opened last of those that are still open.
     pub fn latest(&self) -> Option<BlockId> {
-        self.latest
+        self.open.last().copied()
     }
 
     /// Gives a block a new source, whose numbers mean what `scope` says, and forgets all it had before.
@@ -172,6 +195,7 @@ impl Tree {
 
     /// Searches `block` and what is below it.
     pub fn fetch(&self, block: BlockId, key: &Key<'_>) -> Option<Found> {
+        let block = if block == Self::LATEST { self.latest()? } else { block };
         let this = self.blocks.get(block.0)?;
         let own = match this.values.iter().find(|value| value.is(key)) {
             Some(value) => value.data.clone().map(|data| (value.kind, data)),
@@ -185,19 +209,7 @@ impl Tree {
         if let Some((kind, data)) = own {
             return Some(Found { block, kind: key.kind.unwrap_or(kind), data });
         }
-        let mut latest = self.latest.filter(|_| block == Self::ROOT);
-        for child in &this.children {
-            if self.blocks.get(child.0)?.priority <= 0
-                && let Some(latest) = latest.take()
-                && let Some(found) = self.fetch(latest, key)
-            {
-                return Some(found);
-            }
-            if let Some(found) = self.fetch(*child, key) {
-                return Some(found);
-            }
-        }
-        None
+        this.children.iter().find_map(|child| self.fetch(*child, key))
     }
 
     /// The stored bytes of a setting.
@@ -224,7 +236,7 @@ impl Tree {
         let key = Key::new(setting, kind, scope);
         let kind = key.kind.unwrap_or(Kind::String);
         let data = kind.parse(text).ok_or_else(|| BAD_VALUE.of(readable(reference)))?;
-        self.put(block, &key, kind, Some(data), false).map_err(|error| error.named(readable(reference)))
+        self.put(block, &key, kind, Some(data), Guard::Free).map_err(|error| error.named(readable(reference)))
     }
 
     /// Stores bytes under a name in a block, as a user may do.
@@ -235,32 +247,36 @@ impl Tree {
         kind: Kind,
         data: Vec<u8>,
     ) -> Result<(), Error> {
-        self.put(block, key, kind, Some(data), false)
+        self.put(block, key, kind, Some(data), Guard::Free)
     }
 
     /// Deletes a setting; one that is not there is no error.
     pub fn clear(&mut self, reference: &[u8]) -> Result<(), Error> {
         split(reference)?;
         let Some((block, key)) = self.resolve(reference) else { return Ok(()) };
-        self.put(block, &key, Kind::String, None, false).map_err(|error| error.named(readable(reference)))
+        self.put(block, &key, Kind::String, None, Guard::Free).map_err(|error| error.named(readable(reference)))
     }
 
     /// Stores what the machine says of itself, which no script can change. None takes it back.
     pub fn publish(&mut self, block: BlockId, name: &[u8], kind: Kind, data: Option<&[u8]>) {
         let key = Key::new(name, None, Scope::Dhcp);
         // A value of the machine always has room and is never refused.
-        let _ = self.put(block, &key, kind, data.map(<[u8]>::to_vec), true);
+        let _ = self.put(block, &key, kind, data.map(<[u8]>::to_vec), Guard::Fixed);
+    }
+
+    /// Stores a value of the machine that a script can replace by another one of the same length. Where the script
+    /// deletes it, this one is back.
+    pub fn publish_replaceable(&mut self, block: BlockId, name: &[u8], kind: Kind, data: &[u8]) {
+        let key = Key::new(name, None, Scope::Dhcp);
+        // As above.
+        let _ = self.put(block, &key, kind, Some(data.to_vec()), Guard::Replaceable(data.into()));
     }
 
     fn child(&self, block: BlockId, name: &[u8]) -> Option<BlockId> {
-        if block == Self::ROOT && name == b"netX" {
-            return self.latest;
-        }
-        let children = &self.blocks.get(block.0)?.children;
-        children
-            .iter()
-            .copied()
-            .find(|child| self.blocks.get(child.0).is_some_and(|child| *child.name == *name))
+        let mut children = self.blocks.get(block.0)?.children.iter();
+        let child =
+            *children.find(|child| self.blocks.get(child.0).is_some_and(|child| *child.name == *name))?;
+        if child == Self::LATEST { self.latest() } else { Some(child) }
     }
 
     fn put(
@@ -268,20 +284,29 @@ impl Tree {
         block: BlockId,
         key: &Key<'_>,
         kind: Kind,
-        data: Option<Vec<u8>>,
-        fixed: bool,
+        mut data: Option<Vec<u8>>,
+        mut guard: Guard,
     ) -> Result<(), Error> {
         let Some(target) = self.blocks.get_mut(block.0) else { return Ok(()) };
         let place = target.values.iter().position(|value| value.is(key));
         let old = place.and_then(|place| target.values.get(place));
-        if old.is_some_and(|value| value.fixed) && !fixed {
-            return Err(READ_ONLY.of(readable(key.name)));
+        let is_script = guard == Guard::Free;
+        match old.map(|value| &value.guard) {
+            Some(Guard::Fixed) if is_script => return Err(READ_ONLY.of(readable(key.name))),
+            Some(Guard::Replaceable(original)) if is_script => {
+                let data = data.get_or_insert_with(|| original.to_vec());
+                if data.len() != original.len() {
+                    return Err(BAD_VALUE.of(readable(key.name)));
+                }
+                guard = Guard::Replaceable(original.clone());
+            }
+            _ => {}
         }
         let freed = old.map_or(0, Value::cost);
-        let value = Value { name: key.name.into(), tag: key.tag, scope: key.scope, kind, data, fixed };
+        let value = Value { name: key.name.into(), tag: key.tag, scope: key.scope, kind, data, guard };
         let keeps = value.data.is_some() || (target.source.is_some() && key.tag.is_some());
         let stored = self.stored - freed + if keeps { value.cost() } else { 0 };
-        if stored > BYTES && keeps && !fixed {
+        if stored > BYTES && keeps && is_script {
             return Err(FULL.of(readable(key.name)));
         }
         match place.and_then(|place| target.values.get_mut(place)) {
@@ -297,7 +322,8 @@ impl Tree {
         Ok(())
     }
 
-    /// Puts a block, and those that it is part of, into its place among its siblings.
+    /// Puts a block, and those that it is part of, into its place among its siblings: behind all that are not of
+    /// lower priority.
     fn reorder(&mut self, block: BlockId) {
         let key = Key::new(b"priority", None, Scope::Dhcp);
         let mut next = Some(block);
@@ -310,11 +336,9 @@ impl Tree {
             let mut children =
                 self.blocks.get_mut(parent.0).map(|p| core::mem::take(&mut p.children)).unwrap_or_default();
             children.retain(|child| *child != block);
-            let order = |child: BlockId| {
-                (Reverse(self.blocks.get(child.0).map_or(0, |child| child.priority)), child.0)
-            };
-            let place =
-                children.iter().position(|child| order(*child) > order(block)).unwrap_or(children.len());
+            let is_lower =
+                |child: &BlockId| self.blocks.get(child.0).is_some_and(|child| child.priority < priority);
+            let place = children.iter().position(is_lower).unwrap_or(children.len());
             children.insert(place, block);
             if let Some(parent) = self.blocks.get_mut(parent.0) {
                 parent.children = children;
@@ -428,6 +452,32 @@ mod tests {
     }
 
     #[test]
+    fn a_block_that_is_looked_at_again_goes_behind_its_equals() {
+        let mut tree = Tree::new();
+        for name in ["a/x", "b/x", "c/x"] {
+            set(&mut tree, name, name);
+        }
+        assert_eq!(text(&tree, "x"), "a/x");
+        set(&mut tree, "a.sub/y", "1");
+        assert_eq!(text(&tree, "x"), "b/x");
+        set(&mut tree, "a.sub/y", "2");
+        set(&mut tree, "b/priority", "0");
+        assert_eq!(text(&tree, "x"), "c/x");
+    }
+
+    #[test]
+    fn the_address_of_a_card_comes_back() {
+        let mut tree = Tree::new();
+        let card = tree.block(b"net0").unwrap();
+        tree.publish_replaceable(card, b"mac", Kind::Hex, &[2, 0, 0, 0, 0, 1]);
+        set(&mut tree, "net0/mac", "02:00:00:00:00:09");
+        assert!(tree.store(b"net0/mac", b"02:00").unwrap_err().is(&BAD_VALUE));
+        assert_eq!(text(&tree, "mac"), "02:00:00:00:00:09");
+        tree.clear(b"net0/mac").unwrap();
+        assert_eq!(text(&tree, "mac"), "02:00:00:00:00:01");
+    }
+
+    #[test]
     fn the_card_opened_last_comes_first() {
         let mut tree = Tree::new();
         assert!(tree.store(b"netX/x", b"1").unwrap_err().is(&NO_BLOCK));
@@ -435,7 +485,8 @@ mod tests {
             set(&mut tree, card, mac);
         }
         assert_eq!(text(&tree, "mac"), "52:54:00:00:00:00");
-        tree.set_latest(tree.find(b"net1"));
+        let card = tree.find(b"net1").unwrap();
+        tree.open_card(card);
         assert_eq!(
             (text(&tree, "mac:hexraw"), text(&tree, "netX/mac:hexhyp")),
             ("525400000001".into(), "52-54-00-00-00-01".into())
@@ -444,6 +495,15 @@ mod tests {
         assert_eq!(text(&tree, "net1.dhcp/ip:hex"), "c0:00:02:01");
         set(&mut tree, "net0/priority", "1");
         assert_eq!(text(&tree, "mac"), "52:54:00:00:00:00");
+        tree.clear(b"net0/priority").unwrap();
+        let other = tree.find(b"net0").unwrap();
+        tree.open_card(other);
+        tree.open_card(card);
+        assert_eq!(text(&tree, "netX/mac"), "52:54:00:00:00:00");
+        tree.close_card(other);
+        assert_eq!(text(&tree, "netX/mac"), "52:54:00:00:00:01");
+        tree.close_card(card);
+        assert_eq!((text(&tree, "netX/mac"), tree.find(b"netX")), (String::new(), None));
     }
 
     #[test]
@@ -578,7 +638,8 @@ mod tests {
         ) {
             let mut tree = Tree::new();
             tree.block(b"net0").unwrap();
-            tree.set_latest(tree.find(b"net0"));
+            let card = tree.find(b"net0").unwrap();
+            tree.open_card(card);
             for (reference, value) in stores {
                 if tree.store(reference.as_bytes(), value.as_bytes()).is_ok() && !value.is_empty() {
                     let (block, key) = tree.resolve(reference.as_bytes()).unwrap();
