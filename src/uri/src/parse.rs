@@ -22,15 +22,16 @@ pub struct Uri {
 }
 
 impl Uri {
-    /// Reads a URI or a relative reference. Blanks around it do not count; characters that a URI may not hold are
-    /// percent-encoded.
+    /// Reads a URI or a relative reference. Blanks and what is not printable ASCII are percent-encoded.
     ///
     /// # Errors
     /// Too long, or an unusable host or port.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let text = text.trim_ascii();
-        let clean = percent::clean(text).ok_or_else(|| errors::TOO_LONG.of(harmless(text)))?;
-        Self::try_from_clean(clean)
+        Self::try_from_clean(Self::clean(text)?)
+    }
+
+    pub(crate) fn clean(text: &str) -> Result<String, Error> {
+        percent::clean(text.as_bytes(), b"").ok_or_else(|| errors::TOO_LONG.of(harmless(text)))
     }
 
     /// The URI of a boot file: what DHCP names, on the server that DHCP names.
@@ -42,7 +43,8 @@ impl Uri {
     /// As for [`parse`](Self::parse).
     pub fn from_boot_file(server: &str, file: &[u8]) -> Result<Self, Error> {
         if let Ok(text) = core::str::from_utf8(file)
-            && let parts = Parts::of(text.trim_ascii())
+            && let text = text.trim_ascii()
+            && let parts = Parts::of(text)
             && !parts.scheme.is_empty()
             && parts.authority.is_some()
         {
@@ -129,9 +131,13 @@ impl Uri {
     }
 
     /// The last component of the path, decoded: the name that a download gets. None where the path ends with a
-    /// slash or the name is not UTF-8.
+    /// slash or is none (`scheme:text`), or the name is not UTF-8.
     pub fn file_name(&self) -> Option<String> {
-        let name = cut_last(self.path(), b'/').1;
+        let path = self.path();
+        if self.is_absolute() && !path.starts_with('/') {
+            return None;
+        }
+        let name = cut_last(path, b'/').1;
         String::from_utf8(percent::decode(name)).ok().filter(|name| !name.is_empty())
     }
 
@@ -181,21 +187,27 @@ pub(crate) struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    fn of(text: &'a str) -> Self {
+    pub(crate) fn of(text: &'a str) -> Self {
+        let parts = Self::split(text, is_scheme);
+        match parts.path.strip_prefix("//") {
+            Some(rest) => {
+                let authority = cut(rest, b'/').0;
+                let path = rest.get(authority.len()..).unwrap_or_default();
+                Self { authority: Some(authority), path, ..parts }
+            }
+            None => parts,
+        }
+    }
+
+    /// The parts, with the authority still in front of the path.
+    pub(crate) fn split(text: &'a str, is_scheme: fn(&str) -> bool) -> Self {
         let (text, fragment) = cut(text, b'#');
         let (text, query) = cut(text, b'?');
-        let (scheme, text) = match cut(text, b':') {
+        let (scheme, path) = match cut(text, b':') {
             (scheme, Some(rest)) if is_scheme(scheme) => (scheme, rest),
             _ => ("", text),
         };
-        let (authority, path) = match text.strip_prefix("//") {
-            Some(rest) => {
-                let authority = cut(rest, b'/').0;
-                (Some(authority), rest.get(authority.len()..).unwrap_or_default())
-            }
-            None => (None, text),
-        };
-        Self { scheme, authority, path, query, fragment }
+        Self { scheme, authority: None, path, query, fragment }
     }
 
     /// RFC 3986 section 5.3.
@@ -264,6 +276,23 @@ fn port_number(text: &str) -> Option<u16> {
     u16::try_from(number(text, 10)?).ok().filter(|&port| digits && port != 0)
 }
 
+/// `uri` with user and password encoded only where that is needed.
+pub(crate) fn normalised(uri: Uri) -> Result<Uri, Error> {
+    let parts = uri.parts();
+    let Some(Authority { user_info: Some(user_info), .. }) = parts.authority.map(Authority::of) else {
+        return Ok(uri);
+    };
+    let (user, password) = cut(user_info, b':');
+    let encoded = |part| percent::clean(&percent::decode(part), b"%/#:@?").unwrap_or_default();
+    let mut authority = encoded(user);
+    if let Some(password) = password {
+        authority.push(':');
+        authority.push_str(&encoded(password));
+    }
+    authority.push_str(parts.authority.and_then(|all| all.get(user_info.len()..)).unwrap_or_default());
+    Uri::try_from_clean(Parts { authority: Some(&authority), ..parts }.compose())
+}
+
 /// The begin of an address that could not be read, without what may be a password.
 fn harmless(text: &str) -> &str {
     let text = cut(cut(cut_last(text, b'@').1, b'?').0, b'#').0;
@@ -313,7 +342,8 @@ mod tests {
 
     #[test]
     fn what_people_write_is_encoded() {
-        assert_eq!(uri(" http://h/my file\r\nX: y\u{e4} ").as_str(), "http://h/my%20file%0D%0AX:%20y%C3%A4");
+        assert_eq!(uri("http://h/my file\r\nX: y\u{e4}").as_str(), "http://h/my%20file%0D%0AX:%20y%C3%A4");
+        assert_eq!(uri("http://h/100%?{a}|b").as_str(), "http://h/100%?{a}|b");
     }
 
     #[test]

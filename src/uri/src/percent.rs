@@ -30,17 +30,12 @@ pub fn decode(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// `text` with everything encoded that no URI may hold; none where that is too long.
-pub(crate) fn clean(text: &str) -> Option<String> {
+/// `bytes` with everything encoded that is not printable ASCII, blanks included, and what stands in `marks`; none
+/// where that is too long.
+pub(crate) fn clean(bytes: &[u8], marks: &[u8]) -> Option<String> {
     let mut clean = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((&byte, tail)) = rest.split_first() {
-        rest = tail;
-        let legal = match byte {
-            b'%' => escape(byte, tail).is_some(),
-            _ => is_unreserved(byte) || b":/?#[]@!$&'()*+,;=".contains(&byte),
-        };
-        push(&mut clean, byte, legal);
+    for &byte in bytes {
+        push(&mut clean, byte, byte.is_ascii_graphic() && !marks.contains(&byte));
         if clean.len() > MAXIMUM_LENGTH {
             return None;
         }
@@ -89,7 +84,8 @@ mod tests {
         assert_eq!(decode("a%2Fb%2fc%"), b"a/b/c%");
         assert_eq!(decode("%zz%4"), b"%zz%4");
         assert_eq!(encode(b"a b\\c?d#e/\xff%"), "a%20b%5Cc%3Fd%23e/%FF%25");
-        assert_eq!(clean("100% a%20b").as_deref(), Some("100%25%20a%20b"));
+        assert_eq!(clean(b"100% a%20b\xe4", b"").as_deref(), Some("100%%20a%20b%E4"));
+        assert_eq!(clean(b"a@b", b"@").as_deref(), Some("a%40b"));
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! Relative references, RFC 3986 section 5.2.
 
 use crate::Uri;
-use crate::parse::Parts;
+use crate::parse::{Parts, normalised};
 use alloc::string::String;
 use base::Error;
 use base::text::{cut, cut_last};
@@ -46,6 +46,65 @@ impl Uri {
     pub fn join(&self, reference: &str) -> Result<Self, Error> {
         self.resolve(&Self::parse(reference)?)
     }
+}
+
+impl Uri {
+    /// What a script that is at `base` means by `reference`. That is older than RFC 3986 in some points, and scripts
+    /// rely on it:
+    ///
+    /// - Letters, hyphens and underscores before a colon are a scheme, digits are not: `52:54:00.ipxe` is a file.
+    /// - Only dots at the beginning of a relative path move it, and what follows them stays as it is.
+    /// - What begins with `//` is a path.
+    /// - User and password are encoded anew.
+    ///
+    /// # Errors
+    /// As for [`parse`](Self::parse).
+    pub fn locate(base: Option<&Self>, reference: &str) -> Result<Self, Error> {
+        let text = Self::clean(reference)?;
+        let mut parts = Parts::split(&text, is_scheme);
+        let Some(base) = base.filter(|_| parts.scheme.is_empty()) else {
+            return normalised(Self::try_from_clean(text)?);
+        };
+        let from = base.parts();
+        parts.scheme = from.scheme;
+        parts.authority = from.authority;
+        let path;
+        if parts.path.is_empty() {
+            parts.path = from.path;
+            if parts.query.is_none() {
+                parts.query = from.query;
+                parts.fragment = parts.fragment.or(from.fragment);
+            }
+        } else if !parts.path.starts_with('/') {
+            path = beside(from.path, parts.path);
+            parts.path = &path;
+        }
+        normalised(Self::try_from_clean(parts.compose())?)
+    }
+}
+
+/// What scripts take for a scheme.
+fn is_scheme(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-' || b == b'_')
+}
+
+/// `path` as seen from the file `base`.
+fn beside(base: &str, path: &str) -> String {
+    let mut directory = cut_last(base, b'/').0.unwrap_or_default();
+    let mut path = path;
+    loop {
+        let (first, rest) = cut(path, b'/');
+        match first {
+            "." => {}
+            ".." => directory = cut_last(directory, b'/').0.unwrap_or_default(),
+            _ => break,
+        }
+        path = rest.unwrap_or_default();
+    }
+    let mut out = String::from(directory);
+    out.push('/');
+    out.push_str(path);
+    out
 }
 
 /// RFC 3986 section 5.2.3.
@@ -137,6 +196,45 @@ mod tests {
     }
 
     #[test]
+    fn scripts_mean_files_beside_them() {
+        let base = Uri::parse("http://u%41:p%3A@h:8080/a/b/start.ipxe?token=1").unwrap();
+        for (reference, target) in [
+            ("one", "/a/b/one"),
+            ("./two", "/a/b/two"),
+            ("../three", "/a/three"),
+            ("./.././../../x/", "/x/"),
+            ("/six", "/six"),
+            ("?x=7", "/a/b/start.ipxe?x=7"),
+            ("c/d?y=&z", "/a/b/c/d?y=&z"),
+            ("//other/nine", "//other/nine"),
+            ("nine/../ten", "/a/b/nine/../ten"),
+            (".eleven", "/a/b/.eleven"),
+            ("...", "/a/b/..."),
+            ("..", "/a/"),
+            (".", "/a/b/"),
+            ("#twelve", "/a/b/start.ipxe?token=1#twelve"),
+            ("", "/a/b/start.ipxe?token=1"),
+            ("52:54:00.ipxe", "/a/b/52:54:00.ipxe"),
+            ("v2:x", "/a/b/v2:x"),
+            (":x", "/a/b/:x"),
+        ] {
+            let located = Uri::locate(Some(&base), reference).unwrap();
+            assert_eq!(located.as_str(), alloc::format!("http://uA:p%3A@h:8080{target}"), "{reference}");
+        }
+        for (reference, target) in [
+            ("fe:ed.ipxe", "fe:ed.ipxe"),
+            ("ib_srp:x", "ib_srp:x"),
+            ("http://a b:c%2f@h", "http://a%20b:c%2F@h"),
+            ("http://@h/", "http://@h/"),
+        ] {
+            assert_eq!(Uri::locate(Some(&base), reference).unwrap().as_str(), target);
+            assert_eq!(Uri::locate(None, reference).unwrap().as_str(), target);
+        }
+        assert_eq!(Uri::locate(Some(&Uri::parse("http://h").unwrap()), "x").unwrap().as_str(), "http://h/x");
+        assert_eq!(Uri::locate(None, "a/b").unwrap().as_str(), "a/b");
+    }
+
+    #[test]
     fn files_beside_a_boot_file() {
         let at = |file: &[u8], reference| {
             Uri::from_boot_file("h", file).unwrap().join(reference).unwrap().tftp_file()
@@ -156,6 +254,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn locating_is_safe(base in "[a-c:/?#.%@]{0,30}", reference in "[a-c:/?#.%@ ]{0,30}") {
+            if let Ok(target) = Uri::locate(Uri::parse(&base).ok().as_ref(), &reference) {
+                prop_assert_eq!(Uri::parse(target.as_str()).unwrap(), target);
+            }
+        }
+
         #[test]
         fn resolving_is_safe(base in "[a-c:/?#.%]{0,30}", reference in "[a-c:/?#.%@]{0,30}") {
             if let (Ok(base), Ok(reference)) = (Uri::parse(&base), Uri::parse(&reference))
