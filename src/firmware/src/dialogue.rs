@@ -2,8 +2,9 @@
 
 use alloc::vec::Vec;
 use base::{Error, Instant};
-use console::{Dialogue, Edited, Key, LEAVE, Outcome, Size};
-use script::errors::CANCELLED;
+use console::{Dialogue, Edited, Key, LEAVE, LineEdit, Outcome, Size};
+use script::errors::{CANCELLED, TIMEOUT};
+use script::{COMMANDS, Line};
 
 use crate::machine::Machine;
 
@@ -45,23 +46,31 @@ impl Machine {
         self.screen.draw(LEAVE);
     }
 
-    /// Lets the user edit a line, with the history of all lines so far, and Tab to complete words.
-    pub(crate) fn edit_line(&mut self, prompt: &str, line: &[u8]) -> Result<Vec<u8>, Error> {
-        let mut editor = core::mem::take(&mut self.editor);
-        self.screen.draw(&editor.begin(prompt, line));
+    /// Lets the user edit a line. Commands of the shell have a history, and Tab to complete words.
+    pub(crate) fn edit_line(&mut self, line: &Line<'_>) -> Result<Vec<u8>, Error> {
+        // What is typed for a setting is no command to come back to.
+        let (mut editor, prompt) = match line.setting {
+            Some(_) => (LineEdit::new(), ""),
+            None => (core::mem::take(&mut self.editor), "iPXE> "),
+        };
+        self.screen.draw(&editor.begin(prompt, line.text));
+        let mut deadline = line.timeout.map_or(NEVER, |timeout| hw::clock::now() + timeout);
         let result = loop {
-            let key = self.run_until(NEVER, |machine, _| {
-                let key = machine.keyboard.take()?;
-                console::bios_key(key.scan_code, key.ascii)
-            });
-            let (text, edited) = match key {
+            let key = self.run_until(deadline, |machine, _| machine.keyboard.take());
+            let key = match key {
+                Ok(Some(key)) => console::bios_key(key.scan_code, key.ascii),
+                Ok(None) => break Err(TIMEOUT.error()),
                 Err(error) => break Err(error),
-                Ok(None) => continue,
-                Ok(Some(Key::Tab)) => {
+            };
+            deadline = NEVER;
+            let (text, edited) = match key {
+                None => continue,
+                Some(Key::Tab) if line.setting.is_none() => {
+                    let commands: Vec<_> = COMMANDS.iter().map(|command| command.name).collect();
                     let names: Vec<_> = self.images.registered().map(|image| image.name.as_str()).collect();
-                    (editor.complete(&script::command_names(), &names), Edited::Going)
+                    (editor.complete(&commands, &names), Edited::Going)
                 }
-                Ok(Some(key)) => editor.key(key),
+                Some(key) => editor.key(key),
             };
             self.screen.draw(&text);
             match edited {
@@ -73,7 +82,9 @@ impl Machine {
         if result.is_err() {
             self.screen.draw("\r\n");
         }
-        self.editor = editor;
+        if line.setting.is_none() {
+            self.editor = editor;
+        }
         result
     }
 }

@@ -23,4 +23,6 @@ base::errors! {
     GONE = "BOOT-10", "{} is no longer in memory", "download it again";
     /// All ways to the next boot device were tried.
     NO_WAY_OUT = "BOOT-11", "there is no way to the next boot device: INT 18h came back, and of the first disk: {}", "choose the boot device in the BIOS setup";
+    /// A command whose machinery does not exist yet.
+    NOT_BUILT = "BOOT-12", "this build has no part that does {}", "leave it out of the script, or add || behind it";
 }

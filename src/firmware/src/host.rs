@@ -5,13 +5,17 @@ use alloc::vec::Vec;
 use base::{Duration, Error, Instant};
 use console::Key;
 use image::{Format, RECOGNISE_LENGTH, recognise};
-use script::{Fetch, Fetched, Handle, Host, ImageId, Images, Subject, Type, working_uri};
+use script::{
+    Drafts, Fetch, Fetched, Handle, Host, ImageId, Images, Invocation, Line, Menu, Selection, Type,
+    working_uri,
+};
 use settings::{Kind, Tree};
 use uri::Uri;
 
 use crate::errors;
 use crate::fetch::Manner;
 use crate::machine::Machine;
+use crate::report::Subject;
 
 /// What `imgstat` calls a Linux kernel.
 pub(crate) const BZIMAGE: &str = "bzImage";
@@ -64,6 +68,10 @@ impl Host for Machine {
         &mut self.images
     }
 
+    fn drafts(&mut self) -> &mut Drafts {
+        &mut self.drafts
+    }
+
     fn print(&mut self, text: &[u8]) {
         self.screen.print(text);
     }
@@ -80,8 +88,12 @@ impl Host for Machine {
         self.round(Instant::ZERO).map(drop)
     }
 
-    fn read_line(&mut self, prompt: &str) -> Result<Vec<u8>, Error> {
-        self.edit_line(prompt, b"")
+    fn now(&self) -> Instant {
+        hw::clock::now()
+    }
+
+    fn read_line(&mut self, line: &Line<'_>) -> Result<Vec<u8>, Error> {
+        self.edit_line(line)
     }
 
     fn prompt(
@@ -91,18 +103,49 @@ impl Host for Machine {
         timeout: Option<Duration>,
     ) -> Result<Option<u32>, Error> {
         self.screen.print(text);
-        let deadline = timeout.map_or(NEVER, |timeout| hw::clock::now() + timeout);
-        let key = self.key(deadline);
+        let key = self.key(deadline(timeout));
         self.screen.print(b"\n");
         Ok(key?.map(Key::code))
     }
 
-    fn sleep(&mut self, time: Duration) -> Result<(), Error> {
-        self.run_until(hw::clock::now() + time, |_, _| None::<()>).map(drop)
+    fn choose(&mut self, _: &Selection<'_>) -> Result<usize, Error> {
+        Err(errors::NOT_BUILT.of("choose"))
+    }
+
+    fn present(
+        &mut self,
+        _: &Menu,
+        _: Vec<Vec<u8>>,
+        _: Option<(usize, Error)>,
+    ) -> Result<Vec<Vec<u8>>, Error> {
+        Err(errors::NOT_BUILT.of("present"))
     }
 
     fn cards(&mut self) -> Vec<String> {
         self.network.iter().map(|_| "net0".into()).collect()
+    }
+
+    /// The driver stays loaded all the time; only what scripts see of it is opened and closed.
+    fn open(&mut self, card: &str) -> Result<(), Error> {
+        let block = self.settings.block(card.as_bytes())?;
+        self.settings.open_card(block);
+        Ok(())
+    }
+
+    fn close(&mut self, card: &str) {
+        if let Some(network) = &mut self.network {
+            network.end_exchange();
+            network.stack.unconfigure();
+            network.lease = None;
+        }
+        if let Some(block) = self.settings.find(card.as_bytes()) {
+            self.settings.close_card(block);
+        }
+    }
+
+    /// UNDI does not tell, and the card was of use already.
+    fn wait_for_link(&mut self, _: &str, _: Option<Duration>) -> Result<(), Error> {
+        Ok(())
     }
 
     fn configure(&mut self, _: &str, _: Option<&str>, timeout: Option<Duration>) -> Result<(), Error> {
@@ -110,14 +153,16 @@ impl Host for Machine {
     }
 
     fn fetch(&mut self, request: &Fetch<'_>) -> Result<Fetched, Error> {
-        let uri = match working_uri(&self.settings) {
-            Some(base) => Uri::parse(&base)?.join(request.uri)?,
-            None => Uri::parse(request.uri)?,
-        };
+        let base = working_uri(&self.settings).and_then(|base| Uri::parse(&base).ok());
+        let uri = Uri::locate(base.as_ref(), request.uri)?;
+        if request.parameters.is_some() {
+            return Err(errors::NOT_BUILT.of("sending parameters"));
+        }
         let limit = self.initrd_limit();
         let manner = Manner { quiet: request.quiet, timeout: request.timeout, patience: None, limit };
-        let (pages, uri) = self.download(&uri, manner)?;
+        // Whoever redirects does not rename.
         let name = uri.file_name().unwrap_or_default();
+        let (pages, uri) = self.download(&uri, manner)?;
         // What a download has cost, for those who measure.
         let switches = hw::realmode::switches().to_be_bytes();
         self.settings.publish(Tree::BUILTIN, b"mode-switches", Kind::Int32, Some(&switches));
@@ -142,25 +187,42 @@ impl Host for Machine {
         }
     }
 
-    fn diagnose(&mut self, subject: Subject, to: Option<&str>) -> Result<(), Error> {
-        let text = self.report(subject);
-        match to {
-            Some(uri) => self.upload(&Uri::parse(uri)?, text.as_bytes()),
-            None => {
-                self.screen.show(text.as_bytes());
-                Ok(())
+    fn digest(&mut self, algorithm: &str, _: ImageId) -> Result<Vec<u8>, Error> {
+        Err(errors::NOT_BUILT.of(algorithm))
+    }
+
+    fn extract(&mut self, _: ImageId) -> Result<Fetched, Error> {
+        Err(errors::NOT_BUILT.of("imgextract"))
+    }
+
+    fn verify(&mut self, _: ImageId, _: ImageId, _: Option<&[u8]>) -> Result<(), Error> {
+        Err(errors::NOT_BUILT.of("imgverify"))
+    }
+
+    fn command(&mut self, command: &Invocation<'_>) -> Result<(), Error> {
+        match command.name() {
+            "sleep" => {
+                let time = settings::number(command.argument(0)).unwrap_or(0);
+                self.run_until(hw::clock::now() + Duration::from_secs(time), |_, _| None::<()>).map(drop)
             }
+            "poweroff" => {
+                self.close_network();
+                hw::power::power_off();
+                Err(errors::POWER.error())
+            }
+            "reboot" => {
+                self.close_network();
+                hw::power::reboot(command.flag(b'w'))
+            }
+            "diag" => self.report(Subject::Everything, command),
+            "dmesg" => self.report(Subject::Log, command),
+            "pxestat" => self.report(Subject::PxeStack, command),
+            name => Err(errors::NOT_BUILT.of(name)),
         }
     }
+}
 
-    fn power_off(&mut self) -> Result<(), Error> {
-        self.close_network();
-        hw::power::power_off();
-        Err(errors::POWER.error())
-    }
-
-    fn reboot(&mut self, warm: bool) -> Result<(), Error> {
-        self.close_network();
-        hw::power::reboot(warm)
-    }
+/// When a wait is over; without a limit never.
+fn deadline(timeout: Option<Duration>) -> Instant {
+    timeout.map_or(NEVER, |timeout| hw::clock::now() + timeout)
 }

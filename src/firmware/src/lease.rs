@@ -220,7 +220,7 @@ impl Source for PacketSource {
 /// What is known of the card, for scripts.
 pub(crate) fn publish_card(settings: &mut Tree, identity: &nic::Identity) {
     let Ok(block) = settings.block(b"net0") else { return };
-    settings.set_latest(Some(block));
+    settings.open_card(block);
     settings.publish(block, b"ifname", Kind::String, Some(b"net0"));
     settings.publish(block, b"mac", Kind::Hex, Some(&identity.mac.0));
     settings.publish(block, b"hwaddr", Kind::Hex, Some(&identity.permanent_mac.0));

@@ -8,8 +8,8 @@ use base::image_header::ImageHeader;
 use base::{Duration, Error, Instant};
 use console::LineEdit;
 use hw::memory::PhysicalMemory;
-use script::Images;
 use script::errors::CANCELLED;
+use script::{Drafts, Images};
 use settings::Tree;
 
 use crate::keyboard::{CTRL_B, Keyboard};
@@ -27,6 +27,7 @@ pub(crate) struct Machine {
     pub(crate) keyboard: Keyboard,
     pub(crate) settings: Tree,
     pub(crate) images: Images,
+    pub(crate) drafts: Drafts,
     pub(crate) store: Store,
     pub(crate) vendor: Option<Vendor>,
     /// A call of the vendor's ROM did not come back before a card was found.
@@ -53,6 +54,7 @@ impl Machine {
             keyboard: Keyboard::default(),
             settings: Tree::new(),
             images: Images::new(),
+            drafts: Drafts::new(),
             store: Store::default(),
             vendor: None,
             vendor_hangs: false,

@@ -2,14 +2,16 @@
 
 use alloc::format;
 use alloc::string::String;
+use base::Error;
 use base::image_header::{KEEP_PXE, KEEP_UNDI};
 use base::text::printable;
 use core::fmt::{self, Write};
 use dhcp::Packet;
 use hw::pci::{PciHeader, Ports};
 use nic::Nic;
-use script::Subject;
+use script::Invocation;
 use undi::{Keep, foresee};
+use uri::Uri;
 
 use crate::entry::VERSION;
 use crate::machine::Machine;
@@ -63,9 +65,31 @@ impl Report {
     }
 }
 
+/// What a report is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// What was said so far.
+    Log,
+    /// The vendor's PXE stack, and what is done with it.
+    PxeStack,
+    /// Everything that helps to find a fault.
+    Everything,
+}
+
 impl Machine {
+    /// Shows what is known, or sends it to the address that the command names.
+    pub(crate) fn report(&mut self, subject: Subject, command: &Invocation<'_>) -> Result<(), Error> {
+        let text = self.known(subject);
+        let Some(address) = command.arguments.first() else {
+            self.screen.show(text.as_bytes());
+            return Ok(());
+        };
+        let uri = Uri::parse(core::str::from_utf8(address).unwrap_or_default())?;
+        self.upload(&uri, text.as_bytes())
+    }
+
     /// What is known of `subject`, in lines.
-    pub(crate) fn report(&mut self, subject: Subject) -> String {
+    fn known(&mut self, subject: Subject) -> String {
         let mut report = Report::default();
         match subject {
             Subject::Log => report.log(),

@@ -1,9 +1,9 @@
 //! The world as commands see it.
 
-use crate::{Handle, ImageId, Images, Type};
+use crate::{Drafts, Handle, ImageId, Images, Invocation, Menu, Parameters, Type};
 use alloc::string::String;
 use alloc::vec::Vec;
-use base::{Duration, Error};
+use base::{Duration, Error, Instant};
 use settings::Tree;
 
 /// What a download is asked for.
@@ -11,6 +11,8 @@ use settings::Tree;
 pub struct Fetch<'a> {
     /// The address, as written: relative to [`working_uri`](crate::working_uri).
     pub uri: &'a str,
+    /// What goes with the request.
+    pub parameters: Option<&'a Parameters>,
     /// The longest time the whole may take.
     pub timeout: Option<Duration>,
     /// Show no progress.
@@ -32,26 +34,43 @@ pub struct Fetched {
     pub handle: Handle,
 }
 
-/// What a report is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subject {
-    /// What was said so far.
-    Log,
-    /// The vendor's PXE stack, and what is done with it.
-    PxeStack,
-    /// Everything that helps to find a fault.
-    Everything,
+/// A line that the user is to type.
+#[derive(Clone, Copy, Debug)]
+pub struct Line<'a> {
+    /// The setting that it is for; none for a command of the shell, of which the host keeps a history.
+    pub setting: Option<&'a [u8]>,
+    /// What stands there at first.
+    pub text: &'a [u8],
+    /// The longest time until the first key.
+    pub timeout: Option<Duration>,
+}
+
+/// A menu, and how to show it.
+#[derive(Clone, Copy, Debug)]
+pub struct Selection<'a> {
+    /// What to show.
+    pub menu: &'a Menu,
+    /// The item that is highlighted at first. It has a name.
+    pub initial: usize,
+    /// After this time the highlighted item is taken.
+    pub timeout: Option<Duration>,
+    /// What is left of that time once a key was pressed.
+    pub retimeout: Option<Duration>,
 }
 
 /// Everything that commands can look at and act on.
 ///
-/// Whatever waits must notice Ctrl-C and then return [`CANCELLED`](crate::errors::CANCELLED).
+/// Whatever waits must notice Ctrl-C and then return [`CANCELLED`](crate::errors::CANCELLED). What hands the machine
+/// over does not return; a host that only plays a machine returns [`LEFT`](crate::errors::LEFT).
 pub trait Host {
     /// All settings.
     fn settings(&mut self) -> &mut Tree;
 
     /// All images.
     fn images(&mut self) -> &mut Images;
+
+    /// Menus, forms and parameters that are being written.
+    fn drafts(&mut self) -> &mut Drafts;
 
     /// Puts what a script says on the screen, byte for byte; it may move the cursor and choose colours.
     fn print(&mut self, text: &[u8]);
@@ -63,13 +82,16 @@ pub trait Host {
     /// Shows why a command failed. The script may have an answer to that and go on.
     fn report(&mut self, error: &Error);
 
+    /// The time.
+    fn now(&self) -> Instant;
+
     /// Called before each line of a script, so that a loop of jumps lets the rest of the world run. An error ends all
     /// scripts up to the next shell.
     fn poll(&mut self) -> Result<(), Error>;
 
-    /// Lets the user edit a line and returns it when Enter is pressed. The host keeps the history. At Ctrl-C the
-    /// shell asks again; any other error ends it.
-    fn read_line(&mut self, prompt: &str) -> Result<Vec<u8>, Error>;
+    /// Lets the user edit a line and returns it when Enter is pressed. At Ctrl-C the shell asks again; any other error
+    /// ends it.
+    fn read_line(&mut self, line: &Line<'_>) -> Result<Vec<u8>, Error>;
 
     /// Shows `text` and waits for a key: its character, or 0x110000 and more for special keys. None if none came in
     /// time. Any key ends it; `wanted` is the one that the script hopes for.
@@ -80,14 +102,31 @@ pub trait Host {
         timeout: Option<Duration>,
     ) -> Result<Option<u32>, Error>;
 
-    /// Waits.
-    fn sleep(&mut self, time: Duration) -> Result<(), Error>;
+    /// Shows a menu and returns which item was taken.
+    fn choose(&mut self, selection: &Selection<'_>) -> Result<usize, Error>;
+
+    /// Shows a form and returns what stands in its fields when it is submitted. `texts` has one entry for each item,
+    /// gaps included. `refused` says which of them could not be stored the last time, and why.
+    fn present(
+        &mut self,
+        form: &Menu,
+        texts: Vec<Vec<u8>>,
+        refused: Option<(usize, Error)>,
+    ) -> Result<Vec<Vec<u8>>, Error>;
 
     /// The names of all network cards: `net0` ...
     fn cards(&mut self) -> Vec<String>;
 
-    /// Opens a card and gets an address within `timeout`, by `configurator` (so far `dhcp`) or by whatever serves. A
-    /// card that fails is closed.
+    /// Opens a card, unless it is open. The host keeps [`Tree::latest`] up to date.
+    fn open(&mut self, card: &str) -> Result<(), Error>;
+
+    /// Closes a card, unless it is closed.
+    fn close(&mut self, card: &str);
+
+    /// Waits until the link of an open card is up.
+    fn wait_for_link(&mut self, card: &str, timeout: Option<Duration>) -> Result<(), Error>;
+
+    /// Gets an address for an open card within `timeout`, by `configurator` or by whatever serves.
     fn configure(
         &mut self,
         card: &str,
@@ -107,12 +146,21 @@ pub trait Host {
     /// Starts an image that is not a script. It is not registered at that moment. Returns if the program comes back.
     fn execute(&mut self, image: ImageId) -> Result<(), Error>;
 
-    /// Shows what is known, or sends it to an address.
-    fn diagnose(&mut self, subject: Subject, to: Option<&str>) -> Result<(), Error>;
+    /// The digest of an image, by the algorithm of that name: `md5`, `sha256` ...
+    fn digest(&mut self, algorithm: &str, image: ImageId) -> Result<Vec<u8>, Error>;
 
-    /// Turns the machine off; returns only if that fails.
-    fn power_off(&mut self) -> Result<(), Error>;
+    /// What is in an archive that holds one file.
+    fn extract(&mut self, image: ImageId) -> Result<Fetched, Error>;
 
-    /// Resets the machine, with the warm boot flag set on demand; returns only if that fails.
-    fn reboot(&mut self, warm: bool) -> Result<(), Error>;
+    /// Checks a detached signature, which must be from `signer` if one is named.
+    fn verify(&mut self, image: ImageId, signature: ImageId, signer: Option<&[u8]>) -> Result<(), Error>;
+
+    /// Carries out a command that acts on the machine only, `reboot` for instance.
+    fn command(&mut self, command: &Invocation<'_>) -> Result<(), Error>;
+
+    /// The user is to get a shell. True if its lines are to be read with [`read_line`](Self::read_line); false if the
+    /// host had something of its own for that.
+    fn shell(&mut self) -> Result<bool, Error> {
+        Ok(true)
+    }
 }

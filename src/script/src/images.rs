@@ -52,6 +52,8 @@ pub struct Image {
     pub handle: Handle,
     /// Whether it is freed when it has run.
     pub autofree: bool,
+    /// Whether its signature was checked.
+    pub is_trusted: bool,
 }
 
 impl Image {
@@ -68,12 +70,21 @@ pub struct Images {
     selected: Option<ImageId>,
     next_id: u32,
     unnamed: u32,
+    trust_is_required: bool,
+    trust_is_permanent: bool,
 }
 
 impl Images {
     /// No images.
     pub const fn new() -> Self {
-        Self { list: Vec::new(), selected: None, next_id: 0, unnamed: 0 }
+        Self {
+            list: Vec::new(),
+            selected: None,
+            next_id: 0,
+            unnamed: 0,
+            trust_is_required: false,
+            trust_is_permanent: false,
+        }
     }
 
     /// Adds what was downloaded. Without a name it becomes `img0`, `img1` ...
@@ -96,6 +107,7 @@ impl Images {
             size,
             handle,
             autofree: false,
+            is_trusted: false,
         });
         id
     }
@@ -128,6 +140,21 @@ impl Images {
     /// What `boot` starts.
     pub fn selected(&self) -> Option<ImageId> {
         self.selected.filter(|id| self.image(*id).is_some_and(|image| image.registered))
+    }
+
+    /// Says whether only trusted images may run, perhaps for good. False if it was said for good before, and otherwise.
+    pub(crate) fn require_trust(&mut self, is_required: bool, is_permanent: bool) -> bool {
+        let may = !self.trust_is_permanent || is_required == self.trust_is_required;
+        if may {
+            self.trust_is_required = is_required;
+            self.trust_is_permanent |= is_permanent;
+        }
+        may
+    }
+
+    /// Whether it may run, as far as signatures are concerned.
+    pub(crate) fn may_run(&self, image: &Image) -> bool {
+        !self.trust_is_required || image.is_trusted
     }
 
     /// Takes an image out of sight while it runs, or puts it back behind all others.

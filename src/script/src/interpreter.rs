@@ -1,17 +1,23 @@
 //! Frames, and the loop that runs them.
 
-use crate::commands::{COMMANDS, Command};
+use crate::commands::{Call, Command};
 use crate::errors::{
-    CANCELLED, CONTINUATION, FALSE, HELP, NO_LABEL, NOT_IN_SCRIPT, TOO_DEEP, TOO_LONG, UNKNOWN_COMMAND,
+    CANCELLED, CONTINUATION, FALSE, HELP, LEFT, NO_LABEL, NOT_IN_SCRIPT, TOO_DEEP, TOO_LONG, UNKNOWN_COMMAND,
+    UNTRUSTED,
 };
 use crate::lexer::{BadLine, Cursor, Operator, find_label, next_command, split_label};
 use crate::location::readable;
-use crate::options::Call;
-use crate::{Handle, Host, ImageId, Type, expand, set_working_uri, working_uri};
+use crate::options::Invocation;
+use crate::{Handle, Host, ImageId, Line, Type, expand, set_working_uri, working_uri};
 use alloc::string::String;
 use alloc::vec::Vec;
-use base::{Error, ErrorKind};
+use base::{Error, ErrorKind, Instant};
 use settings::{Kind, Tree};
+
+/// Whether the machine was handed over by a host that plays one.
+fn has_left(status: &Status) -> bool {
+    matches!(status, Err(Failure::Error(error)) if error.is(&LEFT))
+}
 
 /// What to run.
 #[derive(Clone, Copy, Debug)]
@@ -40,17 +46,29 @@ impl From<Error> for Failure {
 }
 
 impl Failure {
-    /// What `errno` becomes: the exit status, or for errors a number made of the error's id, below 0x80000000.
+    /// What `errno` becomes: the exit status, or for errors a number made of the error's id. Bits 30:24 are the class
+    /// of failure in POSIX, numbered as iPXE does; the other bits are our own.
     pub fn number(&self) -> u32 {
         match self {
             Self::Exit(status) => *status,
             Self::Error(error) => {
+                let id = error.kind().id;
                 let mix = |hash: u32, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
-                error.kind().id.bytes().fold(0x811c_9dc5, mix) & 0x7fff_ffff
+                let number = id.strip_prefix("SCRIPT-").and_then(|number| number.parse::<usize>().ok());
+                let class = number.and_then(|number| CLASSES.get(number)).unwrap_or(&0x1d);
+                u32::from(*class) << 24 | id.bytes().fold(0x811c_9dc5, mix) & 0x00ff_ffff
             }
         }
     }
 }
+
+/// The classes of failure of this crate, by the numbers of their ids. All others are EIO (1dh).
+#[rustfmt::skip]
+static CLASSES: &[u8] = &[
+    // EACCES 02, ECANCELED 0b, EINVAL 1c, ENODEV 2c, ENOENT 2d, ENOEXEC 2e, ENOTSUP 3c, ENOTTY 3d, ERANGE 46, ETIMEDOUT 4c
+    0x1d, 0x2e, 0x1c, 0x1c, 0x46, 0x1c, 0x2d, 0x3d, 0x1d, 0x1d, 0x1c, 0x2d, 0x2e, 0x0b, 0x4c, 0x0b,
+    0x2d, 0x2d, 0x3c, 0x2c, 0x3c, 0x1c, 0x0b, 0x1c, 0x2d, 0x2d, 0x2d, 0x02, 0x02,
+];
 
 /// Success, or how it ended instead.
 pub(crate) type Status = Result<(), Failure>;
@@ -69,10 +87,15 @@ pub(crate) enum Flow {
     Replace(ImageId),
     /// Read lines from the keyboard.
     Shell,
+    /// Run these words and tell how long that took.
+    Time(Vec<Vec<u8>>),
 }
 
 /// Runs something and all that it starts, and says how it ended.
 pub fn run(host: &mut dyn Host, start: Start<'_>) -> Result<(), Failure> {
+    if host.settings().value(b"builtin/errno").is_none() {
+        set_errno(host.settings(), 0);
+    }
     let mut interpreter = Interpreter { host, frames: Vec::new() };
     match start {
         Start::Image(id) => {
@@ -95,6 +118,10 @@ pub fn run(host: &mut dyn Host, start: Start<'_>) -> Result<(), Failure> {
             return status;
         }
     }
+}
+
+fn set_errno(settings: &mut Tree, number: u32) {
+    settings.publish(Tree::BUILTIN, b"errno", Kind::Uint32, Some(&number.to_be_bytes()));
 }
 
 /// How many scripts and shells may be inside each other.
@@ -124,6 +151,8 @@ struct Frame {
     /// What stands before that command; none at the end of the line.
     pending: Option<Operator>,
     status: Status,
+    /// When the command began that is timed.
+    timed: Option<Instant>,
 }
 
 impl Frame {
@@ -135,6 +164,7 @@ impl Frame {
             position: 0,
             pending: None,
             status: Ok(()),
+            timed: None,
         }
     }
 }
@@ -177,7 +207,7 @@ impl Interpreter<'_> {
             Lines::One => self.finish(),
             Lines::Shell => {
                 frame.status = Ok(());
-                match self.host.read_line("iPXE> ") {
+                match self.host.read_line(&Line { setting: None, text: b"", timeout: None }) {
                     Ok(line) => self.load(line),
                     Err(error) if error.is(&CANCELLED) => {}
                     Err(error) => {
@@ -232,23 +262,34 @@ impl Interpreter<'_> {
                 return Err(TOO_LONG.of("this script").into());
             }
         }
+        loop {
+            match self.dispatch(&words)? {
+                Flow::Time(timed) => {
+                    words = timed;
+                    let now = self.host.now();
+                    if let Some(frame) = self.frames.last_mut() {
+                        frame.timed = Some(now);
+                    }
+                }
+                flow => return Ok(flow),
+            }
+        }
+    }
+
+    fn dispatch(&mut self, words: &[Vec<u8>]) -> Result<Flow, Failure> {
         let name = words.first().map(Vec::as_slice).unwrap_or_default();
-        let Some(command) = COMMANDS.iter().find(|command| command.name.as_bytes() == name) else {
+        let Some(command) = Command::named(name) else {
             let mut object = readable(name);
             object.push_str(&self.place());
             return Err(UNKNOWN_COMMAND.of(object).into());
         };
-        let usage = |host: &mut dyn Host, command: &Command| {
-            host.say(b"usage: ");
-            host.say(command.name.as_bytes());
-            host.say(b" ");
-            host.say(command.usage.as_bytes());
-            host.say(b"\n");
-        };
-        match Call::new(&mut *self.host, command, &words) {
-            Ok(mut call) => (command.run)(&mut call),
+        match Invocation::new(command, words) {
+            Ok(invocation) => (command.run)(&mut Call { host: &mut *self.host, invocation }),
             Err(error) => {
-                usage(self.host, command);
+                let mut text = String::from("usage: ");
+                text.push_str(&command.usage());
+                text.push('\n');
+                self.host.say(text.as_bytes());
                 Err(error.into())
             }
         }
@@ -262,7 +303,7 @@ impl Interpreter<'_> {
             _ => None,
         };
         let failed = match flow {
-            Flow::Next => return self.complete(Ok(()), true),
+            Flow::Next | Flow::Time(_) => return self.complete(Ok(()), true),
             Flow::Exit(status) => {
                 frame.status = if status == 0 { Ok(()) } else { Err(Failure::Exit(status)) };
                 return self.finish();
@@ -275,14 +316,18 @@ impl Interpreter<'_> {
                         frame.cursor = cursor;
                         frame.pending = None;
                         frame.status = Ok(());
+                        frame.timed = None;
                         return None;
                     }
                 },
             },
-            Flow::Shell if self.frames.len() < DEPTH => {
-                self.frames.push(Frame::new(Lines::Shell));
-                return None;
-            }
+            Flow::Shell if self.frames.len() < DEPTH => match self.host.shell() {
+                Ok(true) => {
+                    self.frames.push(Frame::new(Lines::Shell));
+                    return None;
+                }
+                done => return self.complete(done.map(drop).map_err(Failure::Error), true),
+            },
             Flow::Shell => TOO_DEEP.of("shell"),
             Flow::Execute(image) => {
                 return self.execute(image).and_then(|status| self.complete(status, true));
@@ -310,25 +355,28 @@ impl Interpreter<'_> {
 
     /// Starts an image. Some if it is over already.
     fn execute(&mut self, id: ImageId) -> Option<Status> {
-        let (kind, handle, uri) = match self.host.images().image(id) {
-            Some(image) => (image.kind, image.handle, image.uri.clone()),
-            None => return Some(Ok(())),
-        };
+        let images = self.host.images();
+        let Some(image) = images.image(id) else { return Some(Ok(())) };
+        let (kind, handle, uri, may_run) =
+            (image.kind, image.handle, image.uri.clone(), images.may_run(image));
         let outer_uri = working_uri(self.host.settings());
         if !uri.is_empty() {
             set_working_uri(self.host.settings(), Some(&uri));
         }
         self.host.images().set_registered(id, false);
         let status = match kind {
+            Type::Data => Err(crate::errors::NOT_EXECUTABLE.of(self.name_of(id)).into()),
+            _ if !may_run => Err(UNTRUSTED.of(self.name_of(id)).into()),
             Type::Script if self.frames.len() < DEPTH => {
                 self.frames.push(Frame::new(Lines::Script { image: id, handle, outer_uri }));
                 return None;
             }
             Type::Script => Err(TOO_DEEP.of(self.name_of(id)).into()),
             Type::Program(_) => self.host.execute(id).map_err(Failure::Error),
-            Type::Data => Err(crate::errors::NOT_EXECUTABLE.of(self.name_of(id)).into()),
         };
-        self.put_back(id, outer_uri);
+        if !has_left(&status) {
+            self.put_back(id, outer_uri);
+        }
         Some(status)
     }
 
@@ -361,9 +409,17 @@ impl Interpreter<'_> {
 
     /// Notes how a command ended. `news` says that nobody was told yet.
     fn complete(&mut self, status: Status, news: bool) -> Option<Status> {
+        if has_left(&status) {
+            return Some(status);
+        }
+        if let Some(frame) = self.frames.last_mut()
+            && let Some(begin) = frame.timed.take()
+        {
+            let tenths = self.host.now().since(begin).as_millis() / 100;
+            self.host.say(alloc::format!("time: {}.{} s\n", tenths / 10, tenths % 10).as_bytes());
+        }
         if let Err(failure) = &status {
-            let number = failure.number().to_be_bytes();
-            self.host.settings().publish(Tree::BUILTIN, b"errno", Kind::Uint32, Some(&number));
+            set_errno(self.host.settings(), failure.number());
             if news {
                 self.tell(&status);
             }
@@ -380,7 +436,7 @@ impl Interpreter<'_> {
 
     /// Shows a failure, unless it is the answer of a test.
     fn tell(&mut self, status: &Status) {
-        const SILENT: [&ErrorKind; 2] = [&FALSE, &HELP];
+        const SILENT: [&ErrorKind; 3] = [&FALSE, &HELP, &LEFT];
         if let Err(Failure::Error(error)) = status
             && !SILENT.iter().any(|kind| error.is(kind))
         {

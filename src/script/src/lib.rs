@@ -14,6 +14,7 @@
 extern crate alloc;
 
 mod commands;
+mod drafts;
 mod expand;
 mod host;
 mod images;
@@ -24,13 +25,15 @@ mod options;
 #[cfg(test)]
 mod tests;
 
-pub use commands::command_names;
+pub use commands::{COMMANDS, Command};
+pub use drafts::{Drafts, Item, Menu, Parameter, Parameters};
 pub use expand::expand;
-pub use host::{Fetch, Fetched, Host, Subject};
+pub use host::{Fetch, Fetched, Host, Line, Selection};
 pub use images::{Handle, Image, ImageId, Images, Type};
 pub use interpreter::{Failure, Start, run};
 pub use lexer::is_script;
 pub use location::{set_working_uri, working_uri};
+pub use options::{Choice, Invocation, Takes};
 
 /// What can go wrong in scripts.
 pub mod errors {
@@ -81,6 +84,18 @@ pub mod errors {
         /// A line that would take too much memory.
         TOO_LONG = "SCRIPT-23", "{} has a line that is too long",
             "a line may have 64 KiB, and 256 KiB once its settings are filled in";
+        /// A menu or form that nobody began.
+        NO_MENU = "SCRIPT-24", "there is no menu or form {}", "begin it with menu or form; choose and present use it up";
+        /// A menu or form without anything that can be chosen or filled in.
+        NO_ITEMS = "SCRIPT-25", "{} has nothing that could be chosen", "add items with a name: item NAME TEXT";
+        /// A list of parameters that nobody began.
+        NO_PARAMETERS = "SCRIPT-26", "there is no list of parameters {}", "begin it with params; a request uses it up";
+        /// An image that was not verified, while that is asked for.
+        UNTRUSTED = "SCRIPT-27", "{} is not trusted", "check its signature with imgverify first";
+        /// A change of what was said for good.
+        TRUST_IS_SET = "SCRIPT-28", "whether images are trusted was settled before", "imgtrust --permanent allows no other answer";
+        /// The machine was handed over. For hosts that only play a machine; never shown.
+        LEFT = "SCRIPT-29", "the machine was handed over", "nothing is left to do";
         /// A command asked for its usage; never shown.
         HELP = "SCRIPT-22", "only the usage was shown", "leave out --help";
     }

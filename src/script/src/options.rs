@@ -1,6 +1,5 @@
 //! Options and arguments of commands.
 
-use crate::Host;
 use crate::commands::Command;
 use crate::errors::{ARGUMENTS, HELP, MISSING_VALUE, NOT_A_NUMBER, NOT_TEXT, UNKNOWN_OPTION};
 use crate::location::readable;
@@ -8,36 +7,72 @@ use alloc::vec::Vec;
 use base::{Duration, Error, ErrorKind};
 
 /// An option that a command has.
-pub(crate) struct Choice {
-    /// `-x`
-    pub(crate) short: u8,
+#[derive(Debug)]
+pub struct Choice {
+    /// `-x`; unique in its command.
+    pub short: u8,
     /// `--name`
-    pub(crate) long: &'static str,
-    /// Whether a value follows.
-    pub(crate) value: bool,
+    pub long: &'static str,
+    /// What follows.
+    pub takes: Takes,
 }
 
-/// A command with its words sorted out.
-pub(crate) struct Call<'a> {
-    pub(crate) host: &'a mut dyn Host,
+/// What follows an option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// Nothing.
+    Nothing,
+    /// Anything; the usage calls it so.
+    Text(&'static str),
+    /// A number.
+    Number,
+    /// A number of milliseconds; 0 is no limit.
+    Time,
+    /// A character, or the number of a key.
+    Key,
+}
+
+impl Takes {
+    /// What the usage calls it; empty for nothing.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "",
+            Self::Text(name) => name,
+            Self::Number => "NUMBER",
+            Self::Time => "MS",
+            Self::Key => "KEY",
+        }
+    }
+
+    fn check(self, text: &[u8]) -> Result<(), Error> {
+        match self {
+            Self::Nothing | Self::Text(_) => Ok(()),
+            Self::Number | Self::Time => number(text).map(drop),
+            Self::Key => key(text).map(drop),
+        }
+    }
+}
+
+/// A command as it was written, with its words sorted out and numbers checked.
+#[derive(Debug)]
+pub struct Invocation<'a> {
+    pub(crate) command: &'static Command,
+    words: &'a [Vec<u8>],
     /// By short name; of an option given twice the last counts.
     options: Vec<(u8, &'a [u8])>,
-    pub(crate) arguments: &'a [Vec<u8>],
+    /// What is left behind the options.
+    pub arguments: &'a [Vec<u8>],
 }
 
-impl<'a> Call<'a> {
+impl<'a> Invocation<'a> {
     /// Reads `words`, the first of which is the command's name.
-    pub(crate) fn new(
-        host: &'a mut dyn Host,
-        command: &'static Command,
-        words: &'a [Vec<u8>],
-    ) -> Result<Self, Error> {
-        let mut words = words.get(1..).unwrap_or_default();
+    pub fn new(command: &'static Command, words: &'a [Vec<u8>]) -> Result<Self, Error> {
+        let mut rest = words.get(1..).unwrap_or_default();
         let mut options = Vec::new();
         let known = |matches: &dyn Fn(&Choice) -> bool| command.options.iter().find(|choice| matches(choice));
-        while let Some((word, rest)) = words.split_first() {
+        while let Some((word, after)) = rest.split_first() {
             let Some(text) = word.strip_prefix(b"-") else { break };
-            words = rest;
+            rest = after;
             if text == b"-" {
                 break;
             }
@@ -50,12 +85,13 @@ impl<'a> Call<'a> {
                 let name = long.get(..equals.unwrap_or(long.len())).unwrap_or(long);
                 let choice =
                     known(&|choice| choice.long.as_bytes() == name).ok_or_else(|| bad(&UNKNOWN_OPTION))?;
-                let value = match (choice.value, equals.and_then(|place| long.get(place + 1..))) {
-                    (false, None) => &b""[..],
-                    (false, Some(_)) => return Err(bad(&UNKNOWN_OPTION)),
-                    (true, Some(value)) => value,
-                    (true, None) => next_value(&mut words).ok_or_else(|| bad(&MISSING_VALUE))?,
+                let value = match (choice.takes, equals.and_then(|place| long.get(place + 1..))) {
+                    (Takes::Nothing, None) => &b""[..],
+                    (Takes::Nothing, Some(_)) => return Err(bad(&UNKNOWN_OPTION)),
+                    (_, Some(value)) => value,
+                    (_, None) => next_value(&mut rest).ok_or_else(|| bad(&MISSING_VALUE))?,
                 };
+                choice.takes.check(value)?;
                 options.push((choice.short, value));
                 continue;
             }
@@ -63,53 +99,72 @@ impl<'a> Call<'a> {
             if letters.is_empty() {
                 return Err(bad(&UNKNOWN_OPTION));
             }
-            while let Some((letter, rest)) = letters.split_first() {
-                letters = rest;
+            while let Some((letter, after)) = letters.split_first() {
+                letters = after;
                 if *letter == b'h' {
                     return Err(HELP.error());
                 }
                 let choice = known(&|choice| choice.short == *letter).ok_or_else(|| bad(&UNKNOWN_OPTION))?;
                 let mut value = &b""[..];
-                if choice.value {
+                if choice.takes != Takes::Nothing {
                     value = core::mem::take(&mut letters);
                     if value.is_empty() {
-                        value = next_value(&mut words).ok_or_else(|| bad(&MISSING_VALUE))?;
+                        value = next_value(&mut rest).ok_or_else(|| bad(&MISSING_VALUE))?;
                     }
+                    choice.takes.check(value)?;
                 }
                 options.push((choice.short, value));
             }
         }
-        let count = words.len();
-        if count < command.least || count > command.most {
+        let (least, most) = command.arity();
+        if rest.len() < least || rest.len() > most {
             return Err(ARGUMENTS.of(command.name));
         }
-        Ok(Self { host, options, arguments: words })
+        for (name, word) in command.argument_names().zip(rest) {
+            if name == b"NUMBER" {
+                number(word)?;
+            }
+        }
+        Ok(Self { command, words, options, arguments: rest })
     }
 
-    /// Whether that option was given.
-    pub(crate) fn flag(&self, short: u8) -> bool {
+    /// The command's name.
+    pub fn name(&self) -> &'static str {
+        self.command.name
+    }
+
+    /// All words, with the name.
+    pub fn words(&self) -> &'a [Vec<u8>] {
+        self.words
+    }
+
+    /// Whether the option of that letter was given.
+    pub fn flag(&self, short: u8) -> bool {
         self.value(short).is_some()
     }
 
-    /// The value of that option.
-    pub(crate) fn value(&self, short: u8) -> Option<&'a [u8]> {
+    /// What follows that option.
+    pub fn value(&self, short: u8) -> Option<&'a [u8]> {
         self.options.iter().rev().find(|option| option.0 == short).map(|option| option.1)
     }
 
-    /// The option `--timeout`, in milliseconds; 0 is none.
-    pub(crate) fn timeout(&self) -> Result<Option<Duration>, Error> {
-        let Some(text) = self.value(b't') else { return Ok(None) };
-        let time = number(text)?;
-        Ok((time != 0).then_some(Duration::from_millis(time)))
+    /// The number that follows that option.
+    pub fn number(&self, short: u8) -> Option<u64> {
+        self.value(short).and_then(settings::number)
+    }
+
+    /// The time that follows that option, if it is a limit.
+    pub fn time(&self, short: u8) -> Option<Duration> {
+        self.number(short).filter(|time| *time != 0).map(Duration::from_millis)
     }
 
     /// The argument of that place, empty if there is none.
-    pub(crate) fn argument(&self, index: usize) -> &'a [u8] {
+    pub fn argument(&self, index: usize) -> &'a [u8] {
         self.arguments.get(index).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// The arguments from `first` on, joined by single blanks.
-    pub(crate) fn joined(&self, first: usize) -> Vec<u8> {
+    pub fn joined(&self, first: usize) -> Vec<u8> {
         self.arguments.get(first..).unwrap_or_default().join(&b' ')
     }
 }
@@ -132,3 +187,16 @@ pub(crate) fn number(text: &[u8]) -> Result<u64, Error> {
 pub(crate) fn text(bytes: &[u8]) -> Result<&str, Error> {
     core::str::from_utf8(bytes).map_err(|_| NOT_TEXT.of(readable(bytes)))
 }
+
+/// A character, or the number of a key; numbers that are not ASCII are counted from the first special key. 0 is none.
+pub(crate) fn key(text: &[u8]) -> Result<Option<u32>, Error> {
+    if let [character] = text {
+        return Ok(Some(u32::from(*character)));
+    }
+    let code = u32::try_from(number(text)?).unwrap_or(u32::MAX);
+    Ok(Some(if (0x80..SPECIAL_KEYS).contains(&code) { code + SPECIAL_KEYS } else { code })
+        .filter(|key| *key != 0))
+}
+
+/// The number of the first key that is not a character.
+const SPECIAL_KEYS: u32 = 0x11_0000;

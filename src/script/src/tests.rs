@@ -4,14 +4,14 @@ use crate::errors::{
     CANCELLED, NO_LABEL, NOT_EXECUTABLE, NOT_IN_SCRIPT, TOO_LONG, UNKNOWN_COMMAND, UNKNOWN_OPTION,
 };
 use crate::{
-    Failure, Fetch, Fetched, Handle, Host, ImageId, Images, Start, Subject, Type, is_script, run,
-    set_working_uri, working_uri,
+    COMMANDS, Command, Drafts, Failure, Fetch, Fetched, Handle, Host, Image, ImageId, Images, Invocation,
+    Line, Menu, Selection, Start, Type, is_script, run, set_working_uri, working_uri,
 };
 use alloc::collections::VecDeque;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use alloc::{format, vec};
-use base::{Duration, Error};
+use base::{Duration, Error, Instant};
 use proptest::prelude::*;
 use settings::Tree;
 
@@ -25,6 +25,7 @@ base::errors! {
 struct World {
     tree: Tree,
     images: Images,
+    drafts: Drafts,
     files: Vec<(&'static str, Vec<u8>)>,
     contents: Vec<Vec<u8>>,
     lines: VecDeque<&'static str>,
@@ -40,6 +41,7 @@ impl World {
         Self {
             tree: Tree::new(),
             images: Images::new(),
+            drafts: Drafts::new(),
             files: files.iter().map(|(name, text)| (*name, text.as_bytes().to_vec())).collect(),
             contents: Vec::new(),
             lines: VecDeque::new(),
@@ -77,6 +79,12 @@ impl Host for World {
     fn images(&mut self) -> &mut Images {
         &mut self.images
     }
+    fn drafts(&mut self) -> &mut Drafts {
+        &mut self.drafts
+    }
+    fn now(&self) -> Instant {
+        Instant::from_micros(self.log.len() as u64 * 1_500_000)
+    }
     fn print(&mut self, text: &[u8]) {
         self.log.push(String::from_utf8_lossy(text).into());
     }
@@ -90,8 +98,11 @@ impl Host for World {
         self.polls = self.polls.checked_sub(1).ok_or_else(|| CANCELLED.error())?;
         Ok(())
     }
-    fn read_line(&mut self, prompt: &str) -> Result<Vec<u8>, Error> {
-        assert_eq!(prompt, "iPXE> ");
+    fn read_line(&mut self, line: &Line<'_>) -> Result<Vec<u8>, Error> {
+        if let Some(setting) = line.setting {
+            let [setting, text] = [setting, line.text].map(String::from_utf8_lossy);
+            self.log.push(format!("read {setting} [{text}]"));
+        }
         match self.lines.pop_front() {
             Some("^C") => Err(CANCELLED.error()),
             Some(line) => Ok(line.as_bytes().to_vec()),
@@ -108,17 +119,50 @@ impl Host for World {
         self.log.push(format!("prompt {} {time}", String::from_utf8_lossy(text)));
         self.keys.pop_front().ok_or_else(|| CANCELLED.error())
     }
-    fn diagnose(&mut self, subject: Subject, to: Option<&str>) -> Result<(), Error> {
-        self.log.push(format!("diagnose {subject:?} {to:?}"));
-        Ok(())
+    fn choose(&mut self, selection: &Selection<'_>) -> Result<usize, Error> {
+        let Selection { menu, initial, timeout, .. } = selection;
+        let time = timeout.map_or(0, Duration::as_millis);
+        self.log.push(format!("choose {} {initial} {time}", String::from_utf8_lossy(&menu.title)));
+        let key = self.keys.pop_front().flatten().ok_or_else(|| CANCELLED.error())?;
+        menu.items.iter().position(|item| item.key == Some(key)).ok_or_else(|| MISSING.of("key"))
     }
-
-    fn sleep(&mut self, time: Duration) -> Result<(), Error> {
-        self.log.push(format!("sleep {}", time.as_secs()));
-        Ok(())
+    fn present(
+        &mut self,
+        form: &Menu,
+        mut texts: Vec<Vec<u8>>,
+        refused: Option<(usize, Error)>,
+    ) -> Result<Vec<Vec<u8>>, Error> {
+        let shown: Vec<_> = texts.iter().map(|text| String::from_utf8_lossy(text)).collect();
+        let refused = refused.map(|refused| refused.0);
+        self.log.push(format!(
+            "present {} [{}] {refused:?}",
+            String::from_utf8_lossy(&form.title),
+            shown.join(",")
+        ));
+        for text in &mut texts {
+            match self.lines.pop_front() {
+                Some("^C") => return Err(CANCELLED.error()),
+                Some("=") => {}
+                line => *text = line.unwrap_or_default().as_bytes().to_vec(),
+            }
+        }
+        Ok(texts)
     }
     fn cards(&mut self) -> Vec<String> {
         ["net0", "net1"].map(String::from).into()
+    }
+    fn open(&mut self, card: &str) -> Result<(), Error> {
+        let block = self.tree.block(card.as_bytes())?;
+        self.tree.open_card(block);
+        Ok(())
+    }
+    fn close(&mut self, card: &str) {
+        if let Some(block) = self.tree.find(card.as_bytes()) {
+            self.tree.close_card(block);
+        }
+    }
+    fn wait_for_link(&mut self, card: &str, _: Option<Duration>) -> Result<(), Error> {
+        if card == "net1" { Ok(()) } else { Err(BROKEN.of(card)) }
     }
     fn configure(
         &mut self,
@@ -131,18 +175,17 @@ impl Host for World {
         if card == "net1" { Ok(()) } else { Err(BROKEN.of(card)) }
     }
     fn fetch(&mut self, request: &Fetch<'_>) -> Result<Fetched, Error> {
-        self.log.push(format!("fetch {}", request.uri));
+        let parameters = request.parameters.map_or(Vec::new(), |parameters| parameters.list.clone());
+        let sent = parameters.iter().map(|parameter| {
+            let [key, value] = [&parameter.key, &parameter.value].map(|text| String::from_utf8_lossy(text));
+            format!(" {}{key}={value}", if parameter.is_header { "header " } else { "" })
+        });
+        self.log.push(format!("fetch {}{}", request.uri, sent.collect::<String>()));
         let file = self.files.iter().find(|file| file.0 == request.uri);
         let content = file.ok_or_else(|| MISSING.of(request.uri))?.1.clone();
         let id = self.add(request.uri, content);
-        let image = self.images.remove(id).unwrap();
-        Ok(Fetched {
-            uri: image.uri,
-            name: image.name,
-            kind: image.kind,
-            size: image.size,
-            handle: image.handle,
-        })
+        let Image { uri, name, kind, size, handle, .. } = self.images.remove(id).unwrap();
+        Ok(Fetched { uri, name, kind, size, handle })
     }
     fn content(&self, handle: Handle) -> &[u8] {
         &self.contents[handle.0 as usize]
@@ -157,12 +200,31 @@ impl Host for World {
         self.log.push(format!("boot {} [{text}] with {}", image.name, others.join(",")));
         if self.content(image.handle).starts_with(b"ELF-") { Err(BROKEN.of(image.name)) } else { Ok(()) }
     }
-    fn power_off(&mut self) -> Result<(), Error> {
-        Err(BROKEN.of("poweroff"))
+    fn digest(&mut self, algorithm: &str, _: ImageId) -> Result<Vec<u8>, Error> {
+        Ok(algorithm.as_bytes().to_vec())
     }
-    fn reboot(&mut self, warm: bool) -> Result<(), Error> {
-        self.log.push(format!("reboot {warm}"));
-        Ok(())
+    fn extract(&mut self, id: ImageId) -> Result<Fetched, Error> {
+        let name = self.images.image(id).unwrap().name.clone();
+        if !name.contains('.') {
+            return Err(BROKEN.of(name));
+        }
+        let id = self.add("extracted", b"inside".to_vec());
+        let Image { uri, name, kind, size, handle, .. } = self.images.remove(id).unwrap();
+        Ok(Fetched { uri, name, kind, size, handle })
+    }
+    fn verify(&mut self, id: ImageId, signature: ImageId, signer: Option<&[u8]>) -> Result<(), Error> {
+        let [image, signature] = [id, signature].map(|id| self.images.image(id).unwrap().name.clone());
+        self.log.push(format!("verify {image} {signature} {signer:?}"));
+        if image == "forged" { Err(BROKEN.of(image)) } else { Ok(()) }
+    }
+    fn command(&mut self, command: &Invocation<'_>) -> Result<(), Error> {
+        let words: Vec<_> = command.words().iter().map(|word| String::from_utf8_lossy(word)).collect();
+        self.log.push(words.join(" "));
+        match command.name() {
+            "poweroff" => Err(crate::errors::LEFT.error()),
+            "ping" => Err(BROKEN.of("ping")),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -370,7 +432,7 @@ fn options_are_read_as_they_always_were() {
             "prompt  0",
             "4\n",
             "5\n",
-            "reboot true"
+            "reboot -w"
         ]
     );
     assert!(world.reports.last().unwrap().is(&UNKNOWN_OPTION));
@@ -381,12 +443,9 @@ fn options_are_read_as_they_always_were() {
 fn cards_are_tried_until_one_works() {
     let mut world = World::new(&[]);
     let card = world.tree.block(b"net0").unwrap();
-    world.tree.set_latest(Some(card));
+    world.tree.open_card(card);
     assert_eq!(
-        play(
-            &mut world,
-            "dhcp -t 5000\nifconf -c dhcp net7 net1 net0\ndhcp netX || echo no\ndhcp net7 || echo none"
-        ),
+        play(&mut world, "dhcp -t 5000\nifconf -c dhcp net7 net1 net0\ndhcp netX\ndhcp net7 || echo none"),
         Ok(())
     );
     assert_eq!(
@@ -395,8 +454,7 @@ fn cards_are_tried_until_one_works() {
             "configure net0 - 5000",
             "configure net1 - 5000",
             "configure net1 dhcp 0",
-            "configure net0 - 0",
-            "no\n",
+            "configure net1 - 0",
             "none\n"
         ]
     );
@@ -409,7 +467,7 @@ fn settings_are_shown_and_counted() {
                   set small:uint8 254\ninc small 3\necho ${small}\nset s 7\ninc s || echo text\ninc nowhere/x || echo no block\n\
                   inc fresh two || echo bad\nclear c\nclear c\nset c:int8 x || echo refused [${c}]";
     assert_eq!(play(&mut world, script), Ok(()));
-    assert_eq!(world.said, "a.b/c:string = one two\none two\n");
+    assert_eq!(world.said, "a.b/c:string = one two\none two\nusage: inc SETTING [NUMBER]\n");
     assert_eq!(world.log.concat(), "unset\n17\n0x1\ntext\nno block\nbad\nrefused [one two]\n");
 }
 
@@ -501,17 +559,231 @@ fn long_lines_and_many_words_work() {
 }
 
 #[test]
-fn commands_are_in_order_and_described() {
-    let names: Vec<_> = crate::commands::COMMANDS.iter().map(|command| command.name).collect();
-    assert!(names.is_sorted());
-    for command in crate::commands::COMMANDS {
-        assert!(
-            command.options.iter().all(|option| command.usage.contains(&format!("-{}", option.long))),
-            "{}",
-            command.name
-        );
-        assert!(command.least <= command.most);
+fn the_table_of_commands_is_sound() {
+    assert!(COMMANDS.iter().map(|command| command.name).is_sorted());
+    for command in COMMANDS {
+        let (least, most) = command.arity();
+        assert!(least <= most, "{}", command.name);
+        for (index, option) in command.options.iter().enumerate() {
+            let others = command.options.iter().skip(index + 1);
+            assert!(others.clone().all(|other| other.short != option.short && other.long != option.long));
+            assert!(option.short != b'h' && option.long != "help", "{}", command.name);
+        }
     }
+    let of = |name: &[u8]| Command::named(name).unwrap();
+    assert_eq!(of(b"item").arity(), (0, usize::MAX));
+    assert_eq!(of(b"inc").arity(), (1, 2));
+    assert_eq!(of(b"md5sum").arity(), (1, usize::MAX));
+    assert_eq!(of(b"login").arity(), (0, 0));
+    assert_eq!(of(b"inc").usage(), "inc SETTING [NUMBER]");
+    assert_eq!(
+        of(b"choose").usage().split_once(" [--default ITEM] [--timeout MS]").unwrap().0,
+        "choose [--menu NAME]"
+    );
+    assert_eq!(of(b"chain").argument_names().collect::<Vec<_>>(), [&b"URI|IMAGE"[..], b"ARGUMENT"]);
+}
+
+#[test]
+fn menus_are_written_shown_and_used_up() {
+    let mut world = World::new(&[]);
+    world.keys.extend([Some(98), None, Some(0x73), Some(99)]);
+    let script = "item a A || echo no menu\nmenu Which  one\nitem --gap top\nitem a A\nitem -k b --default b B two\nitem\n\
+                  choose --timeout 5000 x && echo ${x}\nchoose x || echo used up\n\
+                  form --name ${none} Other\nitem --form= -k 0x73 s\nitem --menu ${none} --key c c C\n\
+                  choose --menu= --keep x || echo cancelled ${x}\nchoose -m ${none} -kd c x && echo ${x}\n\
+                  choose --menu ${none} --default nope y:uint8 || echo refused [${y}]\n\
+                  menu --name gaps\nitem --menu gaps\nchoose --menu gaps x || choose --menu gaps x || echo none\n\
+                  menu --name m\nmenu --name m --delete\nitem -m m a || echo deleted\nmenu\nitem --key 1x a || echo no key";
+    assert_eq!(play(&mut world, script), Ok(()));
+    assert_eq!(
+        world.log,
+        [
+            "no menu\n",
+            "choose Which one 2 5000",
+            "b\n",
+            "used up\n",
+            "choose Other 0 0",
+            "cancelled b\n",
+            "choose Other 1 0",
+            "s\n",
+            "choose Other 0 0",
+            "refused []\n",
+            "none\n",
+            "deleted\n",
+            "no key\n",
+        ]
+    );
+}
+
+#[test]
+fn a_form_stays_until_everything_fits() {
+    let mut world = World::new(&[]);
+    world.lines.extend(["alice", "", "x", "=", "", "7", "^C"]);
+    let script = "set port:int16 80\nset net0/user guest\nform Who\nitem user Name\nitem --gap text\nitem --secret port Port\n\
+                  present --keep && echo ${user} ${port}\npresent || echo cancelled\npresent || echo gone\n\
+                  form\nitem x:nonsense\npresent || echo no type";
+    assert_eq!(play(&mut world, script), Ok(()));
+    assert_eq!(
+        world.log,
+        [
+            "present Who [guest,,80] None",
+            "present Who [alice,,x] Some(2)",
+            "alice 7\n",
+            "present Who [alice,,7] None",
+            "cancelled\n",
+            "gone\n",
+            "no type\n",
+        ]
+    );
+}
+
+#[test]
+fn a_line_is_stored_with_the_type_of_what_was_there() {
+    let mut world = World::new(&[]);
+    world.lines.extend(["0x10", "many", "", "two  words", "^C"]);
+    let script = "set n:int8 5\nread n && echo ${n}\nread n || echo kept ${n}\nread n\nisset ${n} || echo removed\n\
+                  read a.b/n && echo ${n}\nread ip:ipv4 || echo cancelled";
+    assert_eq!(play(&mut world, script), Ok(()));
+    assert_eq!(
+        world.log,
+        [
+            "read n [5]",
+            "16\n",
+            "read n [16]",
+            "kept 16\n",
+            "read n [16]",
+            "removed\n",
+            "read a.b/n []",
+            "two  words\n",
+            "read ip:ipv4 []",
+            "cancelled\n",
+        ]
+    );
+}
+
+#[test]
+fn parameters_go_with_one_request() {
+    let mut world = World::new(&[("x", "data")]);
+    let script = "param a b || echo no list\nparams\nparam key two  words\nparam -H X-Id 7\nimgfetch x##params\nimgfetch x##params\n\
+                  params --name p --method PUT\nparam --params p a\nimgfetch missing##params=p || imgfetch x##params=p\n\
+                  params -n p\nparams -dn p\nparam --params p a || echo deleted";
+    assert_eq!(play(&mut world, script), Ok(()));
+    assert_eq!(
+        world.log,
+        [
+            "no list\n",
+            "fetch x key=two words header X-Id=7",
+            "fetch x",
+            "fetch missing a=",
+            "fetch x",
+            "deleted\n"
+        ]
+    );
+}
+
+#[test]
+fn only_verified_images_run_if_that_is_asked_for() {
+    let mut world =
+        World::new(&[("k", "ELF"), ("forged", "ELF"), ("k.sig", "s"), ("sub", "#!ipxe\nchain --replace k")]);
+    let script = "imgtrust\nkernel k\nboot || echo refused\nimgverify -s ca k k.sig && imgstat k.sig || boot\n\
+                  imgverify --keep k nothing || boot\nimgverify --keep forged k.sig || boot forged || imgstat k.sig && echo bad\n\
+                  chain sub || echo sub refused\nimgtrust --allow\nchain sub && imgtrust --permanent\nimgtrust --allow || echo final\nimgtrust";
+    assert_eq!(play(&mut world, script), Ok(()));
+    assert_eq!(
+        world.log,
+        [
+            "fetch k",
+            "refused\n",
+            "fetch k.sig",
+            "verify k k.sig Some([99, 97])",
+            "boot k [] with ",
+            "fetch nothing",
+            "boot k [] with ",
+            "fetch forged",
+            "fetch k.sig",
+            "verify forged k.sig None",
+            "bad\n",
+            "fetch sub",
+            "sub refused\n",
+            "boot k [] with k.sig,forged",
+            "final\n",
+        ]
+    );
+}
+
+#[test]
+fn files_become_settings_digests_and_other_files() {
+    let mut world = World::new(&[("motd", "hello"), ("a.gz", "packed"), ("plain", "x")]);
+    let script = "imgset text motd && echo ${text}\nimgstat motd || imgset -k n:uint8 motd && imgstat motd && echo ${n:hexraw}\n\
+                  imgset text:nonsense motd || echo no type\nsha256sum motd\nmd5sum -s sum motd && echo ${sum}\nsha1sum --set sum:base64 motd && echo ${sum}\n\
+                  imgextract a.gz && imgstat a && imgstat a.gz || echo extracted\nimgextract -kn b a.gz && imgstat b\nimgextract plain || imgstat plain || echo gone";
+    assert_eq!(play(&mut world, script), Ok(()));
+    let echoed: Vec<_> = world.log.iter().filter(|line| !line.starts_with("fetch")).cloned().collect();
+    assert_eq!(
+        echoed,
+        ["hello\n", "68656c6c6f\n", "no type\n", "6d6435\n", "c2hhMQ==\n", "extracted\n", "gone\n"]
+    );
+    assert!(world.said.contains("736861323536  motd\n"));
+}
+
+#[test]
+fn names_may_be_given_to_images_that_are_here() {
+    let mut world = World::new(&[("k", "ELF")]);
+    assert_eq!(
+        play(
+            &mut world,
+            "kernel k one\nkernel --name new k\nimgstat new && chain new && imgstat k || echo renamed"
+        ),
+        Ok(())
+    );
+    assert_eq!(world.log, ["fetch k", "boot new [one] with ", "renamed\n"]);
+}
+
+#[test]
+fn cards_are_opened_and_closed() {
+    let mut world = World::new(&[]);
+    let script = "ifopen net9 || ifopen net0 net9 || echo last counts\nifopen net9 net1 && echo ${netX/x}\niflinkwait && echo up\n\
+                  iflinkwait net0 || echo down\nifclose netX\nifopen\nifclose\nset netX/x 1 || echo closed\ndhcp --configurator ipv6 net1";
+    for card in ["net0", "net1"] {
+        let block = world.tree.block(card.as_bytes()).unwrap();
+        world.tree.publish(block, b"x", settings::Kind::String, Some(card.as_bytes()));
+    }
+    assert_eq!(play(&mut world, script), Ok(()));
+    assert_eq!(world.log, ["last counts\n", "net1\n", "up\n", "down\n", "closed\n", "configure net1 ipv6 0"]);
+    assert_eq!(world.tree.latest(), world.tree.find(b"net1"));
+}
+
+#[test]
+fn what_only_the_machine_can_do_is_checked_first() {
+    let mut world = World::new(&[]);
+    let script = "sleep soon || sleep 0x2\ncpuid || cpuid --ext 29\nping -c 2x h || ping --count 2 h || echo no answer\n\
+                  time time echo x\ntime frobnicate || time sleep 1 x || time || echo bad\ntime goto l\n:l\nconsole --x 1024 -y 768 --keep\n\
+                  poweroff || echo never\necho never";
+    let status = play(&mut world, script);
+    assert!(matches!(status, Err(Failure::Error(error)) if error.is(&crate::errors::LEFT)));
+    assert_eq!(
+        world.log,
+        [
+            "sleep 0x2",
+            "cpuid --ext 29",
+            "ping --count 2 h",
+            "no answer\n",
+            "x\n",
+            "bad\n",
+            "console --x 1024 -y 768 --keep",
+            "poweroff"
+        ]
+    );
+    assert!(world.said.contains("time: 1.5 s\n"));
+}
+
+#[test]
+fn error_numbers_have_the_class_of_posix() {
+    let mut world = World::new(&[]);
+    let script = "echo ${errno}\nimgstat x || echo ${errno}\nclear x\necho -x || echo ${errno}\nset n:int8 x || echo ${errno}";
+    assert_eq!(play(&mut world, script), Ok(()));
+    let classes: Vec<_> = world.log.iter().map(|line| &line[..4]).collect();
+    assert_eq!(classes, ["0x0\n", "0x2d", "0x1c", "0x1d"]);
 }
 
 proptest! {
@@ -521,7 +793,8 @@ proptest! {
     fn any_script_ends(text in proptest::collection::vec(prop::sample::select(&[
         "set", "x", "y", "${x}", "${${y}}", "${", "}", "goto", ":l", "l", "exit", "||", "&&", ";", "#", "\\\n", "\n", "\n", "\n", "echo",
         "chain", "self", "--replace", "-ra", "shell", "imgfree", "boot", "kernel", "data", "-n", "--", "inc", "isset", "iseq", "sleep", "0x7",
-        "help", "imgstat", "dhcp", "netX", "prompt", "show", "clear", "${cwuri}", "cwuri", "\u{fe}", "imgargs", "imgfetch", "--name=self",
+        "help", "imgstat", "dhcp", "netX", "menu", "item", "choose", "present", "form", "read", "param", "params", "x##params", "time",
+        "imgset", "imgverify", "imgtrust", "ifclose", "ifopen", "md5sum", "imgextract", "-k", "prompt", "show", "clear", "${cwuri}", "cwuri", "\u{fe}", "imgargs", "imgfetch", "--name=self",
     ][..]), 0..80)) {
         let script = text.join(" ");
         let mut world = World::new(&[("self", "#!ipxe\n"), ("data", "ELF")]);

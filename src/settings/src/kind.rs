@@ -320,7 +320,8 @@ fn parse_base64(text: &[u8]) -> Option<Vec<u8>> {
 fn format_base64(value: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     for chunk in value.chunks(3) {
-        let bits = chunk.iter().fold(0, |bits, byte| bits << 8 | usize::from(*byte)) << (8 * (3 - chunk.len()));
+        let bits =
+            chunk.iter().fold(0, |bits, byte| bits << 8 | usize::from(*byte)) << (8 * (3 - chunk.len()));
         for place in 0..4 {
             let letter = BASE64.get(bits >> (18 - 6 * place) & 63).filter(|_| place <= chunk.len());
             out.push(*letter.unwrap_or(&b'='));
@@ -538,7 +539,20 @@ mod tests {
         ] {
             assert_eq!(through(Kind::Ipv6, input).as_deref(), Some(output), "{input}");
         }
-        for bad in ["1:2:3", "1::2::3", "12345::", "", ":", "1:", ":1::", ":::", "1:2:3:4:5:6:7:8:9", "1:2:3:4::5:6:7:8", "::g", "::1%0"] {
+        for bad in [
+            "1:2:3",
+            "1::2::3",
+            "12345::",
+            "",
+            ":",
+            "1:",
+            ":1::",
+            ":::",
+            "1:2:3:4:5:6:7:8:9",
+            "1:2:3:4::5:6:7:8",
+            "::g",
+            "::1%0",
+        ] {
             assert_eq!(Kind::Ipv6.parse(bad.as_bytes()), None, "{bad}");
         }
         assert_eq!(text(Kind::Ipv6, &[0; 15]), None);
@@ -546,7 +560,9 @@ mod tests {
 
     #[test]
     fn base64_needs_its_padding() {
-        for (plain, coded) in [("A", "QQ=="), ("AB", "QUI="), ("ABC", "QUJD"), ("hello world", "aGVsbG8gd29ybGQ=")] {
+        for (plain, coded) in
+            [("A", "QQ=="), ("AB", "QUI="), ("ABC", "QUJD"), ("hello world", "aGVsbG8gd29ybGQ=")]
+        {
             assert_eq!(Kind::Base64.parse(coded.as_bytes()).unwrap(), plain.as_bytes());
             assert_eq!(text(Kind::Base64, plain.as_bytes()).unwrap(), coded);
         }
@@ -562,7 +578,11 @@ mod tests {
             (Kind::BusDevFn, &[0, 0, 0, 0x18][..], "0000:00:03.0"),
             (Kind::BusDevFn, &[0, 2, 1, 0x19], "0002:01:03.1"),
             (Kind::BusDevFn, &[0x19], "0000:00:03.1"),
-            (Kind::DnsSearchList, b"\x03lab\x07example\0\x02qa\xc0\x04\x01x\xc0\x0d", "lab.example qa.example x.qa.example"),
+            (
+                Kind::DnsSearchList,
+                b"\x03lab\x07example\0\x02qa\xc0\x04\x01x\xc0\x0d",
+                "lab.example qa.example x.qa.example",
+            ),
             (Kind::DnsSearchList, b"", ""),
         ] {
             assert_eq!(text(kind, value).as_deref(), Some(output));

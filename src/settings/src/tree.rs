@@ -227,19 +227,38 @@ impl Tree {
 
     /// Stores what `text` means for the setting's type. Missing blocks are made; empty text deletes.
     pub fn store(&mut self, reference: &[u8], text: &[u8]) -> Result<(), Error> {
-        let (name, setting, kind) = split(reference)?;
         if text.is_empty() {
             return self.clear(reference);
         }
-        let block = self.block(name.unwrap_or_default())?;
-        let scope = self.blocks.get(block.0).map_or(Scope::Dhcp, |block| block.scope);
-        let key = Key::new(setting, kind, scope);
+        let (block, key) = self.place(reference)?;
         let kind = key.kind.unwrap_or(Kind::String);
-        let data = kind.parse(text).ok_or_else(|| BAD_VALUE.of(readable(reference)))?;
-        self.put(block, &key, kind, Some(data), Guard::Free).map_err(|error| error.named(readable(reference)))
+        self.store_text(block, &key, kind, text).map_err(|error| error.named(readable(reference)))
     }
 
-    /// Stores bytes under a name in a block, as a user may do.
+    /// The block that `reference` begins with, which is made if it is not there, and the setting.
+    pub fn place<'a>(&mut self, reference: &'a [u8]) -> Result<(BlockId, Key<'a>), Error> {
+        let (name, setting, kind) = split(reference)?;
+        let block = self.block(name.unwrap_or_default())?;
+        let scope = self.blocks.get(block.0).map_or(Scope::Dhcp, |block| block.scope);
+        Ok((block, Key::new(setting, kind, scope)))
+    }
+
+    /// Stores what `text` means for a type. Empty text deletes.
+    pub fn store_text(
+        &mut self,
+        block: BlockId,
+        key: &Key<'_>,
+        kind: Kind,
+        text: &[u8],
+    ) -> Result<(), Error> {
+        let data = match text {
+            [] => Vec::new(),
+            text => kind.parse(text).ok_or_else(|| BAD_VALUE.of(readable(key.name)))?,
+        };
+        self.store_bytes(block, key, kind, data)
+    }
+
+    /// Stores bytes; no bytes delete.
     pub fn store_bytes(
         &mut self,
         block: BlockId,
@@ -247,14 +266,15 @@ impl Tree {
         kind: Kind,
         data: Vec<u8>,
     ) -> Result<(), Error> {
-        self.put(block, key, kind, Some(data), Guard::Free)
+        self.put(block, key, kind, Some(data).filter(|data| !data.is_empty()), Guard::Free)
     }
 
     /// Deletes a setting; one that is not there is no error.
     pub fn clear(&mut self, reference: &[u8]) -> Result<(), Error> {
         split(reference)?;
         let Some((block, key)) = self.resolve(reference) else { return Ok(()) };
-        self.put(block, &key, Kind::String, None, Guard::Free).map_err(|error| error.named(readable(reference)))
+        self.put(block, &key, Kind::String, None, Guard::Free)
+            .map_err(|error| error.named(readable(reference)))
     }
 
     /// Stores what the machine says of itself, which no script can change. None takes it back.

@@ -7,7 +7,7 @@ use base::text::{cut, cut_last, number};
 use core::fmt;
 
 /// The most bytes of a URI.
-pub const MAXIMUM_LENGTH: usize = 4096;
+pub const MAXIMUM_LENGTH: usize = 16 << 10;
 
 /// A URI or a relative reference.
 ///
@@ -276,20 +276,23 @@ fn port_number(text: &str) -> Option<u16> {
     u16::try_from(number(text, 10)?).ok().filter(|&port| digits && port != 0)
 }
 
-/// `uri` with user and password encoded only where that is needed.
+/// `uri` with user, password and host encoded only where that is needed.
 pub(crate) fn normalised(uri: Uri) -> Result<Uri, Error> {
     let parts = uri.parts();
-    let Some(Authority { user_info: Some(user_info), .. }) = parts.authority.map(Authority::of) else {
-        return Ok(uri);
-    };
-    let (user, password) = cut(user_info, b':');
-    let encoded = |part| percent::clean(&percent::decode(part), b"%/#:@?").unwrap_or_default();
-    let mut authority = encoded(user);
-    if let Some(password) = password {
-        authority.push(':');
-        authority.push_str(&encoded(password));
+    let Some(authority) = parts.authority.filter(|authority| authority.contains('%')) else { return Ok(uri) };
+    let encoded = |part, marks| percent::clean(&percent::decode(part), marks).unwrap_or_default();
+    let (user_info, host) = cut_last(authority, b'@');
+    let mut authority = String::new();
+    if let Some(user_info) = user_info {
+        let (user, password) = cut(user_info, b':');
+        authority.push_str(&encoded(user, b"%/#:@?"));
+        if let Some(password) = password {
+            authority.push(':');
+            authority.push_str(&encoded(password, b"%/#:@?"));
+        }
+        authority.push('@');
     }
-    authority.push_str(parts.authority.and_then(|all| all.get(user_info.len()..)).unwrap_or_default());
+    authority.push_str(&encoded(host, b"%/#@?"));
     Uri::try_from_clean(Parts { authority: Some(&authority), ..parts }.compose())
 }
 

@@ -55,7 +55,7 @@ impl Uri {
     /// - Letters, hyphens and underscores before a colon are a scheme, digits are not: `52:54:00.ipxe` is a file.
     /// - Only dots at the beginning of a relative path move it, and what follows them stays as it is.
     /// - What begins with `//` is a path.
-    /// - User and password are encoded anew.
+    /// - User, password and host are encoded anew.
     ///
     /// # Errors
     /// As for [`parse`](Self::parse).
@@ -226,6 +226,7 @@ mod tests {
             ("ib_srp:x", "ib_srp:x"),
             ("http://a b:c%2f@h", "http://a%20b:c%2F@h"),
             ("http://@h/", "http://@h/"),
+            ("http://boot%2eexample:80/%2e", "http://boot.example:80/%2e"),
         ] {
             assert_eq!(Uri::locate(Some(&base), reference).unwrap().as_str(), target);
             assert_eq!(Uri::locate(None, reference).unwrap().as_str(), target);

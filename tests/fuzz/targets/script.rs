@@ -1,15 +1,18 @@
 //! Scripts: any text as a script, which may chain itself.
 #![no_main]
 
-use base::{Duration, Error};
+use base::{Duration, Error, Instant};
 use libfuzzer_sys::fuzz_target;
-use script::{Fetch, Fetched, Handle, Host, ImageId, Images, Start, Type, run};
+use script::{
+    Drafts, Fetch, Fetched, Handle, Host, ImageId, Images, Invocation, Line, Menu, Selection, Start, Type, run,
+};
 use settings::Tree;
 
 struct World<'a> {
     script: &'a [u8],
     tree: Tree,
     images: Images,
+    drafts: Drafts,
     lines_left: u32,
 }
 
@@ -29,6 +32,14 @@ impl Host for World<'_> {
         &mut self.images
     }
 
+    fn drafts(&mut self) -> &mut Drafts {
+        &mut self.drafts
+    }
+
+    fn now(&self) -> Instant {
+        Instant::ZERO
+    }
+
     fn print(&mut self, _text: &[u8]) {}
 
     fn say(&mut self, _text: &[u8]) {}
@@ -41,7 +52,7 @@ impl Host for World<'_> {
         self.work()
     }
 
-    fn read_line(&mut self, _prompt: &str) -> Result<Vec<u8>, Error> {
+    fn read_line(&mut self, _: &Line<'_>) -> Result<Vec<u8>, Error> {
         // At CANCELLED the shell would ask again.
         self.work().map(|()| b"exit".to_vec()).map_err(|_| script::errors::TIMEOUT.error())
     }
@@ -50,16 +61,40 @@ impl Host for World<'_> {
         self.work().map(|()| wanted)
     }
 
-    fn diagnose(&mut self, _: script::Subject, _: Option<&str>) -> Result<(), Error> {
-        Ok(())
+    fn choose(&mut self, selection: &Selection<'_>) -> Result<usize, Error> {
+        let item = selection.menu.items.get(selection.initial);
+        assert!(item.is_some_and(|item| item.name.is_some()));
+        self.work().map(|()| selection.initial)
     }
 
-    fn sleep(&mut self, _time: Duration) -> Result<(), Error> {
-        self.work()
+    fn present(
+        &mut self,
+        form: &Menu,
+        texts: Vec<Vec<u8>>,
+        _: Option<(usize, Error)>,
+    ) -> Result<Vec<Vec<u8>>, Error> {
+        assert_eq!(form.items.len(), texts.len());
+        self.work().map(|()| texts)
     }
 
     fn cards(&mut self) -> Vec<String> {
         vec!["net0".to_owned()]
+    }
+
+    fn open(&mut self, card: &str) -> Result<(), Error> {
+        let block = self.tree.block(card.as_bytes())?;
+        self.tree.open_card(block);
+        Ok(())
+    }
+
+    fn close(&mut self, card: &str) {
+        if let Some(block) = self.tree.find(card.as_bytes()) {
+            self.tree.close_card(block);
+        }
+    }
+
+    fn wait_for_link(&mut self, _: &str, _: Option<Duration>) -> Result<(), Error> {
+        self.work()
     }
 
     fn configure(&mut self, _: &str, _: Option<&str>, _: Option<Duration>) -> Result<(), Error> {
@@ -84,11 +119,23 @@ impl Host for World<'_> {
         self.work()
     }
 
-    fn power_off(&mut self) -> Result<(), Error> {
+    fn digest(&mut self, algorithm: &str, _: ImageId) -> Result<Vec<u8>, Error> {
+        self.work().map(|()| algorithm.as_bytes().to_vec())
+    }
+
+    fn extract(&mut self, image: ImageId) -> Result<Fetched, Error> {
+        self.work()?;
+        assert!(self.images.image(image).is_some());
+        let (uri, name) = (String::new(), String::new());
+        Ok(Fetched { uri, name, kind: Type::Data, size: self.script.len() as u64, handle: Handle(2) })
+    }
+
+    fn verify(&mut self, _: ImageId, _: ImageId, _: Option<&[u8]>) -> Result<(), Error> {
         self.work()
     }
 
-    fn reboot(&mut self, _warm: bool) -> Result<(), Error> {
+    fn command(&mut self, command: &Invocation<'_>) -> Result<(), Error> {
+        assert!(!command.words().is_empty());
         self.work()
     }
 }
@@ -96,7 +143,7 @@ impl Host for World<'_> {
 fuzz_target!(|data: &[u8]| {
     let mut content = b"#!ipxe\n".to_vec();
     content.extend_from_slice(data);
-    let mut world = World { script: &content, tree: Tree::new(), images: Images::new(), lines_left: 200 };
+    let mut world = World { script: &content, tree: Tree::new(), images: Images::new(), drafts: Drafts::new(), lines_left: 200 };
     let (name, uri) = ("autoexec.ipxe".to_owned(), "tftp://10.0.0.1/autoexec.ipxe".to_owned());
     let size = content.len() as u64;
     let image = world.images.register(Fetched { uri, name, kind: Type::Script, size, handle: Handle(0) });
