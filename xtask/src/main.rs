@@ -15,6 +15,7 @@ mod http;
 mod layers;
 mod reproduce;
 mod run;
+mod script;
 mod setup;
 mod shell;
 mod size;
@@ -75,6 +76,9 @@ enum Task {
         #[arg(long, default_value_t = 60)]
         seconds: u64,
     },
+    /// Run scripts on this machine, with the firmware's own interpreter
+    #[command(subcommand)]
+    Script(script::Task),
     /// Build all images and print what is how large
     Size,
     /// Build the last commit a second time, in another folder, and compare the bytes
@@ -109,6 +113,7 @@ fn main() -> ExitCode {
         Task::Bench { arguments } => test::rig("bench", &arguments),
         Task::Soak { arguments } => test::rig("soak", &arguments),
         Task::Fuzz { target, seconds } => test::fuzz(target.as_deref(), seconds),
+        Task::Script(task) => script::run(&task),
         Task::Size => size::size(),
         Task::Symbolize { address, set } => symbolize::symbolize(&set, &address),
         Task::Tidy => tidy::tidy(),

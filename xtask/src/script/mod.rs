@@ -1,0 +1,20 @@
+//! Scripts on the author's machine: the interpreter is the firmware's, the world is played.
+
+mod conform;
+mod scenario;
+mod world;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+#[derive(Subcommand)]
+pub(crate) enum Task {
+    /// Read one case from standard input, as JSON, and print its effects as a JSON array
+    Conform,
+}
+
+pub(crate) fn run(task: &Task) -> Result<()> {
+    match task {
+        Task::Conform => conform::conform(),
+    }
+}

@@ -1,0 +1,508 @@
+//! A machine that is played: a `Host` that looks its answers up in a [`Scenario`] and writes down what it is asked.
+
+use super::scenario::{Answer, Content, Outcome, Response, Scenario, Sets};
+use anyhow::{Context as _, Result};
+use base::{Duration, Error, Instant};
+use script::{
+    Drafts, Failure, Fetch, Fetched, Handle, Host, ImageId, Images, Invocation, Line, Menu, Parameter,
+    Selection, Start, Type, errors, expand, is_script, working_uri,
+};
+use serde_json::{Map, Value, json};
+use settings::{Kind, Tree};
+use std::collections::HashMap;
+use uri::Uri;
+
+base::errors! {
+    /// The scenario says so.
+    FAILED = "PLAY-01", "{} fails", "the scenario says so";
+    /// Nobody answers.
+    NOT_FOUND = "PLAY-02", "{} is not there", "the scenario has no answer for this address";
+    /// What the played machine cannot do.
+    NOT_PLAYED = "PLAY-03", "{} cannot be played", "it needs a real machine";
+    /// The script asks the user, and there is no answer.
+    NO_CHOICE = "PLAY-04", "the scenario does not say what the user does at {}", "add it to the choices";
+}
+
+/// Commands that act on the world outside of scripts only.
+const DEVICE_COMMANDS: [&str; 20] = [
+    "colour",
+    "config",
+    "console",
+    "cpair",
+    "cpuid",
+    "ifstat",
+    "login",
+    "nslookup",
+    "ntp",
+    "ping",
+    "poweroff",
+    "reboot",
+    "route",
+    "sanboot",
+    "sanhook",
+    "sanunhook",
+    "sleep",
+    "sync",
+    "vcreate",
+    "vdestroy",
+];
+
+/// Those that do not come back, unless the scenario says so.
+const TERMINAL_COMMANDS: [&str; 3] = ["sanboot", "reboot", "poweroff"];
+
+/// Runs the first script and returns all effects.
+pub(super) fn play(scenario: Scenario) -> Result<Vec<Value>> {
+    let mut world = World::new(scenario)?;
+    let first = world.scenario.script.first().context("there is no script")?;
+    let uri = Uri::locate(None, &first.uri).map_err(|error| anyhow::anyhow!("{error}"))?;
+    let fetched = world.add(&uri, first.text.clone().into_bytes(), false);
+    let id = world.images.register(fetched);
+    if let Some(image) = world.images.image_mut(id) {
+        image.autofree = true;
+    }
+    let (status, code) = match script::run(&mut world, Start::Image(id)) {
+        Ok(()) => ("success", json!(0)),
+        Err(Failure::Exit(code)) => {
+            ("failure", if code.cast_signed() > 0 { json!(code) } else { Value::Null })
+        }
+        Err(Failure::Error(_)) => ("failure", Value::Null),
+    };
+    if !world.has_left {
+        world.effects.push(json!({"script_end": {"status": status, "exit_code": code}}));
+    }
+    let mut values = Map::new();
+    for name in &world.scenario.report {
+        let text = expand(&world.tree, format!("${{{name}}}").as_bytes()).unwrap_or_default();
+        values.insert(name.clone(), shown(&text).into());
+    }
+    world.effects.push(json!({"final": values}));
+    Ok(world.effects)
+}
+
+struct World {
+    scenario: Scenario,
+    tree: Tree,
+    images: Images,
+    drafts: Drafts,
+    contents: Vec<Vec<u8>>,
+    effects: Vec<Value>,
+    /// How often something was asked for, by what it is and its name.
+    counts: HashMap<(&'static str, String), usize>,
+    has_left: bool,
+}
+
+impl World {
+    fn new(scenario: Scenario) -> Result<Self> {
+        let mut tree = Tree::new();
+        let settings = &scenario.settings;
+        for (name, value) in [
+            ("platform", &settings.platform),
+            ("buildarch", &settings.buildarch),
+            ("version", &settings.version),
+        ] {
+            tree.publish(Tree::BUILTIN, name.as_bytes(), Kind::String, Some(value.as_bytes()));
+        }
+        let none = || anyhow::anyhow!("there is no such card");
+        for (device, card) in (3..).zip(&settings.nics) {
+            let block = tree.block(card.name.as_bytes()).map_err(|_| none())?;
+            let mac = Kind::Hex.parse(card.mac.as_bytes()).context("this is no address of a card")?;
+            tree.publish_replaceable(block, b"mac", Kind::Hex, &mac);
+            tree.publish(block, b"hwaddr", Kind::Hex, Some(&mac));
+            tree.publish(block, b"bustype", Kind::String, Some(b"PCI"));
+            tree.publish(block, b"busloc", Kind::Uint32, Some(&[0, 0, 0, device << 3]));
+            // PCI, vendor 8086h, device 100eh.
+            tree.publish(block, b"busid", Kind::Hex, Some(&[0x01, 0x80, 0x86, 0x10, 0x0e]));
+            tree.publish(block, b"linktype", Kind::String, Some(b"Ethernet"));
+            tree.publish(block, b"chip", Kind::String, Some(card.chip.as_bytes()));
+            tree.publish(block, b"ifname", Kind::String, Some(card.name.as_bytes()));
+        }
+        for card in &settings.open_interfaces_at_start {
+            tree.open_card(tree.find(card.as_bytes()).with_context(|| format!("{card} is no card"))?);
+        }
+        store(&mut tree, &settings.values);
+        Ok(Self {
+            scenario,
+            tree,
+            images: Images::new(),
+            drafts: Drafts::new(),
+            contents: Vec::new(),
+            effects: Vec::new(),
+            counts: HashMap::new(),
+            has_left: false,
+        })
+    }
+
+    /// How often this was asked for before.
+    fn count(&mut self, what: &'static str, name: &str) -> usize {
+        let count = self.counts.entry((what, name.to_owned())).or_default();
+        *count += 1;
+        *count - 1
+    }
+
+    /// What the user does.
+    fn choice(&mut self, at: &str) -> Result<Map<String, Value>, Error> {
+        let index = self.count("choice", "");
+        let choice = self.scenario.choices.get(index).ok_or_else(|| NO_CHOICE.of(at))?;
+        let mut choice = choice.clone();
+        if choice.remove("type").as_ref().and_then(Value::as_str) != Some(at) {
+            return Err(NO_CHOICE.of(at));
+        }
+        Ok(choice)
+    }
+
+    fn add(&mut self, uri: &Uri, content: Vec<u8>, is_program: bool) -> Fetched {
+        let kind = match &content {
+            _ if is_program => Type::Program("executable"),
+            text if is_script(text) => Type::Script,
+            _ => Type::Data,
+        };
+        let size = content.len() as u64;
+        let handle = Handle(u32::try_from(self.contents.len()).unwrap_or(u32::MAX));
+        self.contents.push(content);
+        Fetched { uri: uri.as_str().into(), name: uri.file_name().unwrap_or_default(), kind, size, handle }
+    }
+
+    /// The text of a script on the server.
+    fn script(&self, uri: &str) -> Option<Vec<u8>> {
+        let script = self.scenario.script.iter().skip(1).find(|script| script.uri == uri)?;
+        Some(script.text.clone().into_bytes())
+    }
+
+    /// Content and whether that is a program; none for what is not found.
+    fn response(&mut self, address: &str) -> Option<(Vec<u8>, bool)> {
+        let index = self.count("request", address);
+        let Some(response) = self.scenario.responses.requests.get(address).and_then(|all| all.get(index))
+        else {
+            return self.script(address).map(|text| (text, false));
+        };
+        let Response { result: Outcome::Ok, content, script, text } = response else { return None };
+        match content {
+            Content::Script => script.as_ref().and_then(|uri| self.script(uri)).map(|text| (text, false)),
+            Content::Executable => Some((b"\x7fprogram".to_vec(), true)),
+            Content::Data => {
+                Some((text.as_ref().map_or(b"\0data".to_vec(), |text| text.clone().into_bytes()), false))
+            }
+        }
+    }
+
+    fn leave(&mut self) -> Error {
+        self.has_left = true;
+        errors::LEFT.error()
+    }
+
+    /// What becomes of a command of the machine.
+    fn device(&mut self, words: &[Vec<u8>]) -> Result<(), Error> {
+        let words: Vec<_> = words.iter().map(|word| shown(word)).collect();
+        let line = words.join(" ");
+        let name = words.first().map(String::as_str).unwrap_or_default();
+        let is_meant = |pattern: &str| {
+            line.strip_prefix(pattern).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+        };
+        let place = self.scenario.responses.commands.iter().position(|command| is_meant(&command.words));
+        let usual = if TERMINAL_COMMANDS.contains(&name) { Outcome::Terminal } else { Outcome::Ok };
+        let mut answer = Answer { result: usual, sets: Vec::new() };
+        if let Some(place) = place {
+            let index = self.count("command", &place.to_string());
+            let command = self.scenario.responses.commands.get(place);
+            let results = command.map(|command| command.results.as_slice()).unwrap_or_default();
+            answer = results.get(index).or(results.last()).cloned().unwrap_or(answer);
+        }
+        self.effects.push(json!({"command": words, "outcome": answer.result.name()}));
+        store(&mut self.tree, &answer.sets);
+        match answer.result {
+            Outcome::Ok => Ok(()),
+            Outcome::Terminal => Err(self.leave()),
+            Outcome::Fail | Outcome::NotFound => Err(FAILED.of(name)),
+        }
+    }
+
+    fn name_of(&self, id: ImageId) -> String {
+        self.images.image(id).map(|image| image.name.clone()).unwrap_or_default()
+    }
+}
+
+/// Stores values as `set` would, but literally. What is refused is left out.
+fn store(tree: &mut Tree, sets: &Sets) {
+    for (name, value) in sets {
+        let _ = tree.store(name.as_bytes(), value.as_bytes());
+    }
+}
+
+fn shown(text: &[u8]) -> String {
+    String::from_utf8_lossy(text).into_owned()
+}
+
+fn millis(time: Option<Duration>) -> u64 {
+    time.map_or(0, Duration::as_millis)
+}
+
+/// A key, which is written as a character or a number.
+fn key(choice: &Map<String, Value>) -> Option<u32> {
+    match choice.get("key")? {
+        Value::String(text) => text.chars().next().map(u32::from),
+        number => number.as_u64().and_then(|number| u32::try_from(number).ok()),
+    }
+}
+
+/// Adds a member to an effect.
+fn put(effect: &mut Value, name: &str, value: impl Into<Value>) {
+    if let Value::Object(members) = effect {
+        members.insert(name.to_owned(), value.into());
+    }
+}
+
+fn is_true(choice: &Map<String, Value>, name: &str) -> bool {
+    choice.get(name) == Some(&Value::Bool(true))
+}
+
+impl Host for World {
+    fn settings(&mut self) -> &mut Tree {
+        &mut self.tree
+    }
+
+    fn images(&mut self) -> &mut Images {
+        &mut self.images
+    }
+
+    fn drafts(&mut self) -> &mut Drafts {
+        &mut self.drafts
+    }
+
+    fn print(&mut self, text: &[u8]) {
+        self.effects.push(json!({"echo": shown(text)}));
+    }
+
+    fn say(&mut self, _text: &[u8]) {}
+
+    fn report(&mut self, _error: &Error) {}
+
+    fn now(&self) -> Instant {
+        Instant::ZERO
+    }
+
+    fn poll(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn read_line(&mut self, line: &Line<'_>) -> Result<Vec<u8>, Error> {
+        let choice = self.choice("read")?;
+        let setting = shown(line.setting.unwrap_or_default());
+        self.effects.push(json!({"read": {"setting": setting, "prefill": shown(line.text), "user": choice}}));
+        match choice.get("text").and_then(Value::as_str) {
+            Some(text) => Ok(text.as_bytes().to_vec()),
+            None => Err(errors::CANCELLED.error()),
+        }
+    }
+
+    fn prompt(
+        &mut self,
+        text: &[u8],
+        wanted: Option<u32>,
+        timeout: Option<Duration>,
+    ) -> Result<Option<u32>, Error> {
+        let choice = self.choice("prompt")?;
+        let (wanted, timeout) = (wanted.unwrap_or(0), millis(timeout));
+        self.effects.push(
+            json!({"prompt": {"text": shown(text), "key": wanted, "timeout_ms": timeout, "user": choice}}),
+        );
+        Ok(key(&choice))
+    }
+
+    fn choose(&mut self, selection: &Selection<'_>) -> Result<usize, Error> {
+        let choice = self.choice("menu")?;
+        let items = &selection.menu.items;
+        let name = |item: &script::Item| item.name.as_deref().map(shown);
+        self.effects.push(json!({"menu": {
+            "title": shown(&selection.menu.title),
+            "items": items.iter().map(|item| json!([name(item), shown(&item.text)])).collect::<Vec<_>>(),
+            "initial_selection": items.get(selection.initial).and_then(name),
+            "timeout_ms": millis(selection.timeout),
+            "user": choice,
+        }}));
+        if is_true(&choice, "cancel") {
+            return Err(errors::CANCELLED.error());
+        }
+        if let Some(wanted) = choice.get("select").and_then(Value::as_str) {
+            let place = items.iter().position(|item| name(item).as_deref() == Some(wanted));
+            return place.ok_or_else(|| NO_CHOICE.of("menu"));
+        }
+        if let Some(key) = key(&choice) {
+            let has_key = |item: &script::Item| item.name.is_some() && item.key == Some(key);
+            let below = items.iter().skip(selection.initial).position(has_key);
+            let place = below.map(|place| place + selection.initial);
+            let place = place.or_else(|| items.iter().position(has_key));
+            return place.ok_or_else(|| NO_CHOICE.of("menu"));
+        }
+        Ok(selection.initial)
+    }
+
+    fn present(
+        &mut self,
+        form: &Menu,
+        mut texts: Vec<Vec<u8>>,
+        _refused: Option<(usize, Error)>,
+    ) -> Result<Vec<Vec<u8>>, Error> {
+        let choice = self.choice("form")?;
+        let name = |item: &script::Item| item.name.as_deref().map(shown);
+        let row = |item: &script::Item| json!([name(item), shown(&item.text), item.is_secret]);
+        self.effects.push(json!({"form": {
+            "title": shown(&form.title),
+            "items": form.items.iter().map(row).collect::<Vec<_>>(),
+            "user": choice,
+        }}));
+        if is_true(&choice, "cancel") {
+            return Err(errors::CANCELLED.error());
+        }
+        let values = choice.get("values").and_then(Value::as_object);
+        for (item, text) in form.items.iter().zip(&mut texts) {
+            let value = name(item).and_then(|name| values?.get(&name)?.as_str());
+            if let Some(value) = value {
+                *text = value.as_bytes().to_vec();
+            }
+        }
+        Ok(texts)
+    }
+
+    fn cards(&mut self) -> Vec<String> {
+        self.scenario.settings.nics.iter().map(|card| card.name.clone()).collect()
+    }
+
+    fn open(&mut self, card: &str) -> Result<(), Error> {
+        if let Some(block) = self.tree.find(card.as_bytes()) {
+            self.tree.open_card(block);
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, card: &str) {
+        if let Some(block) = self.tree.find(card.as_bytes()) {
+            self.tree.close_card(block);
+        }
+    }
+
+    fn wait_for_link(&mut self, _card: &str, _timeout: Option<Duration>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn configure(
+        &mut self,
+        card: &str,
+        configurator: Option<&str>,
+        _timeout: Option<Duration>,
+    ) -> Result<(), Error> {
+        let index = self.count("configure", "");
+        let responses = &self.scenario.responses;
+        let usual = Answer { result: responses.configure_default, sets: Vec::new() };
+        let answer = responses.configure.get(index).cloned().unwrap_or(usual);
+        let outcome = answer.result.name();
+        self.effects.push(
+            json!({"configure": {"interface": card, "configurator": configurator, "outcome": outcome}}),
+        );
+        store(&mut self.tree, &answer.sets);
+        if answer.result == Outcome::Ok { Ok(()) } else { Err(FAILED.of(card)) }
+    }
+
+    fn fetch(&mut self, request: &Fetch<'_>) -> Result<Fetched, Error> {
+        let base = working_uri(&self.tree).and_then(|base| Uri::parse(&base).ok());
+        let uri = Uri::locate(base.as_ref(), request.uri)?;
+        let response = self.response(uri.as_str());
+        let outcome = if response.is_some() { "ok" } else { "fail" };
+        let mut effect = json!({"request": uri.as_str(), "outcome": outcome});
+        if let Some(parameters) = request.parameters {
+            let select = |is_header: bool| {
+                let of_kind = move |parameter: &&Parameter| parameter.is_header == is_header;
+                let pair = |parameter: &Parameter| json!([shown(&parameter.key), shown(&parameter.value)]);
+                parameters.list.iter().filter(of_kind).map(pair).collect::<Vec<_>>()
+            };
+            for (name, list) in [("post_params", select(false)), ("headers", select(true))] {
+                if !list.is_empty() {
+                    put(&mut effect, name, list);
+                }
+            }
+            if let Some(method) = &parameters.method {
+                put(&mut effect, "method", shown(method));
+            }
+        }
+        self.effects.push(effect);
+        let (content, is_program) = response.ok_or_else(|| NOT_FOUND.of(uri.redacted()))?;
+        Ok(self.add(&uri, content, is_program))
+    }
+
+    fn content(&self, handle: Handle) -> &[u8] {
+        self.contents.get(handle.0 as usize).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    fn release(&mut self, handle: Handle) {
+        if let Some(content) = self.contents.get_mut(handle.0 as usize) {
+            *content = Vec::new();
+        }
+    }
+
+    fn execute(&mut self, id: ImageId) -> Result<(), Error> {
+        let name = self.name_of(id);
+        let arguments = self.images.image(id).map(|image| shown(&image.command_line)).unwrap_or_default();
+        let others = self.images.registered().map(|image| {
+            let mut other = json!({"name": image.name, "args": shown(&image.command_line)});
+            if image.kind == Type::Script {
+                put(&mut other, "type", "script");
+            }
+            other
+        });
+        let others: Vec<_> = others.collect();
+        let mut boot = json!({"image": name, "args": arguments, "other_images": others});
+        let index = self.count("boot", &name);
+        let results = self.scenario.responses.boot.get(&name);
+        let outcome = results.and_then(|results| results.get(index).or(results.last())).copied();
+        let outcome = outcome.unwrap_or(Outcome::Terminal);
+        if outcome != Outcome::Terminal {
+            put(&mut boot, "outcome", outcome.name());
+        }
+        self.effects.push(json!({"boot": boot}));
+        match outcome {
+            Outcome::Ok => Ok(()),
+            Outcome::Terminal => Err(self.leave()),
+            Outcome::Fail | Outcome::NotFound => Err(FAILED.of(name)),
+        }
+    }
+
+    fn digest(&mut self, algorithm: &str, id: ImageId) -> Result<Vec<u8>, Error> {
+        let content = self.images.image(id).map(|image| self.content(image.handle)).unwrap_or_default();
+        digest(algorithm, content).ok_or_else(|| NOT_PLAYED.of(algorithm))
+    }
+
+    fn extract(&mut self, id: ImageId) -> Result<Fetched, Error> {
+        Err(NOT_PLAYED.of(self.name_of(id)))
+    }
+
+    fn verify(&mut self, id: ImageId, _signature: ImageId, _signer: Option<&[u8]>) -> Result<(), Error> {
+        let name = self.name_of(id);
+        let outcome = self.scenario.responses.verify.get(&name).copied().unwrap_or_default();
+        self.effects.push(json!({"verify": name, "outcome": outcome.name()}));
+        if outcome == Outcome::Ok { Ok(()) } else { Err(FAILED.of(name)) }
+    }
+
+    fn command(&mut self, command: &Invocation<'_>) -> Result<(), Error> {
+        if !DEVICE_COMMANDS.contains(&command.name()) {
+            return Err(NOT_PLAYED.of(command.name()));
+        }
+        self.device(command.words())
+    }
+
+    fn shell(&mut self) -> Result<bool, Error> {
+        self.device(&[b"shell".to_vec()]).map(|()| false)
+    }
+}
+
+/// The digest by the algorithm of that name.
+fn digest(algorithm: &str, content: &[u8]) -> Option<Vec<u8>> {
+    use sha2::Digest;
+    Some(match algorithm {
+        "md5" => md5::Md5::digest(content).to_vec(),
+        "sha1" => sha1::Sha1::digest(content).to_vec(),
+        "sha224" => sha2::Sha224::digest(content).to_vec(),
+        "sha256" => sha2::Sha256::digest(content).to_vec(),
+        "sha384" => sha2::Sha384::digest(content).to_vec(),
+        "sha512" => sha2::Sha512::digest(content).to_vec(),
+        _ => return None,
+    })
+}
