@@ -11,6 +11,7 @@
 )]
 
 pub mod bench;
+pub mod bochs;
 pub mod counter;
 pub mod expect;
 pub mod failure;

@@ -43,6 +43,8 @@ const TEST: &[Package] = &[
     Package("iproute2", "ip"),
     Package("cpio", "cpio"),
     Package("ipxe", "/usr/lib/ipxe/undionly.kpxe"),
+    Package("bochs", "bochs"),
+    Package("bochsbios", "/usr/share/bochs/BIOS-bochs-latest"),
     Package("pxelinux", "/usr/lib/PXELINUX/lpxelinux.0"),
     Package("syslinux-common", "/usr/lib/syslinux/modules/bios/ldlinux.c32"),
     // The emulator's counter plugin is C.

@@ -1,6 +1,7 @@
 //! The scenarios: data and a function each, one file per topic.
 
 pub mod autoboot;
+pub mod bochs;
 pub mod cards;
 pub mod diagnostics;
 pub mod errors;
@@ -55,6 +56,7 @@ pub fn all() -> Vec<Scenario> {
         errors::all(),
         leaving::all(),
         diagnostics::all(),
+        bochs::all(),
     ]
     .into_iter()
     .flatten()
