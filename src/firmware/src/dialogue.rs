@@ -1,10 +1,12 @@
 //! Lines and dialogues that the user answers.
 
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use base::{Error, Instant};
-use console::{Dialogue, Edited, Key, LEAVE, LineEdit, Outcome, Size};
+use console::{Dialogue, Edited, Field, Form, Key, LEAVE, LineEdit, Outcome, Size};
 use script::errors::{CANCELLED, TIMEOUT};
-use script::{COMMANDS, Line};
+use script::{COMMANDS, Line, Selection};
 
 use crate::machine::Machine;
 
@@ -13,7 +15,6 @@ const NEVER: Instant = Instant::from_micros(u64::MAX);
 impl Machine {
     /// Lets the user answer until there is something to be done. Then the dialogue stays on the screen, until it is
     /// answered again or [left](Self::leave_dialogue); when it is cancelled it is left.
-    #[expect(dead_code, reason = "waits for the commands choose, present, config and login")]
     pub(crate) fn ask(&mut self, dialogue: &mut dyn Dialogue) -> Result<(), Error> {
         let result = loop {
             // Keys that wait are taken before anything is drawn: a serial line may be slower than they come.
@@ -39,6 +40,47 @@ impl Machine {
         };
         self.leave_dialogue();
         result
+    }
+
+    /// Lets the user choose an item of a menu, and answers its number.
+    pub(crate) fn show_menu(&mut self, selection: &Selection<'_>) -> Result<usize, Error> {
+        let items = selection.menu.items.iter().map(|item| console::Item {
+            text: shown(&item.text),
+            is_gap: item.name.is_none(),
+            key: item.key.unwrap_or_default(),
+        });
+        let title = shown(&selection.menu.title);
+        let menu = console::Menu::new(&title, items.collect(), selection.initial, screen_size());
+        let menu = menu.ok_or_else(|| script::errors::NO_ITEMS.of(title.as_str()))?;
+        let [timeout, retimeout] = [selection.timeout, selection.retimeout].map(Option::unwrap_or_default);
+        let mut menu = menu.with_timeout(timeout, retimeout, hw::clock::now());
+        self.ask(&mut menu)?;
+        self.leave_dialogue();
+        Ok(menu.highlighted())
+    }
+
+    /// Lets the user fill in a form whose fields hold `texts`; one of them may have been refused.
+    pub(crate) fn show_form(
+        &mut self,
+        form: &script::Menu,
+        mut texts: Vec<Vec<u8>>,
+        refused: Option<(usize, Error)>,
+    ) -> Result<Vec<Vec<u8>>, Error> {
+        let fields = form.items.iter().zip(&texts).map(|(item, text)| Field {
+            label: shown(&item.text),
+            value: item.name.as_ref().map(|_| shown(text)),
+            secret: item.is_secret,
+        });
+        let mut dialogue = Form::new(&shown(&form.title), fields.collect(), screen_size());
+        if let Some((field, error)) = refused {
+            dialogue.refuse(field, &format!("{error}"));
+        }
+        self.ask(&mut dialogue)?;
+        self.leave_dialogue();
+        for (field, text) in texts.iter_mut().enumerate() {
+            *text = dialogue.value(field).into();
+        }
+        Ok(texts)
     }
 
     /// Cleans the screen behind a dialogue.
@@ -89,8 +131,12 @@ impl Machine {
     }
 }
 
+/// Text of a script for the screen.
+pub(crate) fn shown(text: &[u8]) -> String {
+    String::from_utf8_lossy(text).into_owned()
+}
+
 /// How large the screen is.
-#[expect(dead_code, reason = "the same")]
 pub(crate) fn screen_size() -> Size {
     let (rows, columns) = hw::bios::screen_size();
     Size { rows, columns }

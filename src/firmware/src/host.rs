@@ -15,7 +15,6 @@ use uri::Uri;
 use crate::errors;
 use crate::fetch::Manner;
 use crate::machine::Machine;
-use crate::report::Subject;
 
 /// What `imgstat` calls a Linux kernel.
 pub(crate) const BZIMAGE: &str = "bzImage";
@@ -108,17 +107,17 @@ impl Host for Machine {
         Ok(key?.map(Key::code))
     }
 
-    fn choose(&mut self, _: &Selection<'_>) -> Result<usize, Error> {
-        Err(errors::NOT_BUILT.of("choose"))
+    fn choose(&mut self, selection: &Selection<'_>) -> Result<usize, Error> {
+        self.show_menu(selection)
     }
 
     fn present(
         &mut self,
-        _: &Menu,
-        _: Vec<Vec<u8>>,
-        _: Option<(usize, Error)>,
+        form: &Menu,
+        texts: Vec<Vec<u8>>,
+        refused: Option<(usize, Error)>,
     ) -> Result<Vec<Vec<u8>>, Error> {
-        Err(errors::NOT_BUILT.of("present"))
+        self.show_form(form, texts, refused)
     }
 
     fn cards(&mut self) -> Vec<String> {
@@ -200,25 +199,7 @@ impl Host for Machine {
     }
 
     fn command(&mut self, command: &Invocation<'_>) -> Result<(), Error> {
-        match command.name() {
-            "sleep" => {
-                let time = settings::number(command.argument(0)).unwrap_or(0);
-                self.run_until(hw::clock::now() + Duration::from_secs(time), |_, _| None::<()>).map(drop)
-            }
-            "poweroff" => {
-                self.close_network();
-                hw::power::power_off();
-                Err(errors::POWER.error())
-            }
-            "reboot" => {
-                self.close_network();
-                hw::power::reboot(command.flag(b'w'))
-            }
-            "diag" => self.report(Subject::Everything, command),
-            "dmesg" => self.report(Subject::Log, command),
-            "pxestat" => self.report(Subject::PxeStack, command),
-            name => Err(errors::NOT_BUILT.of(name)),
-        }
+        self.carry_out(command)
     }
 }
 

@@ -12,6 +12,7 @@ extern crate alloc;
 
 #[cfg(target_os = "none")]
 mod autoboot;
+mod commands;
 #[cfg(target_os = "none")]
 mod depart;
 mod dialogue;

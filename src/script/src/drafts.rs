@@ -29,6 +29,13 @@ pub struct Menu {
     pub items: Vec<Item>,
 }
 
+impl Menu {
+    /// One without a name.
+    pub fn new(title: &[u8], items: Vec<Item>) -> Self {
+        Self { name: None, title: title.into(), items }
+    }
+}
+
 /// A line of a menu, a field of a form, or a gap.
 #[derive(Clone, Debug)]
 pub struct Item {

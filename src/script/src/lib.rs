@@ -25,7 +25,7 @@ mod options;
 #[cfg(test)]
 mod tests;
 
-pub use commands::{COMMANDS, Command};
+pub use commands::{COMMANDS, Command, fill_in};
 pub use drafts::{Drafts, Item, Menu, Parameter, Parameters};
 pub use expand::expand;
 pub use host::{Fetch, Fetched, Host, Line, Selection};

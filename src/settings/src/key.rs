@@ -87,6 +87,11 @@ impl<'a> Key<'a> {
     }
 }
 
+/// The names of all settings that are known beforehand.
+pub(crate) fn names() -> impl Iterator<Item = &'static [u8]> {
+    PREDEFINED.iter().map(|known| known.0.as_bytes())
+}
+
 const fn site(code: u8) -> u64 {
     Tag::within(175, code).0
 }

@@ -158,6 +158,28 @@ impl Tree {
         name
     }
 
+    /// The block that it is in; none for the root.
+    pub fn parent(&self, block: BlockId) -> Option<BlockId> {
+        self.blocks.get(block.0)?.parent
+    }
+
+    /// The blocks in it, in the order of searching, without `netX`.
+    pub fn children(&self, block: BlockId) -> Vec<BlockId> {
+        let children = self.blocks.get(block.0).map(|block| block.children.as_slice()).unwrap_or_default();
+        children.iter().copied().filter(|child| *child != Self::LATEST).collect()
+    }
+
+    /// The names of settings that it may have: all that are known beforehand, and those that are stored in it.
+    pub fn names(&self, block: BlockId) -> Vec<Vec<u8>> {
+        let mut names: Vec<Vec<u8>> = crate::key::names().map(Into::into).collect();
+        for value in self.blocks.get(block.0).map(|block| block.values.as_slice()).unwrap_or_default() {
+            if !names.iter().any(|name| **name == *value.name) {
+                names.push(value.name.to_vec());
+            }
+        }
+        names
+    }
+
     /// Notes that a card was opened; one that is open already stays where it is.
     pub fn open_card(&mut self, card: BlockId) {
         if !self.open.contains(&card) {

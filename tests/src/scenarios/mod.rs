@@ -4,6 +4,7 @@ pub mod autoboot;
 pub mod bochs;
 pub mod cards;
 pub mod diagnostics;
+pub mod dialogues;
 pub mod errors;
 pub mod leaving;
 pub mod servers;
@@ -56,6 +57,7 @@ pub fn all() -> Vec<Scenario> {
         errors::all(),
         leaving::all(),
         diagnostics::all(),
+        dialogues::all(),
         bochs::all(),
     ]
     .into_iter()

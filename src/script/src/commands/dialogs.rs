@@ -82,7 +82,10 @@ pub(super) fn present(call: &mut Call<'_>) -> Done {
 }
 
 /// Shows a form until all that is in it could be stored.
-pub(crate) fn fill_in(host: &mut dyn Host, form: &Menu) -> Result<(), Error> {
+///
+/// # Errors
+/// There is no field, or the host gave up.
+pub fn fill_in(host: &mut dyn Host, form: &Menu) -> Result<(), Error> {
     if form.items.iter().all(|item| item.name.is_none()) {
         return Err(NO_ITEMS.of(readable(&form.title)));
     }

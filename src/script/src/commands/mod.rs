@@ -6,6 +6,8 @@ mod images;
 mod network;
 mod values;
 
+pub use dialogs::fill_in;
+
 use crate::Host;
 use crate::interpreter::{Failure, Flow};
 use crate::options::{Choice, Invocation, Takes};
