@@ -12,6 +12,10 @@ const FLAGS: &[&str] = &[
     "-Cpanic=immediate-abort",
     "-Zfmt-debug=none",
     "-Zlocation-detail=none",
+    // Digests in the form that is small, and without instructions that the target does not have.
+    "--cfg=sha1_backend=\"soft\"",
+    "--cfg=sha2_backend=\"soft\"",
+    "--cfg=sha2_backend_soft=\"compact\"",
     // LLVM does some things for speed also where it is asked for size. Small copies become calls, a `match` compares
     // instead of jumping by a table, and no constant or address is kept in a register for later, where it would
     // have to be saved.

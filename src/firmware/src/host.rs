@@ -186,8 +186,9 @@ impl Host for Machine {
         }
     }
 
-    fn digest(&mut self, algorithm: &str, _: ImageId) -> Result<Vec<u8>, Error> {
-        Err(errors::NOT_BUILT.of(algorithm))
+    fn digest(&mut self, algorithm: &str, id: ImageId) -> Result<Vec<u8>, Error> {
+        let bytes = self.images.image(id).map(|image| self.store.bytes(image.handle)).unwrap_or_default();
+        image::digest(algorithm, bytes).ok_or_else(|| errors::NOT_BUILT.of(algorithm))
     }
 
     fn extract(&mut self, _: ImageId) -> Result<Fetched, Error> {

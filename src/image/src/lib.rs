@@ -10,6 +10,7 @@ extern crate alloc;
 pub mod bzimage;
 pub mod command_line;
 pub mod cpio;
+mod digest;
 pub mod errors;
 #[cfg(test)]
 #[allow(clippy::cast_possible_truncation, reason = "the memory of a test is small")]
@@ -19,6 +20,7 @@ mod place;
 mod plan;
 mod recognise;
 
+pub use digest::digest;
 pub use memory::Memory;
 pub use place::{Move, place};
 pub use plan::{Entry, Initrd, Kernel, Plan, budget, check_budget, execute, initrd_length, plan};

@@ -467,7 +467,7 @@ impl Host for World {
 
     fn digest(&mut self, algorithm: &str, id: ImageId) -> Result<Vec<u8>, Error> {
         let content = self.images.image(id).map(|image| self.content(image.handle)).unwrap_or_default();
-        digest(algorithm, content).ok_or_else(|| NOT_PLAYED.of(algorithm))
+        image::digest(algorithm, content).ok_or_else(|| NOT_PLAYED.of(algorithm))
     }
 
     fn extract(&mut self, id: ImageId) -> Result<Fetched, Error> {
@@ -491,18 +491,4 @@ impl Host for World {
     fn shell(&mut self) -> Result<bool, Error> {
         self.device(&[b"shell".to_vec()]).map(|()| false)
     }
-}
-
-/// The digest by the algorithm of that name.
-fn digest(algorithm: &str, content: &[u8]) -> Option<Vec<u8>> {
-    use sha2::Digest;
-    Some(match algorithm {
-        "md5" => md5::Md5::digest(content).to_vec(),
-        "sha1" => sha1::Sha1::digest(content).to_vec(),
-        "sha224" => sha2::Sha224::digest(content).to_vec(),
-        "sha256" => sha2::Sha256::digest(content).to_vec(),
-        "sha384" => sha2::Sha384::digest(content).to_vec(),
-        "sha512" => sha2::Sha512::digest(content).to_vec(),
-        _ => return None,
-    })
 }
