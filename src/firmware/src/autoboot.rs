@@ -5,6 +5,7 @@ use alloc::string::{String, ToString};
 use base::{Duration, Error};
 use console::{Countdown, Table};
 use dhcp::{BootFile, Lease};
+use http::Content;
 use hw::memory::Pages;
 use image::{Format, recognise};
 use script::{Failure, Fetched, ImageId, Start, set_working_uri};
@@ -135,7 +136,7 @@ impl Machine {
     fn fetch_autoexec(&mut self) -> Result<Option<(Fetched, Uri)>, Error> {
         let Some(uri) = self.own_address().and_then(|own| own.join(AUTOEXEC).ok()) else { return Ok(None) };
         let manner = Manner { quiet: true, patience: Some(AUTOEXEC_PATIENCE), ..Manner::default() };
-        match self.download(&uri, manner) {
+        match self.download(&uri, Content::default(), manner) {
             Ok((pages, uri)) if recognise(pages.bytes()) == Format::Script => {
                 Ok(Some((self.fetched(pages, uri.as_str(), AUTOEXEC.into()), uri)))
             }
@@ -161,7 +162,7 @@ impl Machine {
                 return Ok(Outcome::Failed);
             }
         };
-        let (pages, uri) = match self.download(&uri, Manner::default()) {
+        let (pages, uri) = match self.download(&uri, Content::default(), Manner::default()) {
             Ok(fetched) => fetched,
             Err(error) if error.is(&script::errors::CANCELLED) => return Err(error),
             Err(error) => {

@@ -25,4 +25,6 @@ base::errors! {
     NO_WAY_OUT = "BOOT-11", "there is no way to the next boot device: INT 18h came back, and of the first disk: {}", "choose the boot device in the BIOS setup";
     /// A command whose machinery does not exist yet.
     NOT_BUILT = "BOOT-12", "this build has no part that does {}", "leave it out of the script, or add || behind it";
+    /// A method or header of a request that is none.
+    BAD_PARAMETER = "BOOT-13", "{} cannot be sent with a request", "methods are letters, names of headers have no blanks, and values no line breaks";
 }

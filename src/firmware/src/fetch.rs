@@ -5,6 +5,7 @@ use alloc::string::String;
 use base::{Duration, Error, Instant};
 use console::{Countdown, Progress};
 use core::net::{Ipv4Addr, SocketAddrV4};
+use http::Content;
 use hw::memory::Pages;
 use net::TcpState;
 use uri::Uri;
@@ -29,7 +30,7 @@ pub(crate) struct Manner {
 }
 
 /// What our requests call us.
-pub(crate) const USER_AGENT: &str = concat!("iPXE/", env!("CARGO_PKG_VERSION"));
+const USER_AGENT: &str = concat!("iPXE/", env!("CARGO_PKG_VERSION"));
 /// Bytes of a TCP segment: what a server may send ahead is counted in frames, and told to it in bytes.
 const TCP_SEGMENT: usize = 1460;
 /// TFTP blocks that a server may send ahead.
@@ -101,7 +102,13 @@ impl Job {
 
 impl Machine {
     /// Downloads `uri` into memory. Returns the bytes and the address that they came from after redirects.
-    pub(crate) fn download(&mut self, uri: &Uri, manner: Manner) -> Result<(Pages, Uri), Error> {
+    /// What `content` says is sent along where the protocol can.
+    pub(crate) fn download(
+        &mut self,
+        uri: &Uri,
+        content: Content,
+        manner: Manner,
+    ) -> Result<(Pages, Uri), Error> {
         let started = hw::clock::now();
         let mut job = Job {
             target: Target::new(manner.limit),
@@ -112,7 +119,7 @@ impl Machine {
         };
         let result = match uri.scheme() {
             "tftp" => self.tftp(uri, &mut job).map(|()| uri.clone()),
-            "http" => self.http(uri, &mut job),
+            "http" => self.http(uri, content, &mut job),
             other => Err(errors::NO_SCHEME.of(other)),
         };
         job.end(result.is_ok(), &mut self.screen);
@@ -196,10 +203,10 @@ impl Machine {
         }
     }
 
-    fn http(&mut self, uri: &Uri, job: &mut Job) -> Result<Uri, Error> {
+    fn http(&mut self, uri: &Uri, content: Content, job: &mut Job) -> Result<Uri, Error> {
         let seed = low_half(hw::clock::noise());
         let options = http::Options { user_agent: USER_AGENT, seed, ..http::Options::default() };
-        let mut download = http::Download::new(uri.clone(), options)?;
+        let mut download = http::Download::new(uri.clone(), content, options)?;
         let mut connection: Option<(SocketAddrV4, net::TcpHandle)> = None;
         let mut now = hw::clock::now();
         let mut wait = Wait::new(now);
@@ -279,7 +286,7 @@ impl Machine {
 
     /// A connection to the server of `uri`: the one that is kept open, unless it must be `fresh`, or a new one, when
     /// it is established.
-    pub(crate) fn connect(
+    fn connect(
         &mut self,
         uri: &Uri,
         port: u16,
@@ -451,7 +458,7 @@ fn transfer(
 }
 
 /// Adds to an error of a wait what is known about the reason.
-pub(crate) fn explain(network: &Network, error: Error) -> Error {
+fn explain(network: &Network, error: Error) -> Error {
     match network.stack.unanswered_neighbour() {
         Some(neighbour) => {
             let object: String = format!("{} (no answer to ARP for {neighbour})", error.object());

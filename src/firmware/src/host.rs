@@ -2,16 +2,19 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use base::text::printable;
 use base::{Duration, Error, Instant};
 use console::Key;
+use http::Content;
 use image::{Format, RECOGNISE_LENGTH, recognise};
 use script::{
-    Drafts, Fetch, Fetched, Handle, Host, ImageId, Images, Invocation, Line, Menu, Selection, Type,
-    working_uri,
+    Drafts, Fetch, Fetched, Handle, Host, ImageId, Images, Invocation, Line, Menu, Parameters, Selection,
+    Type, working_uri,
 };
 use settings::{Kind, Tree};
 use uri::Uri;
 
+use crate::dialogue::shown;
 use crate::errors;
 use crate::fetch::Manner;
 use crate::machine::Machine;
@@ -154,14 +157,12 @@ impl Host for Machine {
     fn fetch(&mut self, request: &Fetch<'_>) -> Result<Fetched, Error> {
         let base = working_uri(&self.settings).and_then(|base| Uri::parse(&base).ok());
         let uri = Uri::locate(base.as_ref(), request.uri)?;
-        if request.parameters.is_some() {
-            return Err(errors::NOT_BUILT.of("sending parameters"));
-        }
+        let content = request.parameters.map_or_else(|| Ok(Content::default()), content)?;
         let limit = self.initrd_limit();
         let manner = Manner { quiet: request.quiet, timeout: request.timeout, patience: None, limit };
         // Whoever redirects does not rename.
         let name = uri.file_name().unwrap_or_default();
-        let (pages, uri) = self.download(&uri, manner)?;
+        let (pages, uri) = self.download(&uri, content, manner)?;
         // What a download has cost, for those who measure.
         let switches = hw::realmode::switches().to_be_bytes();
         self.settings.publish(Tree::BUILTIN, b"mode-switches", Kind::Int32, Some(&switches));
@@ -202,6 +203,26 @@ impl Host for Machine {
     fn command(&mut self, command: &Invocation<'_>) -> Result<(), Error> {
         self.carry_out(command)
     }
+}
+
+/// What a script wants sent: with fields it is posted, unless the script says how.
+fn content(parameters: &Parameters) -> Result<Content, Error> {
+    let (headers, fields): (Vec<_>, Vec<_>) =
+        parameters.list.iter().partition(|parameter| parameter.is_header);
+    let usual: &[u8] = if fields.is_empty() { b"GET" } else { b"POST" };
+    let method = shown(parameters.method.as_deref().unwrap_or(usual));
+    let mut content =
+        Content::new(&method).map_err(|_| errors::BAD_PARAMETER.of(printable(method.as_bytes())))?;
+    for header in headers {
+        let name = shown(&header.key);
+        content
+            .header(&name, &shown(&header.value))
+            .map_err(|_| errors::BAD_PARAMETER.of(printable(name.as_bytes())))?;
+    }
+    if !fields.is_empty() {
+        content.set_fields(fields.iter().map(|field| (field.key.as_slice(), field.value.as_slice())));
+    }
+    Ok(content)
 }
 
 /// When a wait is over; without a limit never.

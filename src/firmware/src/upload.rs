@@ -1,13 +1,12 @@
 //! Sending a text to a server.
 
-use base::{Duration, Error, Instant, Sink};
+use base::{Duration, Error};
 use core::net::SocketAddrV4;
-use http::{Exchange, Method, Outcome, Request};
-use net::TcpState;
+use http::Content;
 use uri::Uri;
 
 use crate::errors;
-use crate::fetch::{Job, USER_AGENT, explain};
+use crate::fetch::{Job, Manner};
 use crate::machine::Machine;
 
 /// The longest time that it may take.
@@ -23,64 +22,16 @@ impl Machine {
     /// Sends a text, which `uri` takes by HTTP POST, or line by line as a syslog server.
     pub(crate) fn upload(&mut self, uri: &Uri, text: &[u8]) -> Result<(), Error> {
         match uri.scheme() {
-            "http" => self.post(uri, text),
+            "http" => {
+                let mut content = Content::post();
+                content.set_body("text/plain", text);
+                let manner = Manner { quiet: true, timeout: Some(LIMIT), ..Manner::default() };
+                // What the server says to it is of no interest.
+                self.download(uri, content, manner).map(|(pages, _)| self.memory.free(pages))
+            }
             "syslog" => self.syslog(uri, text),
             other => Err(errors::NO_SCHEME.of(other)),
         }
-    }
-
-    fn post(&mut self, uri: &Uri, body: &[u8]) -> Result<(), Error> {
-        let mut job = Job::quiet(LIMIT);
-        let (_, handle, _) = self.connect(uri, uri.port().unwrap_or(80), true, &mut job)?;
-        let request = Request {
-            uri,
-            method: Method::Post,
-            user_agent: USER_AGENT,
-            range: None,
-            body,
-            sink_used: false,
-        };
-        let mut exchange = Exchange::new(request);
-        let mut buffer = [0; 1024];
-        let mut unsent: &[u8] = &[];
-        let result = loop {
-            let Some(network) = &mut self.network else { break Err(errors::NO_ADDRESS.of(uri.redacted())) };
-            loop {
-                if unsent.is_empty() {
-                    let length = exchange.output(&mut buffer);
-                    unsent = buffer.get(..length).unwrap_or_default();
-                }
-                let taken = network.stack.tcp_send(handle, unsent);
-                if taken == 0 {
-                    break;
-                }
-                unsent = unsent.get(taken..).unwrap_or_default();
-            }
-            network.stack.tcp_receive(handle, &mut |data| {
-                exchange.input(data, &mut Nowhere);
-                data.len()
-            });
-            match network.stack.tcp_state(handle) {
-                Ok(TcpState::PeerClosed | TcpState::Closed) => exchange.end_of_stream(),
-                Ok(TcpState::Connecting | TcpState::Established) => {}
-                Err(error) => break Err(explain(network, error)),
-            }
-            match exchange.outcome() {
-                None => {}
-                Some(Outcome::Done(_)) => break Ok(()),
-                // A text is not sent to where nobody said it should go.
-                Some(Outcome::Redirect(to)) => break Err(http::errors::REFUSED.of(to.redacted())),
-                Some(Outcome::Failed(error)) => break Err(error.clone()),
-            }
-            let round = self.round(Instant::from_micros(u64::MAX));
-            if let Err(error) = round.and_then(|now| job.check(&uri.redacted(), 0, now)) {
-                break Err(error);
-            }
-        };
-        if let Some(network) = &mut self.network {
-            network.stack.tcp_close(handle);
-        }
-        result
     }
 
     fn syslog(&mut self, uri: &Uri, text: &[u8]) -> Result<(), Error> {
@@ -102,19 +53,4 @@ impl Machine {
         }
         result
     }
-}
-
-/// Where a server's answer to a text goes.
-struct Nowhere;
-
-impl Sink for Nowhere {
-    fn announce(&mut self, _: u64) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn write(&mut self, _: &[u8]) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn restart(&mut self) {}
 }

@@ -1,8 +1,9 @@
 //! The fetching of one file, over as many connections as it takes.
 
+use crate::content::Content;
 use crate::errors;
 use crate::exchange::{Exchange, Outcome};
-use crate::request::{Method, Range, Request, default_port};
+use crate::request::{Range, Request, default_port};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use base::{Duration, Error, ErrorKind, Instant, Sink};
@@ -83,6 +84,7 @@ pub enum Action<'a> {
 /// ```
 pub struct Download {
     uri: Uri,
+    content: Content,
     options: Options,
     state: State,
     exchange: Option<Box<Exchange>>,
@@ -115,19 +117,21 @@ enum State {
 }
 
 impl Download {
-    /// Will fetch `uri`.
+    /// Will fetch `uri` with what is sent along. What has a body is asked once: it is not sent again where a connection
+    /// is lost, nor to where a server redirects to, which is asked by GET (RFC 9110 sections 9.2.2 and 15.4).
     ///
     /// # Errors
     /// It is not an http address with a host.
-    pub fn new(uri: Uri, options: Options) -> Result<Self, Error> {
+    pub fn new(uri: Uri, content: Content, options: Options) -> Result<Self, Error> {
         check(&uri)?;
         Ok(Self {
             uri,
+            fresh: content.has_body,
+            content,
             options,
             state: State::Disconnected,
             exchange: None,
             reused: false,
-            fresh: false,
             moved: Instant::ZERO,
             wait_until: Instant::ZERO,
             visited: Vec::new(),
@@ -202,10 +206,9 @@ impl Download {
         });
         self.exchange = Some(Box::new(Exchange::new(Request {
             uri: &self.uri,
-            method: Method::Get,
+            content: &self.content,
             user_agent: self.options.user_agent,
             range,
-            body: b"",
             sink_used: self.sink_used,
         })));
         self.state = State::Connected;
@@ -318,6 +321,9 @@ impl Download {
     }
 
     fn redirect(&mut self, target: Uri) {
+        if self.content.has_body {
+            self.content = Content::default();
+        }
         let old = core::mem::replace(&mut self.uri, target);
         self.visited.push(old);
         let kind: &'static ErrorKind = if self.visited.contains(&self.uri) {
@@ -339,7 +345,7 @@ impl Download {
             self.best = self.position;
             self.failures = 0;
         }
-        if self.failures >= self.options.retries {
+        if self.content.has_body || self.failures >= self.options.retries {
             self.result = Some(Err(error));
             return;
         }

@@ -3,7 +3,7 @@
 use crate::chunked::Chunked;
 use crate::errors;
 use crate::head::Head;
-use crate::request::{Method, Request};
+use crate::request::Request;
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -32,7 +32,8 @@ pub enum Outcome {
 /// already, as long as the caller holds the stream for this exchange.
 pub struct Exchange {
     uri: Uri,
-    method: Method,
+    /// The answer to HEAD has no body.
+    is_head: bool,
     unsent: Vec<u8>,
     sent: usize,
     head: Vec<u8>,
@@ -71,7 +72,7 @@ impl Exchange {
     pub fn new(request: Request<'_>) -> Self {
         Self {
             uri: request.uri.clone(),
-            method: request.method,
+            is_head: request.content.method == "HEAD",
             unsent: request.to_bytes(),
             sent: 0,
             head: Vec::new(),
@@ -238,7 +239,7 @@ impl Exchange {
         self.keep_alive = head.keep_alive;
         self.retry_after = head.retry_after;
         self.stage = match head.length {
-            _ if self.method == Method::Head || matches!(head.status, 204 | 304) => Stage::Length(0),
+            _ if self.is_head || matches!(head.status, 204 | 304) => Stage::Length(0),
             // RFC 9112 section 6.3: chunks win over a length, and such a stream is not trusted with more.
             length if head.chunked => {
                 self.keep_alive &= length.is_none();
@@ -265,7 +266,7 @@ impl Exchange {
         self.start = 0;
         self.total = head.length.filter(|_| !head.chunked);
         self.validator = head.entity_tag.or(head.modified);
-        if self.method == Method::Get {
+        if !self.is_head {
             self.expected = self.total;
             if self.sink_used {
                 sink.restart();

@@ -7,6 +7,7 @@
 extern crate alloc;
 
 mod chunked;
+mod content;
 mod download;
 pub mod errors;
 mod exchange;
@@ -16,6 +17,7 @@ mod request;
 #[cfg(test)]
 mod scenarios;
 
+pub use content::{Content, NoText};
 pub use download::{Action, Download, Options, REDIRECT_LIMIT};
 pub use exchange::{Exchange, Outcome};
-pub use request::{Method, Range, Request};
+pub use request::{Range, Request};

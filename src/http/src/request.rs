@@ -4,16 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use uri::Uri;
 
-/// What is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// The file.
-    Get,
-    /// Only what would be said about the file.
-    Head,
-    /// Here is a text.
-    Post,
-}
+use crate::content::Content;
 
 /// The rest of a file whose begin came earlier (RFC 9110 sections 13.1.5 and 14.2).
 #[derive(Clone, Copy, Debug)]
@@ -31,14 +22,12 @@ pub struct Range<'a> {
 pub struct Request<'a> {
     /// An absolute URI with a host; user and password go along as basic authentication (RFC 7617).
     pub uri: &'a Uri,
-    /// What is asked for.
-    pub method: Method,
+    /// Method, further headers, and what is sent along.
+    pub content: &'a Content,
     /// Begins with `iPXE/`.
     pub user_agent: &'a str,
     /// A part instead of the whole.
     pub range: Option<Range<'a>>,
-    /// The text of a [`Post`](Method::Post); empty for other methods.
-    pub body: &'a [u8],
     /// The sink was used by an earlier exchange: it is restarted before the whole goes into it.
     pub sink_used: bool,
 }
@@ -47,11 +36,9 @@ impl Request<'_> {
     /// The bytes to send.
     pub(crate) fn to_bytes(self) -> Vec<u8> {
         let uri = self.uri;
-        let mut text = String::from(match self.method {
-            Method::Get => "GET ",
-            Method::Head => "HEAD ",
-            Method::Post => "POST ",
-        });
+        let content = self.content;
+        let mut text = content.method.clone();
+        text.push(' ');
         // A path that came with the URI begins with a slash, or is empty.
         text.push_str(if uri.path().is_empty() { "/" } else { uri.path() });
         if let Some(query) = uri.query() {
@@ -80,13 +67,13 @@ impl Request<'_> {
             text.push('-');
             header(&mut text, "If-Range", range.validator);
         }
-        if self.method == Method::Post {
-            header(&mut text, "Content-Type", "text/plain");
-            header(&mut text, "Content-Length", &self.body.len().to_string());
+        text.push_str(&content.headers);
+        if content.has_body {
+            header(&mut text, "Content-Length", &content.body.len().to_string());
         }
         text.push_str("\r\n\r\n");
         let mut bytes = text.into_bytes();
-        bytes.extend_from_slice(self.body);
+        bytes.extend_from_slice(&content.body);
         bytes
     }
 }
@@ -100,7 +87,7 @@ pub(crate) fn default_port(uri: &Uri) -> Option<u16> {
     }
 }
 
-fn header(text: &mut String, name: &str, value: &str) {
+pub(crate) fn header(text: &mut String, name: &str, value: &str) {
     text.push_str("\r\n");
     text.push_str(name);
     text.push_str(": ");
@@ -129,40 +116,42 @@ fn base64(text: &mut String, bytes: &[u8]) {
 mod tests {
     use super::*;
 
-    fn request(uri: &str, method: Method, range: Option<Range<'_>>) -> String {
+    fn request(uri: &str, content: &Content, range: Option<Range<'_>>) -> String {
         let uri = Uri::parse(uri).unwrap();
-        let request =
-            Request { uri: &uri, method, user_agent: "iPXE/2.0.0", range, body: b"", sink_used: false };
+        let request = Request { uri: &uri, content, user_agent: "iPXE/2.0.0", range, sink_used: false };
         String::from_utf8(request.to_bytes()).unwrap()
     }
 
     #[test]
     fn requests_are_exactly_these_bytes() {
+        let get = Content::default();
         assert_eq!(
-            request("http://server", Method::Get, None),
+            request("http://server", &get, None),
             "GET / HTTP/1.1\r\nHost: server\r\nUser-Agent: iPXE/2.0.0\r\nConnection: keep-alive\r\n\r\n"
         );
         assert_eq!(
             request(
                 "http://us%20er:p%40ss@[::1]:8080/a b?c=d#e",
-                Method::Head,
+                &Content::new("HEAD").unwrap(),
                 Some(Range { start: 5_000_000_000, validator: "\"tag\"", total: None })
             ),
             "HEAD /a%20b?c=d HTTP/1.1\r\nHost: [::1]:8080\r\nUser-Agent: iPXE/2.0.0\r\nConnection: keep-alive\r\n\
              Authorization: Basic dXMgZXI6cEBzcw==\r\nRange: bytes=5000000000-\r\nIf-Range: \"tag\"\r\n\r\n"
         );
-        assert!(request("http://h:80/", Method::Get, None).contains("Host: h\r\n"));
+        assert!(request("http://h:80/", &get, None).contains("Host: h\r\n"));
     }
 
     #[test]
-    fn a_text_is_posted_with_its_length() {
-        let uri = Uri::parse("http://server/report").unwrap();
-        let (method, range) = (Method::Post, None);
-        let request =
-            Request { uri: &uri, method, user_agent: "iPXE/2.0.0", range, body: b"a text", sink_used: false };
-        let text = String::from_utf8(request.to_bytes()).unwrap();
-        assert!(text.starts_with("POST /report HTTP/1.1\r\nHost: server\r\n"));
-        assert!(text.ends_with("\r\nContent-Type: text/plain\r\nContent-Length: 6\r\n\r\na text"));
+    fn what_is_sent_along_has_its_length() {
+        let mut content = Content::new("PUT").unwrap();
+        content.header("X-Card", "net0").unwrap();
+        content.set_body("text/plain", b"a text");
+        let text = request("http://server/report", &content, None);
+        assert!(text.starts_with("PUT /report HTTP/1.1\r\nHost: server\r\n"), "{text}");
+        assert!(
+            text.ends_with("\r\nX-Card: net0\r\nContent-Type: text/plain\r\nContent-Length: 6\r\n\r\na text"),
+            "{text}"
+        );
     }
 
     #[test]

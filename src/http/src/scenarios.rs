@@ -1,6 +1,6 @@
 //! Downloads from scripted servers.
 
-use crate::{Action, Download, Exchange, Method, Options, Outcome, Range, Request, errors};
+use crate::{Action, Content, Download, Exchange, Options, Outcome, Range, Request, errors};
 use alloc::string::String;
 use alloc::{format, vec, vec::Vec};
 use base::{Duration, Error, ErrorKind, Instant, Sink};
@@ -70,7 +70,8 @@ impl Seen {
 }
 
 fn fetch_in_pieces(uri: &str, piece: usize, mut server: impl FnMut(usize, &str) -> Reply) -> Seen {
-    let mut download = Download::new(Uri::parse(uri).unwrap(), Options::default()).unwrap();
+    let mut download =
+        Download::new(Uri::parse(uri).unwrap(), Content::default(), Options::default()).unwrap();
     let (mut now, mut sink) = (Instant::ZERO, Checked::default());
     let (mut requests, mut connections): (Vec<String>, usize) = (vec![], 0);
     // Host, port and, while in use, how the server left it.
@@ -350,14 +351,15 @@ fn hostile_answers_end_in_errors() {
 #[test]
 fn only_http_addresses_are_taken() {
     for uri in ["https://h/", "http:///x", "tftp://h/x", "x", "http:x"] {
-        let result = Download::new(Uri::parse(uri).unwrap(), Options::default());
+        let result = Download::new(Uri::parse(uri).unwrap(), Content::default(), Options::default());
         assert!(result.err().unwrap().is(&errors::UNSUPPORTED), "{uri}");
     }
 }
 
 #[test]
 fn an_address_that_never_worked_is_not_tried_again() {
-    let mut download = Download::new(Uri::parse("http://h/").unwrap(), Options::default()).unwrap();
+    let mut download =
+        Download::new(Uri::parse("http://h/").unwrap(), Content::default(), Options::default()).unwrap();
     assert_eq!(download.action(Instant::ZERO), Action::Connect { host: "h", port: 80, fresh: false });
     download.lost(Instant::ZERO, errors::REFUSED.of("connect"));
     assert_eq!(download.action(Instant::ZERO), Action::Finished);
@@ -367,8 +369,8 @@ fn an_address_that_never_worked_is_not_tried_again() {
 #[test]
 fn head_requests_have_no_body() {
     let uri = Uri::parse("http://h/").unwrap();
-    let request =
-        Request { uri: &uri, method: Method::Head, user_agent: "", range: None, body: b"", sink_used: false };
+    let head = Content::new("HEAD").unwrap();
+    let request = Request { uri: &uri, content: &head, user_agent: "", range: None, sink_used: false };
     let (mut exchange, mut sink) = (Exchange::new(request), Checked::default());
     exchange.input(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999\r\n\r\n", &mut sink);
     assert_eq!(exchange.outcome(), Some(&Outcome::Done(0)));
@@ -380,8 +382,8 @@ fn head_requests_have_no_body() {
 fn exchange_in_pieces(bytes: &[u8], cuts: &[usize], range: bool) -> String {
     let uri = Uri::parse("http://h/d/f").unwrap();
     let range = range.then_some(Range { start: 4, validator: "\"v1\"", total: Some(10) });
-    let request =
-        Request { uri: &uri, method: Method::Get, user_agent: "", range, body: b"", sink_used: false };
+    let get = Content::default();
+    let request = Request { uri: &uri, content: &get, user_agent: "", range, sink_used: false };
     let (mut exchange, mut sink) = (Exchange::new(request), Checked::default());
     let (mut rest, mut cuts) = (bytes, cuts.iter().cycle());
     while !rest.is_empty() {

@@ -2,13 +2,13 @@
 #![no_main]
 
 use base::{Duration, Instant};
-use http::{Action, Download, Options};
+use http::{Action, Content, Download, Options};
 use libfuzzer_sys::fuzz_target;
 use uri::Uri;
 
 fuzz_target!(|data: &[u8]| {
     let Ok(uri) = Uri::parse("http://user:pass@10.0.0.1/a/b?c") else { return };
-    let Ok(mut download) = Download::new(uri, Options::default()) else { return };
+    let Ok(mut download) = Download::new(uri, Content::default(), Options::default()) else { return };
     let mut now = Instant::ZERO;
     let mut sink = fuzz::Counter::default();
     let mut pieces = fuzz::pieces(data);

@@ -6,6 +6,7 @@ pub mod cards;
 pub mod diagnostics;
 pub mod dialogues;
 pub mod errors;
+pub mod language;
 pub mod leaving;
 pub mod servers;
 pub mod transfer;
@@ -58,6 +59,7 @@ pub fn all() -> Vec<Scenario> {
         leaving::all(),
         diagnostics::all(),
         dialogues::all(),
+        language::all(),
         bochs::all(),
     ]
     .into_iter()

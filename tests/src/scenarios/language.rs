@@ -1,0 +1,77 @@
+//! Commands of scripts whose effects a server or a computed value proves.
+
+use super::Scenario;
+use crate::failure::{Context, Failure, Result, ensure};
+use crate::lab::{KPXE, Lab};
+use crate::namespace::SERVER;
+use crate::qemu::Options;
+use crate::servers::POSTED;
+
+/// The scenarios of this topic.
+pub fn all() -> Vec<Scenario> {
+    vec![
+        Scenario::new("language-digests", "digests are what other programs compute", 120, digests).quick(),
+        Scenario::new("language-post", "parameters are posted as a form", 120, post),
+        Scenario::new("language-machine", "PCI, CPUID and the name server answer scripts", 120, machine),
+    ]
+}
+
+/// Runs the lines, which end by switching the machine off; what it said must have each of `wanted`.
+fn run(name: &str, lines: &str, wanted: &[&str], prepare: impl FnOnce(&Lab) -> Result<()>) -> Result<()> {
+    let mut lab = Lab::try_new(name, KPXE)?;
+    prepare(&lab)?;
+    lab.script(&format!("{lines}\npoweroff"))?;
+    lab.usual_servers()?;
+    let mut machine = lab.machine(&Options::default())?;
+    for text in wanted {
+        machine.expect(text, 60)?;
+    }
+    machine.expect_power_off(20)
+}
+
+fn digests(name: &str) -> Result<()> {
+    // printf abc | md5sum, sha1sum ...
+    let digests = [
+        ("md5", "900150983cd24fb0d6963f7d28e17f72"),
+        ("sha1", "a9993e364706816aba3e25717850c26c9cd0d89d"),
+        ("sha256", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+    ];
+    let mut lines = format!("imgfetch http://{SERVER}/abc\n");
+    for (algorithm, _) in digests {
+        lines.push_str(&format!(
+            "{algorithm}sum --set {algorithm} abc\necho RIG-MARK {algorithm} ${{{algorithm}}};\n"
+        ));
+    }
+    let wanted = digests.map(|(algorithm, digest)| format!("RIG-MARK {algorithm} {digest};"));
+    let wanted: Vec<_> = wanted.iter().map(String::as_str).collect();
+    run(name, &lines, &wanted, |lab| lab.www("abc", b"abc"))
+}
+
+fn post(name: &str) -> Result<()> {
+    let lines = format!(
+        "params\nparam mac ${{net0/mac}}\nparam name a b&c\nparam --header X-Test yes\n\
+         imgfetch --name answer http://{SERVER}/report##params || echo RIG-MARK refused"
+    );
+    run(name, &lines, &[], |_| Ok(()))?;
+    let mut posted = std::fs::read_dir(POSTED).context(POSTED)?;
+    let file = posted.next().ok_or_else(|| Failure::new("nothing was posted"))??;
+    let body = std::fs::read_to_string(file.path())?;
+    ensure(body == "mac=52%3A54%3A00%3A77%3A00%3A10&name=a%20b%26c", || format!("the body was {body:?}"))
+}
+
+fn machine(name: &str) -> Result<()> {
+    let lines = "pciscan card && echo RIG-MARK first ${card}; ||\n\
+                 cpuid --ext 29 && echo RIG-MARK long mode; ||\n\
+                 nslookup address files.rig.test && echo RIG-MARK address ${address}; ||\n\
+                 ifstat\nroute\nsync\ntime echo timed";
+    let wanted = [
+        "RIG-MARK first 0x0;",
+        "RIG-MARK long mode;",
+        "RIG-MARK address 10.77.0.1;",
+        "52:54:00:77:00:10",
+        "10.77.0.115/24",
+        "gw 10.77.0.1",
+        "timed",
+    ];
+    run(name, lines, &wanted, |_| Ok(()))
+}
