@@ -2,6 +2,8 @@
 
 mod conform;
 mod scenario;
+#[cfg(test)]
+mod tests;
 mod world;
 
 use anyhow::Result;
