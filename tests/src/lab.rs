@@ -6,6 +6,7 @@ use crate::payload::{self, BigFile, Payload};
 use crate::peer::{Facts, Peer, Rules, Weather};
 use crate::process::Guarded;
 use crate::qemu::{Machine, Options, Wire};
+use crate::rom::{self, Quirk};
 use crate::servers::{self, Dnsmasq};
 use crate::{paths, text};
 use std::fs;
@@ -126,6 +127,12 @@ impl Lab {
     /// DHCP servers fall silent once our image is asked for.
     pub fn no_dhcp_for_image(&mut self) {
         self.rules.no_dhcp_for_image = true;
+    }
+
+    /// A machine whose card has the ROM of the tests, with these quirks. It boots our image without the network.
+    pub fn quirk_rom(&mut self, quirks: &[(Quirk, u8)]) -> Result<Options> {
+        self.rules.image_runs = true;
+        rom::machine(&self.tftp_root().join(&self.rules.image), quirks)
     }
 
     /// Switches a machine on.

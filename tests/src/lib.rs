@@ -26,6 +26,7 @@ pub mod qemu;
 pub mod quirk;
 pub mod random;
 pub mod rogue;
+pub mod rom;
 pub mod scenarios;
 pub mod servers;
 pub mod soak;

@@ -47,6 +47,8 @@ pub struct Weather {
 pub struct Rules {
     /// The name under which the machine fetches our image: its request is the border between ROM and image.
     pub image: String,
+    /// Our image runs from the beginning: what started it sends nothing.
+    pub image_runs: bool,
     /// What happens to frames.
     pub weather: Weather,
     /// DHCP servers fall silent for our image.
@@ -71,7 +73,7 @@ pub struct Request {
 /// What was seen on the wire.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
-    /// Our image has been asked for by the ROM.
+    /// Our image has been asked for by the ROM, or came from elsewhere.
     pub image_requested: bool,
     /// Our image has sent something.
     pub image_speaks: bool,
@@ -118,7 +120,8 @@ const NOISE: [u8; 60] = {
 impl Peer {
     /// Starts forwarding in the current folder. It ends with the process.
     pub fn start(rules: Rules) -> Result<Self> {
-        let peer = Self { facts: Arc::default() };
+        let facts = Facts { image_requested: rules.image_runs, ..Facts::default() };
+        let peer = Self { facts: Arc::new(Mutex::new(facts)) };
         let machine = Arc::new(bind(MACHINE_PEER_SOCKET)?);
         let network = Arc::new(bind(NETWORK_PEER_SOCKET)?);
         let pumps = [

@@ -9,6 +9,7 @@ use crate::peer;
 use crate::process::{Guarded, tool};
 use crate::quirk;
 use crate::text;
+use base::MacAddress;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -46,6 +47,8 @@ pub struct Counting {
 pub struct Options {
     /// QEMU's name of the card's model.
     pub card: String,
+    /// Files that the emulator shows the machine (fw_cfg), by name.
+    pub files: Vec<(String, PathBuf)>,
     /// Memory in MiB.
     pub memory: u32,
     /// Its wire.
@@ -56,9 +59,12 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { card: "e1000".to_owned(), memory: 256, wire: Wire::Bridge, counting: None }
+        Self { card: "e1000".to_owned(), files: Vec::new(), memory: 256, wire: Wire::Bridge, counting: None }
     }
 }
+
+/// The address of the machine's card.
+pub const MAC: [u8; 6] = [0x52, 0x54, 0, 0x77, 0, 0x10];
 
 /// The machine's control socket, relative to the scenario's folder.
 const CONTROL: &str = "control.sock";
@@ -173,7 +179,10 @@ fn arguments(options: &Options) -> Vec<String> {
             add(&format!("-netdev user,id=n0,tftp={},bootfile={bootfile}", tftp.display()));
         }
     }
-    add(&format!("-device {},netdev=n0,bootindex=1,mac=52:54:00:77:00:10", options.card));
+    add(&format!("-device {},netdev=n0,bootindex=1,mac={}", options.card, MacAddress(MAC)));
+    for (name, path) in &options.files {
+        add(&format!("-fw_cfg name={name},file={}", path.display()));
+    }
     add("-drive if=none,id=d0,format=raw,snapshot=on,file=next.img -device ide-hd,drive=d0,bootindex=2");
     if std::env::var_os(CAPTURE).is_some() {
         add("-object filter-dump,id=f0,netdev=n0,file=wire.pcap");

@@ -8,6 +8,7 @@ pub mod dialogues;
 pub mod errors;
 pub mod language;
 pub mod leaving;
+pub mod quirks;
 pub mod servers;
 pub mod transfer;
 
@@ -60,6 +61,7 @@ pub fn all() -> Vec<Scenario> {
         diagnostics::all(),
         dialogues::all(),
         language::all(),
+        quirks::all(),
         bochs::all(),
     ]
     .into_iter()

@@ -1,0 +1,391 @@
+# The misbehaviour: each QUIRK_ is a byte of undi_quirks, with a copy in base_quirks; zero is off. Which there are, and
+# what the bytes mean, says tests/src/rom.rs, which also gives the numbers. Where a quirk is one instruction, it is at
+# the place that it changes; the others are here. Field notes A1 to A14 name the machines.
+
+        .section .undi.bss, "aw", @nobits
+undi_quirks:
+        .skip   QUIRK_COUNT
+# Whether any of several quirks is on, so that the usual way asks once.
+undi_clobbers:
+        .skip   1
+start_is_strange:
+        .skip   1
+process_is_strange:
+        .skip   1
+receive_is_strange:
+        .skip   1
+
+        .balign 2
+quirk_state:                                    # zeroed when the card is opened
+last_frame:
+        .skip   2                               # the frame, or part of one, that was handed out last: offset, length
+last_length:
+        .skip   2
+part_left:
+        .skip   2                               # what of the frame is still to be handed out
+part_total:
+        .skip   2
+part_kinds:
+        .skip   2                               # its protocol and kind of destination
+late_count:
+        .skip   2                               # frames in late_queue
+late_sent:
+        .skip   2                               # how many of them the card has
+late_tick:
+        .skip   2                               # when the first of them came
+process_allowed:
+        .skip   1                               # START said OURS
+transmit_refusals:
+        .skip   1
+quirk_state_end:
+
+        .set    PART_LENGTH, 256                # of a frame in parts
+        .set    LATE_SLOT, TRANSMIT_SIZE + 6    # the parameters, and the address that they point at
+        .set    LATE_SLOTS, 4
+late_queue:
+        .skip   LATE_SLOTS * LATE_SLOT
+
+# ---------------------------------------------------------------------------------------------------------------
+        .section .rom, "ax"
+
+        .macro  summary byte, quirk
+        .word   \byte
+        .byte   QUIRK_\quirk
+        .endm
+summaries:
+        summary undi_clobbers, CLOBBERS_SEGMENTS
+        summary undi_clobbers, CLOBBERS_UPPER_HALVES
+        summary undi_clobbers, SETS_DF
+        summary undi_clobbers, SETS_IF
+        summary undi_clobbers, CLEARS_IF
+        summary start_is_strange, IRQ_STUCK
+        summary start_is_strange, START_NEVER
+        summary start_is_strange, PROCESS_LOCKS
+        summary start_is_strange, TRANSMIT_LATE
+        summary process_is_strange, IRQ_STUCK
+        summary process_is_strange, PROCESS_LOCKS
+        summary process_is_strange, TRANSMIT_LATE
+        summary receive_is_strange, ISR_ENDLESS
+        summary receive_is_strange, PARTS
+        summary receive_is_strange, BUFFERS_REUSED
+        summary receive_is_strange, WILD_FRAMES
+summaries_end:
+
+# Fills in the summaries of the quirks in ES. Changes BX, SI, DI.
+summarize_quirks:
+        movw    $summaries, %si
+1:      movzbw  %cs:2(%si), %bx
+        cmpb    $0, %es:undi_quirks(%bx)
+        je      2f
+        movw    %cs:(%si), %di
+        movb    $1, %es:(%di)
+2:      addw    $3, %si
+        cmpw    $summaries_end, %si
+        jb      1b
+        ret
+
+# Spoils the structures in ES, before the boot program sees them. Changes AX, CX, SI.
+spoil_structures:
+        pushw   %fs
+        popw    %es
+        cmpb    $0, %es:undi_quirks + QUIRK_WILD_POINTERS
+        je      1f
+        movl    $-1, %es:pxe + PXE_UNDI_ROM_ID
+        movl    $-1, %es:pxe + PXE_BASE_ROM_ID
+        movl    $-1, %es:pxe + PXE_ENTRY_ESP
+        movl    $-1, %es:pxenv + PXENV_PXE
+        callw   seal_structures
+1:      movb    %es:undi_quirks + QUIRK_CHECKSUM_PXE, %al
+        addb    %al, %es:pxe + PXE_CHECKSUM
+        movb    %es:undi_quirks + QUIRK_CHECKSUM_PXENV, %al
+        addb    %al, %es:pxenv + PXENV_CHECKSUM
+        movb    %es:undi_quirks + QUIRK_LENGTH_PXE, %al
+        addb    %al, %es:pxe + PXE_LENGTH
+        movb    %es:undi_quirks + QUIRK_LENGTH_PXENV, %al
+        addb    %al, %es:pxenv + PXENV_LENGTH
+        ret
+
+# ---------------------------------------------------------------------------------------------------------------
+# For api_leave: DS = our data, BP = the frame. Spoils what the caller will find in its registers.
+        .macro  define_clobber name, quirks
+\name:
+        cmpb    $0, \quirks + QUIRK_CLOBBERS_SEGMENTS
+        je      1f
+        movw    $0xdead, %ax
+        movw    %ax, FRAME_DS(%bp)
+        movw    %ax, FRAME_ES(%bp)
+        movw    %ax, %fs
+        movw    %ax, %gs
+1:      cmpb    $0, \quirks + QUIRK_CLOBBERS_UPPER_HALVES
+        je      3f
+        movw    $8, %cx
+        movw    %bp, %si
+2:      movw    $0xa5a5, %ss:FRAME_EDI + 2(%si)
+        addw    $4, %si
+        loop    2b
+        orl     $0xa5a50000, %esp
+3:      cmpb    $0, \quirks + QUIRK_SETS_DF
+        je      4f
+        orw     $0x0400, FRAME_FLAGS(%bp)
+4:      cmpb    $0, \quirks + QUIRK_SETS_IF
+        je      5f
+        orw     $0x0200, FRAME_FLAGS(%bp)
+5:      cmpb    $0, \quirks + QUIRK_CLEARS_IF
+        je      6f
+        andw    $~0x0200, FRAME_FLAGS(%bp)
+6:      ret
+        .endm
+
+        .section .base.text, "ax"
+
+        define_clobber base_clobber, base_quirks
+
+base_hang:
+        sti
+1:      jmp     1b
+
+# The end of GET_CACHED_INFO that tells where a packet is.
+quirk_cached_pointer:
+        cmpb    $0, base_quirks + QUIRK_WILD_POINTERS
+        je      1f
+        movl    $-1, %es:6(%di)
+1:      xorw    %ax, %ax
+        ret
+
+        .section .undi.text, "ax"
+
+        define_clobber undi_clobber, undi_quirks
+
+# A call that never comes back, with interrupts open.
+undi_hang:
+        sti
+1:      jmp     1b
+
+# Uses so many times 256 bytes of the caller's stack.
+quirk_deep_stack:
+        movzbw  undi_quirks + QUIRK_DEEP_STACK, %cx
+        shlw    $7, %cx                         # words
+1:      pushw   $0xdddd
+        loop    1b
+        movw    %bp, %sp                        # where api_enter left it
+        jmp     undi_dispatch
+
+# So many times, and for ever if it is 255.
+quirk_initialize_fails:
+        cmpb    $255, undi_quirks + QUIRK_INITIALIZE_FAILS
+        je      1f
+        decb    undi_quirks + QUIRK_INITIALIZE_FAILS
+1:      movw    $MEDIA_TEST_FAILED, %ax
+        ret
+
+# The end of GET_INFORMATION.
+quirk_station_fields:
+        xorl    %eax, %eax
+        cmpb    $0, undi_quirks + QUIRK_STATION_LENGTH
+        je      1f
+        movw    %ax, %es:10(%di)                # HwAddrLen
+1:      cmpb    $0, undi_quirks + QUIRK_STATION_CURRENT
+        je      2f
+        movl    %eax, %es:12(%di)
+        movw    %ax, %es:16(%di)
+2:      cmpb    $0, undi_quirks + QUIRK_STATION_PERMANENT
+        je      3f
+        movl    $-1, %es:28(%di)
+        movw    $-1, %es:32(%di)
+3:      ret
+
+# Zeroes quirk_state. Changes AL, CX, DI.
+quirk_reset:
+        pushw   %es
+        pushw   %ds
+        popw    %es
+        movw    $quirk_state, %di
+        movw    $quirk_state_end - quirk_state, %cx
+        xorb    %al, %al
+        rep stosb
+        popw    %es
+        ret
+
+# Of eight attempts, seven are refused. DI as the call handler has it.
+quirk_transmit_busy:
+        incb    transmit_refusals
+        testb   $7, transmit_refusals
+        movw    $OUT_OF_RESOURCES, %ax
+        jnz     1f
+        movw    %di, %bx
+        jmp     nic_transmit
+1:      ret
+
+# The frame stays where it is, in the caller's buffers, and is sent after so many ticks of the BIOS's clock.
+quirk_transmit_late:
+        movw    $OUT_OF_RESOURCES, %ax
+        cmpw    $LATE_SLOTS, late_count
+        jae     3f
+        imulw   $LATE_SLOT, late_count, %bx
+        addw    $late_queue, %bx
+        pushw   %ds
+        movw    %ds, %dx
+        movw    %es, %ax
+        movw    %ax, %ds
+        movw    %dx, %es
+        movw    %di, %si
+        movw    %bx, %di
+        movw    $TRANSMIT_SIZE, %cx
+        rep movsb                               # the parameters
+        ldsw    %es:TRANSMIT_DESTINATION(%bx), %si
+        movw    %di, %es:TRANSMIT_DESTINATION(%bx)
+        movw    %es, %es:TRANSMIT_DESTINATION + 2(%bx)
+        movw    $6, %cx
+        rep movsb                               # and the address that may be there
+        popw    %ds
+        cmpw    $0, late_count
+        jne     2f
+        callw   quirk_tick
+        movw    %ax, late_tick
+2:      incw    late_count
+        xorw    %ax, %ax
+3:      ret
+
+# AX = the BIOS's clock.
+quirk_tick:
+        pushw   %ds
+        movw    $0x40, %ax
+        movw    %ax, %ds
+        movw    0x6c, %ax
+        popw    %ds
+        ret
+
+# ZF = 0 if the frames in late_queue are due. Changes AX, CX.
+quirk_late_due:
+        cmpw    $0, late_count
+        je      1f
+        callw   quirk_tick
+        subw    late_tick, %ax
+        movzbw  undi_quirks + QUIRK_TRANSMIT_LATE, %cx
+        cmpw    %cx, %ax
+        setae   %al
+        testb   %al, %al
+1:      ret
+
+# A frame of less than 60 bytes: the card never sends it, and says it has.
+quirk_short_dropped:
+        incw    transmit_reports
+        xorw    %ax, %ax
+        ret
+
+# UNDI_ISR START.
+quirk_start:
+        callw   quirk_late_due
+        jnz     isr_ours
+        cmpb    $0, undi_quirks + QUIRK_START_NEVER
+        jne     isr_not_ours
+        cmpb    $0, undi_quirks + QUIRK_IRQ_STUCK
+        jne     1f
+        callw   isr_start_asks_card
+        cmpw    $ISR_OURS, %es:ISR_FUNCTION(%di)
+        jne     2f
+        movb    $1, process_allowed
+2:      ret
+1:      cmpw    $0, transmit_in_flight          # the card's interrupts stay on, so the work decides
+        jne     isr_ours
+        port    CBR
+        inw     %dx, %ax
+        cmpw    receive_next, %ax
+        jne     isr_ours
+        jmp     isr_not_ours
+
+# UNDI_ISR PROCESS.
+quirk_process:
+        cmpb    $0, undi_quirks + QUIRK_PROCESS_LOCKS
+        je      1f
+        cmpb    $0, process_allowed
+        je      undi_hang
+        movb    $0, process_allowed
+1:      callw   quirk_late_due
+        jz      3f
+        pushw   %es
+        pushw   %di
+2:      decw    late_count
+        js      2f
+        pushw   %ds
+        popw    %es
+        imulw   $LATE_SLOT, late_sent, %bx
+        addw    $late_queue, %bx
+        callw   nic_transmit
+        incw    late_sent
+        jmp     2b
+2:      movw    $0, late_count
+        movw    $0, late_sent
+        popw    %di
+        popw    %es
+3:      cmpb    $0, undi_quirks + QUIRK_IRQ_STUCK
+        jne     isr_look                        # nothing is ever acknowledged
+        jmp     isr_acknowledge
+
+# UNDI_ISR RECEIVE is the answer, with the frame of CX bytes at DS:SI, its protocol in DH and its kind in DL.
+quirk_receive:
+        cmpb    $0, undi_quirks + QUIRK_WILD_FRAMES
+        je      1f
+        movl    $-1, %es:ISR_FRAME(%di)
+1:      movw    %cx, part_total
+        movw    %dx, part_kinds
+        cmpb    $0, undi_quirks + QUIRK_PARTS
+        je      quirk_part
+        movw    %cx, part_left
+
+# Hands out the next part, from SI on.
+quirk_next_part:
+        movw    part_left, %cx
+        cmpb    $0, undi_quirks + QUIRK_PARTS
+        je      1f
+        cmpw    $PART_LENGTH, %cx
+        jbe     1f
+        movw    $PART_LENGTH, %cx
+1:      subw    %cx, part_left
+        movw    part_total, %ax
+        movw    part_kinds, %dx
+        movb    %dh, %es:ISR_PROTOCOL(%di)
+        movb    %dl, %es:ISR_KIND(%di)
+        movw    %cx, %es:ISR_BUFFER_LENGTH(%di)
+        movw    %ax, %es:ISR_FRAME_LENGTH(%di)
+        movw    $HEADER_LENGTH, %es:ISR_HEADER_LENGTH(%di)
+        movw    %si, %es:ISR_FRAME(%di)
+        movw    %ds, %es:ISR_FRAME + 2(%di)
+        movw    $ISR_RECEIVE, %es:ISR_FUNCTION(%di)
+quirk_part:
+        movw    %si, last_frame
+        movw    %cx, last_length
+        xorw    %ax, %ax
+        ret
+
+# UNDI_ISR PROCESS or GET_NEXT, with parts of the last frame perhaps left.
+quirk_parts:
+        cmpw    $0, part_left
+        je      isr_next
+        movw    last_frame, %si
+        addw    last_length, %si
+        jmp     quirk_next_part
+
+# Instead of UNDI_ISR DONE: the last frame again.
+quirk_endless:
+        movw    last_length, %cx
+        testw   %cx, %cx
+        jz      isr_done_indeed
+        movw    %cx, part_left
+        movw    last_frame, %si
+        jmp     quirk_next_part
+
+# UNDI_ISR of any kind: what was handed out before is overwritten.
+quirk_buffers_reused:
+        pushw   %es
+        pushw   %di
+        pushw   %ds
+        popw    %es
+        movw    last_frame, %di
+        movw    last_length, %cx
+        movb    $0xee, %al
+        rep stosb
+        movw    %cx, last_length
+        popw    %di
+        popw    %es
+        jmp     isr_function
