@@ -120,7 +120,7 @@ leave_long_mode:
     movw    %ax, %fs
     movw    %ax, %gs
     movw    %ax, %ss
-    movw    %bp, %sp
+    movzwl  %bp, %esp
     movl    real_cr0, %eax
     movl    %eax, %cr0
     pushw   %bx
@@ -389,7 +389,7 @@ abandon:
     movw    %cs, %ax
     movw    watchdog_block, %bp
     movw    %ax, %ss
-    movw    %bp, %sp
+    movzwl  %bp, %esp
     movw    $1, BLOCK_TIMED_OUT(%bp)
 
     /* End every interrupt that is in service: their handlers will not come back to do it. */
