@@ -6,7 +6,8 @@
 //!
 //! Frames are looked for by polling. If none has come 125 ms after the first was sent, the interrupt line is opened
 //! as well (field note A2); after 250 ms UNDI_ISR PROCESS is tried without an interrupt, once for each time that the
-//! card is opened, and kept only if it yields a frame (field note A1).
+//! card is opened, and kept only if it yields a frame (field note A1). A ROM whose START told of frames sent is not
+//! tried so: it knows when there is something to do, and some lock up when PROCESS comes unasked.
 //!
 //! A card that has received frames for us and then hears nothing more, whatever is sent, is closed and opened again,
 //! once for each silence (field note A21): a receiver that stopped because its buffers were full may wait for ever.
@@ -152,6 +153,8 @@ pub struct UndiNic<R: Rom> {
     mode: Mode,
     line_lost: bool,
     process_tried: bool,
+    /// START led to what was sent being reported.
+    start_tells: bool,
     first_sent: Option<Instant>,
     heard: bool,
     /// A frame for our own address came, so what lies between lets them through.
@@ -221,6 +224,7 @@ impl<R: Rom> UndiNic<R> {
             mode: Mode::Start,
             line_lost: false,
             process_tried: false,
+            start_tells: false,
             first_sent: None,
             heard: false,
             reached: false,
@@ -350,7 +354,7 @@ impl<R: Rom> UndiNic<R> {
         if silence >= SILENCE_LINE && self.interrupt.is_some() && self.mode == Mode::Start {
             self.mode = Mode::Interrupt;
         }
-        let trial = silence >= SILENCE_PROCESS && !self.process_tried;
+        let trial = silence >= SILENCE_PROCESS && !self.process_tried && !self.start_tells;
         self.process_tried |= trial;
         let linger = if waiting || trial { Duration::ZERO } else { until.since(now).min(LINGER) };
         let order = Order {
@@ -379,6 +383,7 @@ impl<R: Rom> UndiNic<R> {
         self.counters.received = self.counters.received.saturating_add(outcome.frames.into());
         self.counters.receive_drops = self.counters.receive_drops.saturating_add(outcome.dropped.into());
         self.line_lost = outcome.line_lost;
+        self.start_tells |= outcome.completed > 0 && !order.process_first;
         if outcome.frames > 0 && !self.heard {
             self.heard = true;
             if trial {

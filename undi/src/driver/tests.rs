@@ -285,6 +285,23 @@ fn process_is_tried_once_and_kept_if_it_yields() {
 }
 
 #[test]
+fn process_is_not_tried_where_start_tells_of_frames_sent() {
+    let mut nic = nic(FakeRom { locks_up_at_process: true, ..FakeRom::default() });
+    assert!(nic.transmit(&[7; 60]));
+    poll(&mut nic, 0);
+    nic.rom.completes = 1;
+    poll(&mut nic, 10);
+    // Nobody answers for a while; then the receiver is opened again, for other reasons.
+    poll(&mut nic, 400);
+    nic.close();
+    nic.open().unwrap();
+    assert!(nic.transmit(&[7; 60]));
+    poll(&mut nic, 500);
+    poll(&mut nic, 900);
+    assert!(nic.rom.orders.iter().all(|order| !order.process_first));
+}
+
+#[test]
 fn process_that_yields_nothing_is_not_tried_again() {
     let mut nic = nic(FakeRom { strange_interrupts: true, ..FakeRom::default() });
     assert!(nic.transmit(&[1; 60]));
