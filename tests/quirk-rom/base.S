@@ -2,7 +2,7 @@
 # DHCP packets that it shows were made by the rig.
 
         .set    TICK_VECTOR, 0x1c
-        .set    BASE_STACK_SIZE, 2048           # 1500 bytes is what a boot program may count on
+        .set    BASE_STACK_SIZE, 4096           # 1500 bytes is what a boot program may count on
         .set    PACKET_SLOT, 2 + PACKET_ROOM    # its length before it
         .set    PACKETS, 3                      # DISCOVER, ACK, boot server's reply
         .set    PACKETS_SIZE, PACKETS * PACKET_SLOT

@@ -29,8 +29,8 @@ part_kinds:
         .skip   2                               # its protocol and kind of destination
 late_count:
         .skip   2                               # frames in late_queue
-late_sent:
-        .skip   2                               # how many of them the card has
+late_first:
+        .skip   2                               # the slot of the first of them
 late_tick:
         .skip   2                               # when the first of them came
 process_allowed:
@@ -41,7 +41,7 @@ quirk_state_end:
 
         .set    PART_LENGTH, 256                # of a frame in parts
         .set    LATE_SLOT, TRANSMIT_SIZE + 6    # the parameters, and the address that they point at
-        .set    LATE_SLOTS, 4
+        .set    LATE_SLOTS, 16                  # a power of two
 late_queue:
         .skip   LATE_SLOTS * LATE_SLOT
 
@@ -221,8 +221,9 @@ quirk_transmit_late:
         movw    $OUT_OF_RESOURCES, %ax
         cmpw    $LATE_SLOTS, late_count
         jae     3f
-        imulw   $LATE_SLOT, late_count, %bx
-        addw    $late_queue, %bx
+        movw    late_first, %bx
+        addw    late_count, %bx
+        callw   quirk_late_slot
         pushw   %ds
         movw    %ds, %dx
         movw    %es, %ax
@@ -245,6 +246,13 @@ quirk_transmit_late:
 2:      incw    late_count
         xorw    %ax, %ax
 3:      ret
+
+# BX = the slot number BX of late_queue.
+quirk_late_slot:
+        andw    $LATE_SLOTS - 1, %bx
+        imulw   $LATE_SLOT, %bx
+        addw    $late_queue, %bx
+        ret
 
 # AX = the BIOS's clock.
 quirk_tick:
@@ -305,18 +313,17 @@ quirk_process:
         jz      3f
         pushw   %es
         pushw   %di
-2:      decw    late_count
-        js      2f
+2:      movw    late_first, %bx
+        callw   quirk_late_slot
         pushw   %ds
         popw    %es
-        imulw   $LATE_SLOT, late_sent, %bx
-        addw    $late_queue, %bx
         callw   nic_transmit
-        incw    late_sent
-        jmp     2b
-2:      movw    $0, late_count
-        movw    $0, late_sent
-        popw    %di
+        cmpw    $OUT_OF_RESOURCES, %ax
+        je      4f                              # the rest when the card has room
+        incw    late_first
+        decw    late_count
+        jnz     2b
+4:      popw    %di
         popw    %es
 3:      cmpb    $0, undi_quirks + QUIRK_IRQ_STUCK
         jne     isr_look                        # nothing is ever acknowledged

@@ -9,6 +9,9 @@ pub const NEXT_DEVICE: &str = "RIG-MARK next-device";
 /// Said by the payload's init when user space is up.
 pub const USER_SPACE: &str = "RIG-MARK userspace-up";
 
+/// Said by the ROM of the tests when the program that it started comes back.
+pub const ROM_RETURNED: &str = "Quirk ROM: the boot program came back";
+
 /// Said by the firmware when it begins.
 pub const BANNER: &str = ", in Rust, for PC BIOS";
 
@@ -46,6 +49,12 @@ pub const FATAL: &[&str] = &[DUMP, "Kernel panic", "No bootable device"];
 /// The ids of the errors one of which must end a scenario.
 pub type Ending = &'static [&'static str];
 
+/// There is no network card that can be used.
+pub const NO_CARD: Ending = &["BOOT-01"];
+/// The card has no address of a station.
+pub const NO_STATION: Ending = &[undi::errors::NO_ADDRESS.id];
+/// The card's ROM cannot start it.
+pub const CARD_NOT_STARTED: Ending = &[undi::errors::NOT_STARTED.id];
 /// No DHCP server answers our image.
 pub const NO_DHCP: Ending = &[dhcp::errors::NO_ANSWER.id];
 /// The DHCP answer names no file.

@@ -1,26 +1,199 @@
 //! The PXE ROM of the tests, as it should be and with each of its quirks.
+//!
+//! With a quirk the firmware boots a Debian kernel by HTTP all the same; where nothing can work, it says so and leaves
+//! to the next boot device.
 
 use super::Scenario;
-use crate::failure::Result;
-use crate::lab::{KPXE, Lab, boot_lines, expect_user_space};
+use super::autoboot::expect_ending;
+use crate::failure::{Failure, Result, ensure};
+use crate::lab::{KKPXE, KPXE, Lab, PXE, boot_lines, expect_user_space};
+use crate::qemu::Machine;
 use crate::rom::Quirk;
+use crate::text::{self, Ending};
 
-const BOUND: u64 = 120;
+const BOUND: u64 = 180;
 
 /// The scenarios of this topic.
 pub fn all() -> Vec<Scenario> {
-    vec![
-        Scenario::new("quirks-none", "a vendor's ROM as it should be", BOUND, |name| boots(name, KPXE, &[]))
+    let mut all = vec![
+        leaves(KKPXE),
+        leaves(KPXE),
+        leaves(PXE),
+        boots("none", KPXE, "a vendor's ROM as it should be", &[]).quick(),
+    ];
+    all.extend([KKPXE, KPXE, PXE].map(memory));
+    for quirk in [
+        Quirk::IrqSilent,
+        Quirk::IrqStuck,
+        Quirk::IrqZero,
+        Quirk::StartNever,
+        Quirk::ProcessLocks,
+        Quirk::IsrEndless,
+        Quirk::UnloadFails,
+        Quirk::UnloadHangs,
+        Quirk::UnloadStays,
+        Quirk::TransmitBusy,
+        Quirk::Parts,
+        Quirk::BuffersReused,
+        Quirk::ShortDropped,
+        Quirk::ChecksumPxe,
+        Quirk::ChecksumPxenv,
+        Quirk::LengthPxe,
+        Quirk::LengthPxenv,
+        Quirk::ClobbersSegments,
+        Quirk::ClobbersUpperHalves,
+        Quirk::SetsDf,
+        Quirk::SetsIf,
+        Quirk::ClearsIf,
+        Quirk::NicTypeUnset,
+        Quirk::StationCurrent,
+        Quirk::StationPermanent,
+        Quirk::StationLength,
+        Quirk::WildPointers,
+    ] {
+        all.push(boots(&quirk.name(), KPXE, "it does not keep the kernel from booting", &[(quirk, 1)]));
+    }
+    for quirk in [Quirk::StopFails, Quirk::StopHangs, Quirk::StopStays] {
+        all.push(boots(&quirk.name(), PXE, "it does not keep the kernel from booting", &[(quirk, 1)]));
+    }
+    all.extend([
+        boots(
+            "line-stuck",
+            KPXE,
+            "interrupts without end, and no OURS",
+            &[(Quirk::IrqStuck, 1), (Quirk::StartNever, 1)],
+        ),
+        boots("transmit-late", KPXE, "frames are sent within 55 ms", &[(Quirk::TransmitLate, 1)]),
+        boots("initialize-fails", KPXE, "INITIALIZE fails six times", &[(Quirk::InitializeFails, 6)]),
+        boots("deep-stack", KPXE, "calls use 3 KiB of stack", &[(Quirk::DeepStack, 12)]),
+        ends(
+            "initialize-fails-always",
+            "the card never starts",
+            text::CARD_NOT_STARTED,
+            &[(Quirk::InitializeFails, 255)],
+        ),
+        ends("transmit-hangs", "TRANSMIT never comes back", text::VENDOR_HANG, &[(Quirk::TransmitHangs, 1)])
             .quick(),
-    ]
+        ends(
+            "checksums",
+            "neither structure adds up",
+            text::NO_CARD,
+            &[(Quirk::ChecksumPxe, 1), (Quirk::ChecksumPxenv, 1)],
+        ),
+        ends(
+            "lengths",
+            "both structures are too short",
+            text::NO_CARD,
+            &[(Quirk::LengthPxe, 0xb8), (Quirk::LengthPxenv, 0xe4)],
+        ),
+        ends(
+            "station",
+            "the card has no address",
+            text::NO_STATION,
+            &[(Quirk::StationCurrent, 1), (Quirk::StationPermanent, 1)],
+        ),
+        ends("wild-frames", "no frame is where it is said to be", text::NO_DHCP, &[(Quirk::WildFrames, 1)]),
+        Scenario::new(
+            "quirks-transmit-very-late",
+            "frames are sent after 220 ms: a script is fetched by HTTP",
+            BOUND,
+            |name| leaves_with(name, KPXE, &[(Quirk::TransmitLate, 5)]),
+        ),
+        Scenario::new(
+            "quirks-process-locks-silence",
+            "nobody answers, and PROCESS must not be called without OURS",
+            BOUND,
+            process_locks_silence,
+        ),
+    ]);
+    all
 }
 
-/// The image boots a Debian kernel by HTTP.
-fn boots(name: &str, image: &str, quirks: &[(Quirk, u8)]) -> Result<()> {
+fn boots(what: &str, image: &'static str, about: &str, quirks: &[(Quirk, u8)]) -> Scenario {
+    let quirks = quirks.to_vec();
+    Scenario::new(format!("quirks-{what}"), about, BOUND, move |name| {
+        let (_lab, mut machine) = machine(name, image, &boot_lines(""), &quirks)?;
+        expect_user_space(&mut machine, 150)
+    })
+}
+
+fn ends(what: &str, about: &str, ending: Ending, quirks: &'static [(Quirk, u8)]) -> Scenario {
+    Scenario::new(format!("quirks-{what}"), about, BOUND, move |name| {
+        let (_lab, mut machine) = machine(name, KPXE, "echo RIG-MARK unreachable", quirks)?;
+        expect_ending(&mut machine, ending)
+    })
+}
+
+fn leaves(image: &'static str) -> Scenario {
+    let suffix = image.trim_start_matches("undionly.");
+    let about = format!("{image} leaves to the next boot device");
+    Scenario::new(format!("quirks-none-exit-{suffix}"), about, BOUND, move |name| {
+        leaves_with(name, image, &[])
+    })
+}
+
+/// The kernel's own prints show that it has what the image freed, and leaves alone what is in use: it reserves all from
+/// the mark (0040:0013) on, whatever SeaBIOS's memory map says, which knows nothing of ROMs.
+fn memory(image: &'static str) -> Scenario {
+    let suffix = image.trim_start_matches("undionly.");
+    let about = format!("{image}: the kernel has the memory that was freed, and no more");
+    Scenario::new(format!("quirks-memory-{suffix}"), about, BOUND, move |name| {
+        let lines = boot_lines("").replace(" quiet ", " memblock=debug ");
+        let (_lab, mut machine) = machine(name, image, &format!("pxestat\n{lines}"), &[])?;
+        machine.expect(text::USER_SPACE, 150)?;
+        let number = |before: &str, after: &str, radix| {
+            let text = machine.transcript().between(before, after).unwrap_or_default();
+            let number = text.get(text.len().saturating_sub(8)..).unwrap_or(&text);
+            u32::from_str_radix(number, radix)
+                .map_err(|_| Failure(format!("{number:?} between {before:?} and {after:?} is no number")))
+        };
+        let found = number("base memory: ", " KiB when we came", 10)? << 10;
+        let undi = number("UNDI segments: ", ":0+", 16)? << 4;
+        let map = number("BIOS-e820: [mem 0x0000000000000000-", "] usable", 16)? + 1;
+        let reserved = number("reserved[0x1]", "-0x00000000000fffff]", 16)?;
+        let wanted = match image {
+            KKPXE => found,
+            // The base code lies below the UNDI, of which the stack is the lowest part.
+            KPXE => undi - UNDI_STACK,
+            _ => KERNEL_LIMIT,
+        };
+        ensure(map == BIOS_MARK && reserved == wanted && wanted > 0, || {
+            format!("free up to {reserved:#x}; it was {found:#x}, and the UNDI lies at {undi:#x}")
+        })
+    })
+}
+
+/// Where SeaBIOS's extended data area begins: the end of base memory that no ROM has taken from.
+const BIOS_MARK: u32 = 639 << 10;
+/// From here on the kernel reserves base memory in any case.
+const KERNEL_LIMIT: u32 = 0x9f000;
+/// The stack of the ROM's UNDI, below its code.
+const UNDI_STACK: u32 = 0x1000;
+
+/// A script is fetched by HTTP, and the image leaves.
+fn leaves_with(name: &str, image: &str, quirks: &[(Quirk, u8)]) -> Result<()> {
+    let (_lab, mut machine) = machine(name, image, "echo RIG-MARK leaving\nexit", quirks)?;
+    machine.expect("RIG-MARK leaving", 90)?;
+    if image == KKPXE {
+        machine.expect(text::ROM_RETURNED, 30)?;
+    }
+    machine.expect(text::NEXT_DEVICE, 30)
+}
+
+/// The usual network, and the machine with the ROM of the tests.
+fn machine(name: &str, image: &str, script: &str, quirks: &[(Quirk, u8)]) -> Result<(Lab, Machine)> {
     let mut lab = Lab::try_new(name, image)?;
-    lab.script(&boot_lines(""))?;
+    lab.script(script)?;
     lab.usual_servers()?;
     let options = lab.quirk_rom(quirks)?;
-    let mut machine = lab.machine(&options)?;
-    expect_user_space(&mut machine, 100)
+    let machine = lab.machine(&options)?;
+    Ok((lab, machine))
+}
+
+fn process_locks_silence(name: &str) -> Result<()> {
+    let mut lab = Lab::try_new(name, KPXE)?;
+    lab.no_dhcp_for_image();
+    lab.usual_servers()?;
+    let options = lab.quirk_rom(&[(Quirk::ProcessLocks, 1)])?;
+    expect_ending(&mut lab.machine(&options)?, text::NO_DHCP)
 }
