@@ -38,6 +38,8 @@ pub fn scenario(name: &str) -> PathBuf {
 
 /// Debian's iPXE image, a contender of `bench`.
 pub const IPXE: &str = "/usr/lib/ipxe/undionly.kpxe";
+/// The one that keeps the vendor's base code.
+pub const IPXE_KEEPING: &str = "/usr/lib/ipxe/undionly.kkpxe";
 /// Debian's PXELINUX with TCP, a contender of `bench`.
 pub const LPXELINUX: &str = "/usr/lib/PXELINUX/lpxelinux.0";
 /// The core module that it loads.

@@ -7,9 +7,10 @@
 )]
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
-use tests::bench::{self, Contender, Run, SIZE};
+use tests::bench::{self, Card, Contender, Run, SIZE};
 use tests::failure::{Context, Failure, Result};
 use tests::process::run as run_tool;
 use tests::{namespace, paths};
@@ -23,7 +24,7 @@ usage: bench [--bin DIR] [--runs N] [--save]
   --runs N    so many runs of each (default: 5); medians are printed
   --save      put the table into BENCHMARKS.md
 
-The network: QEMU's e1000 with its stock ROM; dnsmasq with router advertisements and immediate offers names the
+The network: QEMU's e1000 with its stock ROM, and its rtl8139 with the ROM of the tests; dnsmasq with router advertisements and immediate offers names the
 script to user class iPXE; nginx serves 16 MiB by HTTP, atftpd by TFTP, with windowsize for those who ask. All facts
 are read from the frames on the wire and from a plugin that counts what the guest's processor does, for all images
 alike:
@@ -38,7 +39,9 @@ const BOUND: Duration = Duration::from_secs(300);
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match arguments.as_slice() {
-        [flag, images, contender, plugin] if flag == namespace::INSIDE => inside(images, contender, plugin),
+        [flag, images, card, contender, plugin] if flag == namespace::INSIDE => {
+            inside(images, card, contender, plugin)
+        }
         _ => outside(&arguments),
     };
     match outcome {
@@ -50,12 +53,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn inside(images: &str, contender: &str, plugin: &str) -> Result<()> {
+fn inside(images: &str, card: &str, contender: &str, plugin: &str) -> Result<()> {
     namespace::end_with_parent();
     paths::choose_images(images.into());
     let contender =
         Contender::named(contender).ok_or_else(|| Failure(format!("there is no contender {contender}")))?;
-    println!("{}", bench::run(contender, plugin.as_ref())?.to_line());
+    let card = Card::named(card).ok_or_else(|| Failure(format!("there is no card {card}")))?;
+    println!("{}", bench::run(card, contender, plugin.as_ref())?.to_line());
     Ok(())
 }
 
@@ -77,26 +81,32 @@ fn outside(words: &[String]) -> Result<()> {
     }
     tests::payload::prepare()?;
     let plugin = tests::counter::build()?;
-    let mut all: [Vec<Run>; 3] = Default::default();
-    for number in 1..=runs {
-        for (contender, results) in Contender::ALL.into_iter().zip(&mut all) {
-            let name = contender.name();
-            let images = paths::images();
-            let arguments = [images.as_os_str(), name.as_ref(), plugin.as_os_str()];
-            let doing = || format!("run {number} of {name}");
-            let said = namespace::run_self("bench", arguments, BOUND).context(doing())?;
-            let run = said.lines().find_map(Run::from_line).ok_or_else(|| Failure(doing()))?;
-            println!("run {number} {name}: {}", run.report());
-            results.push(run);
+    let mut tables = Vec::new();
+    for card in Card::ALL {
+        let mut all: [Vec<Run>; 3] = Default::default();
+        for number in 1..=runs {
+            for (contender, results) in card.contenders().zip(&mut all) {
+                let run = measure(card, contender, &plugin).context(format!("run {number}"))?;
+                println!("run {number} of {} on {}: {}", contender.name(), card.name(), run.report());
+                results.push(run);
+            }
         }
+        tables.push(bench::table(card, &all.each_ref().map(|runs| Run::median(runs))));
     }
-    let medians = all.each_ref().map(|runs| Run::median(runs));
-    let table = bench::table(&medians);
+    let table = tables.join("\n");
     println!("\n{table}");
     if save {
         save_table(&table)?;
     }
     Ok(())
+}
+
+fn measure(card: Card, contender: Contender, plugin: &Path) -> Result<Run> {
+    let (images, card, contender) = (paths::images(), card.name(), contender.name());
+    let arguments = [images.as_os_str(), card.as_ref(), contender.as_ref(), plugin.as_os_str()];
+    let doing = || format!("{contender} on {card}");
+    let said = namespace::run_self("bench", arguments, BOUND).context(doing())?;
+    said.lines().find_map(Run::from_line).ok_or_else(|| Failure(doing()))
 }
 
 /// Puts the table between its two marks in `BENCHMARKS.md`, which is made if it is not there.
@@ -111,7 +121,6 @@ fn save_table(table: &str) -> Result<()> {
         old.split_once(BEGIN).ok_or_else(|| Failure(format!("BENCHMARKS.md has no {BEGIN}")))?;
     let (_, tail) = rest.split_once(END).ok_or_else(|| Failure(format!("BENCHMARKS.md has no {END}")))?;
     let size = SIZE >> 20;
-    let note =
-        format!("{emulator}, TCG, e1000; {size} MiB by HTTP from nginx and by TFTP from atftpd; medians.");
+    let note = format!("{emulator}, TCG; {size} MiB by HTTP from nginx and by TFTP from atftpd; medians.");
     fs::write(&path, format!("{head}{BEGIN}\n{table}\n{note}\n{END}{tail}")).context(path.display())
 }
