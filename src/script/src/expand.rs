@@ -30,7 +30,7 @@ const ROUNDS: usize = 4096;
 const LENGTH: usize = 64 << 10;
 
 /// Where the first innermost reference begins and where its closing brace is.
-fn innermost(text: &[u8]) -> Option<(usize, usize)> {
+pub fn innermost(text: &[u8]) -> Option<(usize, usize)> {
     let first = text.windows(2).position(|pair| pair == b"${")?;
     let end = first + text.get(first..)?.iter().position(|byte| *byte == b'}')?;
     let start = text.get(..end)?.windows(2).rposition(|pair| pair == b"${")?;

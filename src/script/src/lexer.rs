@@ -14,15 +14,15 @@ pub fn is_script(content: &[u8]) -> bool {
 
 /// A place between two lines of a script.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Cursor {
+pub struct Cursor {
     offset: usize,
-    /// Lines before this place.
-    pub(crate) line: u32,
+    /// Lines before this place, as an editor counts them.
+    pub line: u32,
 }
 
 /// Why there is no next line.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum BadLine {
+pub enum BadLine {
     /// The file ends behind a backslash.
     Dangling,
     /// It is longer than [`LENGTH`].
@@ -34,28 +34,31 @@ const LENGTH: usize = 64 << 10;
 
 impl Cursor {
     /// Reads one line, with those that continue it, and moves behind it. None at the end.
-    pub(crate) fn next_line(&mut self, script: &[u8]) -> Option<Result<Vec<u8>, BadLine>> {
-        let mut rest = script.get(self.offset..).filter(|rest| !rest.is_empty())?;
+    pub fn next_line(&mut self, script: &[u8]) -> Option<Result<Vec<u8>, BadLine>> {
         let mut whole = Vec::new();
+        let (mut piece, mut goes_on) = self.next_piece(script)?;
         loop {
-            let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
-            let line = rest.get(..end).unwrap_or_default();
-            rest = rest.get(end + 1..).unwrap_or_default();
-            self.line = self.line.saturating_add(1);
-            self.offset = script.len() - rest.len();
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            if whole.len() + line.len() > LENGTH {
+            if whole.len() + piece.len() > LENGTH {
                 return Some(Err(BadLine::TooLong));
             }
-            let Some(line) = line.strip_suffix(b"\\") else {
-                whole.extend_from_slice(line);
+            whole.extend_from_slice(piece);
+            if !goes_on {
                 return Some(Ok(whole));
-            };
-            whole.extend_from_slice(line);
-            if rest.is_empty() {
-                return Some(Err(BadLine::Dangling));
             }
+            let Some(next) = self.next_piece(script) else { return Some(Err(BadLine::Dangling)) };
+            (piece, goes_on) = next;
         }
+    }
+
+    /// Reads what one line of the file adds to a line of the script, and whether the next one continues it.
+    pub fn next_piece<'a>(&mut self, script: &'a [u8]) -> Option<(&'a [u8], bool)> {
+        let rest = script.get(self.offset..).filter(|rest| !rest.is_empty())?;
+        let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+        let line = rest.get(..end).unwrap_or_default();
+        self.line = self.line.saturating_add(1);
+        self.offset = script.len().min(self.offset + end + 1);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        Some(line.strip_suffix(b"\\").map_or((line, false), |line| (line, true)))
     }
 }
 
@@ -72,7 +75,7 @@ pub(crate) fn find_label(script: &[u8], name: &[u8]) -> Option<Cursor> {
 }
 
 /// A line's label, and the rest of it.
-pub(crate) fn split_label(line: &[u8]) -> (Option<&[u8]>, &[u8]) {
+pub fn split_label(line: &[u8]) -> (Option<&[u8]>, &[u8]) {
     let Some(text) = line.trim_ascii_start().strip_prefix(b":") else { return (None, line) };
     let end = text.iter().position(|byte| is_blank(*byte)).unwrap_or(text.len());
     text.split_at_checked(end).map_or((None, line), |(label, rest)| (Some(label), rest))
@@ -80,7 +83,7 @@ pub(crate) fn split_label(line: &[u8]) -> (Option<&[u8]>, &[u8]) {
 
 /// What stands between two commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Operator {
+pub enum Operator {
     /// `;`, and the beginning of a line.
     Always,
     /// `&&`
@@ -89,8 +92,8 @@ pub(crate) enum Operator {
     Or,
 }
 
-/// The words of the command at `position`, and the operator behind it. Moves behind that.
-pub(crate) fn next_command<'a>(line: &'a [u8], position: &mut usize) -> (Vec<&'a [u8]>, Option<Operator>) {
+/// The words of the command at `position`, which are parts of `line`, and the operator behind it. Moves behind that.
+pub fn next_command<'a>(line: &'a [u8], position: &mut usize) -> (Vec<&'a [u8]>, Option<Operator>) {
     let mut words = Vec::new();
     while let Some(word) = next_word(line, position) {
         let operator = match word {

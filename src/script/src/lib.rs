@@ -19,7 +19,7 @@ mod expand;
 mod host;
 mod images;
 mod interpreter;
-mod lexer;
+pub mod lexer;
 mod location;
 mod options;
 #[cfg(test)]
@@ -27,7 +27,7 @@ mod tests;
 
 pub use commands::{COMMANDS, Command, fill_in};
 pub use drafts::{Drafts, Item, Menu, Parameter, Parameters};
-pub use expand::expand;
+pub use expand::{expand, innermost};
 pub use host::{Fetch, Fetched, Host, Line, Selection};
 pub use images::{Handle, Image, ImageId, Images, Type};
 pub use interpreter::{Failure, Start, run};

@@ -67,12 +67,21 @@ pub struct Invocation<'a> {
 impl<'a> Invocation<'a> {
     /// Reads `words`, the first of which is the command's name.
     pub fn new(command: &'static Command, words: &'a [Vec<u8>]) -> Result<Self, Error> {
-        let mut rest = words.get(1..).unwrap_or_default();
+        Self::read(command, words, &mut words.get(1..).unwrap_or_default())
+    }
+
+    /// As [`new`](Self::new), for callers that want to know where it failed: `rest`, at first all words behind the
+    /// name, then begins behind the word at fault. If the number of arguments is wrong, it is the arguments.
+    pub fn read(
+        command: &'static Command,
+        words: &'a [Vec<u8>],
+        rest: &mut &'a [Vec<u8>],
+    ) -> Result<Self, Error> {
         let mut options = Vec::new();
         let known = |matches: &dyn Fn(&Choice) -> bool| command.options.iter().find(|choice| matches(choice));
         while let Some((word, after)) = rest.split_first() {
             let Some(text) = word.strip_prefix(b"-") else { break };
-            rest = after;
+            *rest = after;
             if text == b"-" {
                 break;
             }
@@ -89,7 +98,7 @@ impl<'a> Invocation<'a> {
                     (Takes::Nothing, None) => &b""[..],
                     (Takes::Nothing, Some(_)) => return Err(bad(&UNKNOWN_OPTION)),
                     (_, Some(value)) => value,
-                    (_, None) => next_value(&mut rest).ok_or_else(|| bad(&MISSING_VALUE))?,
+                    (_, None) => next_value(rest).ok_or_else(|| bad(&MISSING_VALUE))?,
                 };
                 choice.takes.check(value)?;
                 options.push((choice.short, value));
@@ -109,7 +118,7 @@ impl<'a> Invocation<'a> {
                 if choice.takes != Takes::Nothing {
                     value = core::mem::take(&mut letters);
                     if value.is_empty() {
-                        value = next_value(&mut rest).ok_or_else(|| bad(&MISSING_VALUE))?;
+                        value = next_value(rest).ok_or_else(|| bad(&MISSING_VALUE))?;
                     }
                     choice.takes.check(value)?;
                 }
@@ -117,15 +126,17 @@ impl<'a> Invocation<'a> {
             }
         }
         let (least, most) = command.arity();
-        if rest.len() < least || rest.len() > most {
+        let arguments = *rest;
+        if arguments.len() < least || arguments.len() > most {
             return Err(ARGUMENTS.of(command.name));
         }
-        for (name, word) in command.argument_names().zip(rest) {
+        for (name, word) in command.argument_names().zip(arguments) {
+            *rest = rest.get(1..).unwrap_or_default();
             if name == b"NUMBER" {
                 number(word)?;
             }
         }
-        Ok(Self { command, words, options, arguments: rest })
+        Ok(Self { command, words, options, arguments })
     }
 
     /// The command's name.

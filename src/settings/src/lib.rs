@@ -13,7 +13,7 @@ mod tree;
 
 pub use key::{Key, Scope, Tag};
 pub use kind::{Kind, number};
-pub use tree::{BlockId, Found, Source, Tree};
+pub use tree::{BlockId, Found, Parts, Source, Tree, split};
 
 /// What can go wrong with settings.
 pub mod errors {

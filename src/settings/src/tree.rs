@@ -402,9 +402,14 @@ fn parts(name: &[u8]) -> impl Iterator<Item = &[u8]> {
     name.split(|byte| *byte == b'.').filter(|part| !part.is_empty())
 }
 
-type Parts<'a> = (Option<&'a [u8]>, &'a [u8], Option<Kind>);
+/// A reference in its parts: block, name, and type if it has them.
+pub type Parts<'a> = (Option<&'a [u8]>, &'a [u8], Option<Kind>);
 
-fn split(reference: &[u8]) -> Result<Parts<'_>, Error> {
+/// Takes a reference apart: `[block/]name[:type]`.
+///
+/// # Errors
+/// It has no name, or a type that does not exist.
+pub fn split(reference: &[u8]) -> Result<Parts<'_>, Error> {
     let (block, rest) = match cut(reference, b'/') {
         Some((block, rest)) => (Some(block), rest),
         None => (None, reference),
