@@ -1,5 +1,6 @@
 //! Scripts on the author's machine: the interpreter is the firmware's, the world is played.
 
+mod check;
 mod conform;
 mod scenario;
 #[cfg(test)]
@@ -11,12 +12,15 @@ use clap::Subcommand;
 
 #[derive(Subcommand)]
 pub(crate) enum Task {
+    /// Look for mistakes in scripts without running them
+    Check(check::Options),
     /// Read one case from standard input, as JSON, and print its effects as a JSON array
     Conform,
 }
 
 pub(crate) fn run(task: &Task) -> Result<()> {
     match task {
+        Task::Check(options) => check::check(options),
         Task::Conform => conform::conform(),
     }
 }
