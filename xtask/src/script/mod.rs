@@ -2,6 +2,8 @@
 
 mod check;
 mod conform;
+mod narrate;
+mod run;
 mod scenario;
 #[cfg(test)]
 mod tests;
@@ -14,6 +16,8 @@ use clap::Subcommand;
 pub(crate) enum Task {
     /// Look for mistakes in scripts without running them
     Check(check::Options),
+    /// Run a script and say what it does, a sentence for each effect
+    Run(run::Options),
     /// Read one case from standard input, as JSON, and print its effects as a JSON array
     Conform,
 }
@@ -21,6 +25,7 @@ pub(crate) enum Task {
 pub(crate) fn run(task: &Task) -> Result<()> {
     match task {
         Task::Check(options) => check::check(options),
+        Task::Run(options) => run::run(options),
         Task::Conform => conform::conform(),
     }
 }

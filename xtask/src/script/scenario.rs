@@ -3,11 +3,13 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 /// All that is known beforehand.
 #[derive(Deserialize)]
 pub(super) struct Scenario {
     /// The first one is started, the others are on a server.
+    #[serde(default)]
     pub(super) script: Vec<Script>,
     #[serde(default)]
     pub(super) settings: Settings,
@@ -19,6 +21,20 @@ pub(super) struct Scenario {
     /// Settings whose values are shown at the end.
     #[serde(default)]
     pub(super) report: Vec<String>,
+    #[serde(skip)]
+    pub(super) usual: Usual,
+}
+
+/// What becomes of things that the scenario says nothing about. By default they fail.
+#[derive(Default)]
+pub(super) struct Usual {
+    /// Everything succeeds. What is asked for beside the first script is looked for in this folder; all else that is
+    /// downloaded is a program.
+    pub(super) folder: Option<PathBuf>,
+    /// The user waits where a time runs out, and else takes what is offered.
+    pub(super) user: bool,
+    /// How many lines may run.
+    pub(super) lines: Option<u32>,
 }
 
 #[derive(Deserialize)]

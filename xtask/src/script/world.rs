@@ -1,7 +1,7 @@
 //! A machine that is played: a `Host` that looks its answers up in a [`Scenario`] and writes down what it is asked.
 
 use super::scenario::{Answer, Content, Outcome, Response, Scenario, Sets};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use base::{Duration, Error, Instant};
 use script::{
     Drafts, Failure, Fetch, Fetched, Handle, Host, ImageId, Images, Invocation, Line, Menu, Parameter,
@@ -10,6 +10,7 @@ use script::{
 use serde_json::{Map, Value, json};
 use settings::{Kind, Tree};
 use std::collections::HashMap;
+use std::path::{Component, Path};
 use uri::Uri;
 
 base::errors! {
@@ -21,6 +22,8 @@ base::errors! {
     NOT_PLAYED = "PLAY-03", "{} cannot be played", "it needs a real machine";
     /// The script asks the user, and there is no answer.
     NO_CHOICE = "PLAY-04", "the scenario does not say what the user does at {}", "add it to the choices";
+    /// A script that waits for a user or server who never does anything else.
+    ENDLESS = "PLAY-05", "{} lines have run and there is no end", "say in a scenario what the user does, or what fails";
 }
 
 /// Commands that act on the world outside of scripts only.
@@ -47,12 +50,43 @@ const DEVICE_COMMANDS: [&str; 20] = [
     "vdestroy",
 ];
 
+/// What programs consist of.
+const PROGRAM: &[u8] = b"\x7fprogram";
+
+/// The key of that name.
+const ENTER: u32 = 0x0d;
+
 /// Those that do not come back, unless the scenario says so.
 const TERMINAL_COMMANDS: [&str; 3] = ["sanboot", "reboot", "poweroff"];
 
+/// Who is told what happens.
+pub(super) trait Audience {
+    /// A script has changed or asked something outside of itself.
+    fn effect(&mut self, effect: Value);
+
+    /// A command says something of its own.
+    fn say(&mut self, _text: &str) {}
+
+    /// A command has failed.
+    fn failure(&mut self, _error: &Error) {}
+}
+
+impl Audience for Vec<Value> {
+    fn effect(&mut self, effect: Value) {
+        self.push(effect);
+    }
+}
+
 /// Runs the first script and returns all effects.
 pub(super) fn play(scenario: Scenario) -> Result<Vec<Value>> {
-    let mut world = World::new(scenario)?;
+    let mut effects = Vec::new();
+    perform(scenario, &mut effects)?;
+    Ok(effects)
+}
+
+/// Runs the first script before an audience.
+pub(super) fn perform(scenario: Scenario, audience: &mut dyn Audience) -> Result<()> {
+    let mut world = World::new(scenario, audience)?;
     let first = world.scenario.script.first().context("there is no script")?;
     let uri = Uri::locate(None, &first.uri).map_err(|error| anyhow::anyhow!("{error}"))?;
     let fetched = world.add(&uri, first.text.clone().into_bytes(), false);
@@ -68,31 +102,38 @@ pub(super) fn play(scenario: Scenario) -> Result<Vec<Value>> {
         Err(Failure::Error(_)) => ("failure", Value::Null),
     };
     if !world.has_left {
-        world.effects.push(json!({"script_end": {"status": status, "exit_code": code}}));
+        world.audience.effect(json!({"script_end": {"status": status, "exit_code": code}}));
     }
     let mut values = Map::new();
     for name in &world.scenario.report {
         let text = expand(&world.tree, format!("${{{name}}}").as_bytes()).unwrap_or_default();
         values.insert(name.clone(), shown(&text).into());
     }
-    world.effects.push(json!({"final": values}));
-    Ok(world.effects)
+    world.audience.effect(json!({"final": values}));
+    match world.stuck {
+        Some(error) => bail!("{error}: {}", error.kind().hint),
+        None => Ok(()),
+    }
 }
 
-struct World {
+struct World<'a> {
     scenario: Scenario,
     tree: Tree,
     images: Images,
     drafts: Drafts,
     contents: Vec<Vec<u8>>,
-    effects: Vec<Value>,
+    audience: &'a mut dyn Audience,
+    /// Why the play cannot go on.
+    stuck: Option<Error>,
+    /// Lines that have run.
+    lines: u32,
     /// How often something was asked for, by what it is and its name.
     counts: HashMap<(&'static str, String), usize>,
     has_left: bool,
 }
 
-impl World {
-    fn new(scenario: Scenario) -> Result<Self> {
+impl<'a> World<'a> {
+    fn new(scenario: Scenario, audience: &'a mut dyn Audience) -> Result<Self> {
         let mut tree = Tree::new();
         let settings = &scenario.settings;
         for (name, value) in [
@@ -126,7 +167,9 @@ impl World {
             images: Images::new(),
             drafts: Drafts::new(),
             contents: Vec::new(),
-            effects: Vec::new(),
+            audience,
+            stuck: None,
+            lines: 0,
             counts: HashMap::new(),
             has_left: false,
         })
@@ -139,15 +182,27 @@ impl World {
         *count - 1
     }
 
-    /// What the user does.
-    fn choice(&mut self, at: &str) -> Result<Map<String, Value>, Error> {
-        let index = self.count("choice", "");
-        let choice = self.scenario.choices.get(index).ok_or_else(|| NO_CHOICE.of(at))?;
-        let mut choice = choice.clone();
-        if choice.remove("type").as_ref().and_then(Value::as_str) != Some(at) {
-            return Err(NO_CHOICE.of(at));
+    /// What the user does; `usual` if that is not settled.
+    fn choice(&mut self, at: &str, usual: Value) -> Result<Map<String, Value>, Error> {
+        if self.scenario.usual.user
+            && let Value::Object(usual) = usual
+        {
+            return Ok(usual);
         }
-        Ok(choice)
+        let index = self.count("choice", "");
+        let choice = self.scenario.choices.get(index).cloned();
+        if let Some(mut choice) = choice
+            && choice.remove("type").as_ref().and_then(Value::as_str) == Some(at)
+        {
+            return Ok(choice);
+        }
+        Err(self.stuck(at))
+    }
+
+    /// The scenario and the script have nothing to do with each other from here on: all ends.
+    fn stuck(&mut self, at: &str) -> Error {
+        self.stuck = Some(NO_CHOICE.of(at));
+        self.leave()
     }
 
     fn add(&mut self, uri: &Uri, content: Vec<u8>, is_program: bool) -> Fetched {
@@ -168,17 +223,32 @@ impl World {
         Some(script.text.clone().into_bytes())
     }
 
+    /// What lies beside the first script, or some program, if that is usual.
+    fn file(&self, address: &str) -> Option<(Vec<u8>, bool)> {
+        let folder = self.scenario.usual.folder.as_ref()?;
+        let first = &self.scenario.script.first()?.uri;
+        let base = first.get(..=first.rfind('/')?)?;
+        let name = address.strip_prefix(base).and_then(|path| path.split(['?', '#']).next());
+        let name = name.and_then(|path| String::from_utf8(uri::decode(path)).ok()).unwrap_or_default();
+        let is_inside = Path::new(&name).components().all(|part| matches!(part, Component::Normal(_)));
+        let content =
+            Some(folder.join(&name)).filter(|_| is_inside).and_then(|path| std::fs::read(path).ok());
+        let content = content.unwrap_or_else(|| PROGRAM.to_vec());
+        let is_program = !is_script(&content);
+        Some((content, is_program))
+    }
+
     /// Content and whether that is a program; none for what is not found.
     fn response(&mut self, address: &str) -> Option<(Vec<u8>, bool)> {
         let index = self.count("request", address);
         let Some(response) = self.scenario.responses.requests.get(address).and_then(|all| all.get(index))
         else {
-            return self.script(address).map(|text| (text, false));
+            return self.script(address).map(|text| (text, false)).or_else(|| self.file(address));
         };
         let Response { result: Outcome::Ok, content, script, text } = response else { return None };
         match content {
             Content::Script => script.as_ref().and_then(|uri| self.script(uri)).map(|text| (text, false)),
-            Content::Executable => Some((b"\x7fprogram".to_vec(), true)),
+            Content::Executable => Some((PROGRAM.to_vec(), true)),
             Content::Data => {
                 Some((text.as_ref().map_or(b"\0data".to_vec(), |text| text.clone().into_bytes()), false))
             }
@@ -207,7 +277,7 @@ impl World {
             let results = command.map(|command| command.results.as_slice()).unwrap_or_default();
             answer = results.get(index).or(results.last()).cloned().unwrap_or(answer);
         }
-        self.effects.push(json!({"command": words, "outcome": answer.result.name()}));
+        self.audience.effect(json!({"command": words, "outcome": answer.result.name()}));
         store(&mut self.tree, &answer.sets);
         match answer.result {
             Outcome::Ok => Ok(()),
@@ -255,7 +325,7 @@ fn is_true(choice: &Map<String, Value>, name: &str) -> bool {
     choice.get(name) == Some(&Value::Bool(true))
 }
 
-impl Host for World {
+impl Host for World<'_> {
     fn settings(&mut self) -> &mut Tree {
         &mut self.tree
     }
@@ -269,25 +339,34 @@ impl Host for World {
     }
 
     fn print(&mut self, text: &[u8]) {
-        self.effects.push(json!({"echo": shown(text)}));
+        self.audience.effect(json!({"echo": shown(text)}));
     }
 
-    fn say(&mut self, _text: &[u8]) {}
+    fn say(&mut self, text: &[u8]) {
+        self.audience.say(&shown(text));
+    }
 
-    fn report(&mut self, _error: &Error) {}
+    fn report(&mut self, error: &Error) {
+        self.audience.failure(error);
+    }
 
     fn now(&self) -> Instant {
         Instant::ZERO
     }
 
     fn poll(&mut self) -> Result<(), Error> {
-        Ok(())
+        self.lines = self.lines.saturating_add(1);
+        match self.scenario.usual.lines {
+            Some(limit) if self.lines > limit => Err(ENDLESS.of(limit.to_string())),
+            _ => Ok(()),
+        }
     }
 
     fn read_line(&mut self, line: &Line<'_>) -> Result<Vec<u8>, Error> {
-        let choice = self.choice("read")?;
+        let choice = self.choice("read", json!({"text": shown(line.text)}))?;
         let setting = shown(line.setting.unwrap_or_default());
-        self.effects.push(json!({"read": {"setting": setting, "prefill": shown(line.text), "user": choice}}));
+        self.audience
+            .effect(json!({"read": {"setting": setting, "prefill": shown(line.text), "user": choice}}));
         match choice.get("text").and_then(Value::as_str) {
             Some(text) => Ok(text.as_bytes().to_vec()),
             None => Err(errors::CANCELLED.error()),
@@ -300,19 +379,23 @@ impl Host for World {
         wanted: Option<u32>,
         timeout: Option<Duration>,
     ) -> Result<Option<u32>, Error> {
-        let choice = self.choice("prompt")?;
+        let usual = match timeout {
+            Some(_) => json!({"timeout": true}),
+            None => json!({"key": wanted.unwrap_or(ENTER)}),
+        };
+        let choice = self.choice("prompt", usual)?;
         let (wanted, timeout) = (wanted.unwrap_or(0), millis(timeout));
-        self.effects.push(
+        self.audience.effect(
             json!({"prompt": {"text": shown(text), "key": wanted, "timeout_ms": timeout, "user": choice}}),
         );
         Ok(key(&choice))
     }
 
     fn choose(&mut self, selection: &Selection<'_>) -> Result<usize, Error> {
-        let choice = self.choice("menu")?;
+        let choice = self.choice("menu", json!({"enter": true}))?;
         let items = &selection.menu.items;
         let name = |item: &script::Item| item.name.as_deref().map(shown);
-        self.effects.push(json!({"menu": {
+        self.audience.effect(json!({"menu": {
             "title": shown(&selection.menu.title),
             "items": items.iter().map(|item| json!([name(item), shown(&item.text)])).collect::<Vec<_>>(),
             "initial_selection": items.get(selection.initial).and_then(name),
@@ -324,14 +407,14 @@ impl Host for World {
         }
         if let Some(wanted) = choice.get("select").and_then(Value::as_str) {
             let place = items.iter().position(|item| name(item).as_deref() == Some(wanted));
-            return place.ok_or_else(|| NO_CHOICE.of("menu"));
+            return place.ok_or_else(|| self.stuck("menu"));
         }
         if let Some(key) = key(&choice) {
             let has_key = |item: &script::Item| item.name.is_some() && item.key == Some(key);
             let below = items.iter().skip(selection.initial).position(has_key);
             let place = below.map(|place| place + selection.initial);
             let place = place.or_else(|| items.iter().position(has_key));
-            return place.ok_or_else(|| NO_CHOICE.of("menu"));
+            return place.ok_or_else(|| self.stuck("menu"));
         }
         Ok(selection.initial)
     }
@@ -342,10 +425,10 @@ impl Host for World {
         mut texts: Vec<Vec<u8>>,
         _refused: Option<(usize, Error)>,
     ) -> Result<Vec<Vec<u8>>, Error> {
-        let choice = self.choice("form")?;
+        let choice = self.choice("form", json!({"values": {}}))?;
         let name = |item: &script::Item| item.name.as_deref().map(shown);
         let row = |item: &script::Item| json!([name(item), shown(&item.text), item.is_secret]);
-        self.effects.push(json!({"form": {
+        self.audience.effect(json!({"form": {
             "title": shown(&form.title),
             "items": form.items.iter().map(row).collect::<Vec<_>>(),
             "user": choice,
@@ -395,7 +478,7 @@ impl Host for World {
         let usual = Answer { result: responses.configure_default, sets: Vec::new() };
         let answer = responses.configure.get(index).cloned().unwrap_or(usual);
         let outcome = answer.result.name();
-        self.effects.push(
+        self.audience.effect(
             json!({"configure": {"interface": card, "configurator": configurator, "outcome": outcome}}),
         );
         store(&mut self.tree, &answer.sets);
@@ -423,7 +506,7 @@ impl Host for World {
                 put(&mut effect, "method", shown(method));
             }
         }
-        self.effects.push(effect);
+        self.audience.effect(effect);
         let (content, is_program) = response.ok_or_else(|| NOT_FOUND.of(uri.redacted()))?;
         Ok(self.add(&uri, content, is_program))
     }
@@ -457,7 +540,7 @@ impl Host for World {
         if outcome != Outcome::Terminal {
             put(&mut boot, "outcome", outcome.name());
         }
-        self.effects.push(json!({"boot": boot}));
+        self.audience.effect(json!({"boot": boot}));
         match outcome {
             Outcome::Ok => Ok(()),
             Outcome::Terminal => Err(self.leave()),
@@ -471,21 +554,30 @@ impl Host for World {
     }
 
     fn extract(&mut self, id: ImageId) -> Result<Fetched, Error> {
-        Err(NOT_PLAYED.of(self.name_of(id)))
+        let Some(image) = self.images.image(id).filter(|_| self.scenario.usual.folder.is_some()) else {
+            return Err(NOT_PLAYED.of(self.name_of(id)));
+        };
+        let (uri, content) = (Uri::locate(None, &image.uri)?, self.content(image.handle).to_vec());
+        Ok(self.add(&uri, content, true))
     }
 
     fn verify(&mut self, id: ImageId, _signature: ImageId, _signer: Option<&[u8]>) -> Result<(), Error> {
         let name = self.name_of(id);
         let outcome = self.scenario.responses.verify.get(&name).copied().unwrap_or_default();
-        self.effects.push(json!({"verify": name, "outcome": outcome.name()}));
+        self.audience.effect(json!({"verify": name, "outcome": outcome.name()}));
         if outcome == Outcome::Ok { Ok(()) } else { Err(FAILED.of(name)) }
     }
 
     fn command(&mut self, command: &Invocation<'_>) -> Result<(), Error> {
-        if !DEVICE_COMMANDS.contains(&command.name()) {
+        let is_usual = self.scenario.usual.folder.is_some() && !command.name().ends_with("scan");
+        if !is_usual && !DEVICE_COMMANDS.contains(&command.name()) {
             return Err(NOT_PLAYED.of(command.name()));
         }
-        self.device(command.words())
+        self.device(command.words())?;
+        if self.scenario.usual.folder.is_some() && command.name() == "nslookup" {
+            self.tree.store(command.argument(0), b"192.0.2.1")?;
+        }
+        Ok(())
     }
 
     fn shell(&mut self) -> Result<bool, Error> {
