@@ -265,10 +265,10 @@ impl<'a> Planner<'a> {
                 break "";
             } else if self.is_kept(range) {
                 break ": what is kept lies there";
-            } else if kib >= seen && !self.is_given_up(range) {
-                break ": what lies there was not given up";
             } else if range.contains(extended_data) {
                 break ": BIOS data lies there";
+            } else if kib >= seen && !self.is_given_up(range) {
+                break ": what lies there was not given up";
             }
             for number in 0..=0xff {
                 if range.contains(vector(low, number)) {

@@ -122,7 +122,7 @@ fn what_was_given_up_is_freed() {
     let (_, departure) = Case::new(NOTHING).run(&stack());
     assert_eq!(
         last(&departure),
-        "base memory: 604 KiB before, 620 KiB now: what lies there was not given up"
+        "base memory: 604 KiB before, 620 KiB now: BIOS data lies there"
     );
 }
 
