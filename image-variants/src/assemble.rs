@@ -25,7 +25,7 @@ pub fn image(plan: &ImagePlan, front: &[u8], payload: &Payload) -> Result<Vec<u8
         magic: MAGIC,
         build_id: payload.build_id,
         keep: plan.keep,
-        driver_set: plan.driver_set_id(),
+        drivers: plan.drivers,
         image_length: image.len().try_into()?,
         script_length: 0,
         payload_offset: payload_offset.try_into()?,
@@ -71,7 +71,7 @@ mod tests {
         ImagePlan {
             name: "some.kpxe".to_owned(),
             driver_set: "some".to_owned(),
-            drivers: vec!["undi".to_owned()],
+            drivers: 1,
             prefix: "pxe".to_owned(),
             keep: 1,
             budget: 4096,
@@ -105,7 +105,7 @@ mod tests {
         assert_eq!(packed, b"packed");
         assert_eq!(image[..OFFSET], front()[..OFFSET]);
         assert_eq!((header.build_id, header.keep, header.script_length), (*b"build id", 1, 0));
-        assert_eq!(header.driver_set, plan().driver_set_id());
+        assert_eq!(header.drivers, plan().drivers);
         let lengths = [header.core_text_length, header.core_rodata_length, header.core_data_length];
         assert_eq!(lengths, [0x1000, 0x2000, 0x3000]);
         assert_eq!(

@@ -3,9 +3,8 @@
 //! A file with `drivers` describes a set of drivers; its name is the first half of the images' names. Any other file
 //! describes a way onto the machine; its name is the suffix. A suffix may inherit from another one.
 
-use crate::payload;
 use anyhow::{Context as _, Result, bail, ensure};
-use base::image_header::{KEEP_PXE, KEEP_UNDI};
+use base::image_header::{DRIVER_UNDI, DRIVER_UNDI_ROM, KEEP_PXE, KEEP_UNDI};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -16,8 +15,8 @@ pub struct ImagePlan {
     pub name: String,
     /// The name of the set of drivers: `undionly`.
     pub driver_set: String,
-    /// The drivers that the core is linked with.
-    pub drivers: Vec<String>,
+    /// [`DRIVER_UNDI`] and [`DRIVER_UNDI_ROM`], as the image's header has them.
+    pub drivers: u32,
     /// The assembly file that begins the image, without `.S`.
     pub prefix: String,
     /// [`KEEP_UNDI`] and [`KEEP_PXE`], as the image's header has them.
@@ -26,20 +25,10 @@ pub struct ImagePlan {
     pub budget: usize,
 }
 
-impl ImagePlan {
-    /// The number for the set of drivers in the image's header: the same for the same drivers.
-    pub fn driver_set_id(&self) -> u32 {
-        let mut names = self.drivers.clone();
-        names.sort();
-        let [a, b, c, d, ..] = payload::digest(names.join(",").as_bytes());
-        u32::from_le_bytes([a, b, c, d])
-    }
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DriverSet {
-    drivers: Vec<String>,
+    drivers: Vec<Driver>,
     variants: Vec<String>,
     budget: usize,
 }
@@ -57,6 +46,13 @@ struct Variant {
 enum Keep {
     Undi,
     Pxe,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Driver {
+    Undi,
+    UndiRom,
 }
 
 /// All images that `files` describe, sorted by set and then in the set's own order. A file is its name without
@@ -82,7 +78,10 @@ pub fn elaborate(files: &[(String, String)]) -> Result<Vec<ImagePlan>> {
             plans.push(ImagePlan {
                 name: format!("{set_name}.{suffix}"),
                 driver_set: set_name.clone(),
-                drivers: set.drivers.clone(),
+                drivers: set.drivers.iter().fold(0, |bits, driver| match driver {
+                    Driver::Undi => bits | DRIVER_UNDI,
+                    Driver::UndiRom => bits | DRIVER_UNDI_ROM,
+                }),
                 prefix: variant
                     .prefix
                     .with_context(|| format!("{suffix}.toml has and inherits no `prefix`"))?,
@@ -117,7 +116,7 @@ fn inherited(name: &str, variants: &BTreeMap<&str, Variant>) -> Result<Variant> 
 mod tests {
     use super::*;
 
-    const SET: (&str, &str) = ("some", "drivers = ['b', 'a']\nvariants = ['k', 'kk']\nbudget = 7");
+    const SET: (&str, &str) = ("some", "drivers = ['undi']\nvariants = ['k', 'kk']\nbudget = 7");
     const BASE: (&str, &str) = ("base", "prefix = 'pxe'\nkeep = []");
     const K: (&str, &str) = ("k", "inherit = 'base'");
     const KK: (&str, &str) = ("kk", "inherit = 'k'\nkeep = ['pxe', 'undi']");
@@ -138,11 +137,11 @@ mod tests {
 
     #[test]
     fn the_order_of_drivers_does_not_matter() {
-        let plan = elaborated(&[KK, SET, BASE, K]).unwrap().remove(0);
-        let turned = ImagePlan { drivers: vec!["a".to_owned(), "b".to_owned()], ..plan.clone() };
-        assert_eq!(plan.driver_set_id(), turned.driver_set_id());
-        let other = ImagePlan { drivers: vec!["a".to_owned()], ..plan.clone() };
-        assert_ne!(plan.driver_set_id(), other.driver_set_id());
+        let drivers =
+            |text: &'static str| elaborated(&[KK, ("some", text), BASE, K]).unwrap().remove(0).drivers;
+        let both = drivers("drivers = ['undi-rom', 'undi']\nvariants = ['k']\nbudget = 7");
+        assert_eq!(both, DRIVER_UNDI | DRIVER_UNDI_ROM);
+        assert_eq!(drivers(SET.1), DRIVER_UNDI);
     }
 
     #[test]
@@ -150,6 +149,7 @@ mod tests {
         for (file, fragment) in [
             (("k", "inherits = 'base'"), "k.toml is not a description"),
             (("k", "keep = ['undy']"), "k.toml is not a description"),
+            (("some", "drivers = ['undo']"), "some.toml is not a description"),
             (("k", "keep ="), "k.toml is not TOML"),
             (("k", "inherit = 'nobody'"), "there is no nobody.toml"),
             (("k", "inherit = 'k'"), "k.toml inherits from itself"),
@@ -160,7 +160,7 @@ mod tests {
         }
         let error = elaborated(&[("some", "drivers = []\nvariants = ['k']\nbudget = 1")]).unwrap_err();
         assert!(error.contains("names no driver"), "{error}");
-        let error = elaborated(&[("some", "drivers = ['a']\nvariants = ['k']")]).unwrap_err();
+        let error = elaborated(&[("some", "drivers = ['undi']\nvariants = ['k']")]).unwrap_err();
         assert!(error.contains("some.toml is not a description"), "{error}");
     }
 
@@ -177,8 +177,9 @@ mod tests {
             .collect();
         let plans = elaborate(&files).unwrap();
         let keep = |name: &str| plans.iter().find(|plan| plan.name == name).unwrap().keep;
-        assert_eq!(keep("undionly.pxe"), 0);
-        assert_eq!(keep("undionly.kpxe"), KEEP_UNDI);
-        assert_eq!(keep("undionly.kkpxe"), KEEP_UNDI | KEEP_PXE);
+        for (suffix, bits) in [("pxe", 0), ("kpxe", KEEP_UNDI), ("kkpxe", KEEP_UNDI | KEEP_PXE)] {
+            assert_eq!(keep(&format!("undionly.{suffix}")), bits);
+            assert_eq!(keep(&format!("undi.{suffix}")), bits);
+        }
     }
 }

@@ -17,19 +17,15 @@ pub(crate) fn build(names: &[String]) -> Result<()> {
     let front = link_unit("unpack", "unpack.ld")?;
     let front = read(&front)?;
     let front = link_unit::front(&front).context("in the link unit `unpack`")?;
-    let mut sets: Vec<_> = plans.iter().map(|plan| plan.driver_set.as_str()).collect();
-    sets.dedup();
-    for set in sets {
-        let elf = link_unit("firmware", "core.ld")?;
-        let core = Core::from_elf(&read(&elf)?).context("in the link unit `firmware`")?;
-        let payload = Payload::pack(&core)?;
-        fs::create_dir_all(bin(""))?;
-        fs::copy(&elf, bin(&format!("{set}.elf")))?;
-        for plan in plans.iter().filter(|plan| plan.driver_set == set) {
-            let image = assemble::image(plan, &front, &payload)?;
-            fs::write(bin(&plan.name), &image)?;
-            println!("bin/{}: {} bytes of {}", plan.name, image.len(), plan.budget);
-        }
+    let elf = link_unit("firmware", "core.ld")?;
+    let core = Core::from_elf(&read(&elf)?).context("in the link unit `firmware`")?;
+    let payload = Payload::pack(&core)?;
+    fs::create_dir_all(bin(""))?;
+    for plan in &plans {
+        let image = assemble::image(plan, &front, &payload)?;
+        fs::write(bin(&plan.name), &image)?;
+        fs::copy(&elf, bin(&format!("{}.elf", plan.driver_set)))?;
+        println!("bin/{}: {} bytes of {}", plan.name, image.len(), plan.budget);
     }
     Ok(())
 }

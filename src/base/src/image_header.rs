@@ -23,8 +23,8 @@ pub struct ImageHeader {
     pub build_id: [u8; 8],
     /// What of the vendor's stack this image wants kept: [`KEEP_UNDI`], [`KEEP_PXE`].
     pub keep: u32,
-    /// A number for the set of drivers that the core was linked with.
-    pub driver_set: u32,
+    /// What may drive the card: [`DRIVER_UNDI`], [`DRIVER_UNDI_ROM`].
+    pub drivers: u32,
     /// Length of the image without its trailer.
     pub image_length: u32,
     /// Length of the script that follows the image, 0 for none.
@@ -52,6 +52,11 @@ pub const KEEP_UNDI: u32 = 1;
 /// Keep the vendor's PXE base code.
 pub const KEEP_PXE: u32 = 2;
 
+/// The vendor's UNDI that is in memory.
+pub const DRIVER_UNDI: u32 = 1;
+/// The UNDI in a card's option ROM, where none is in memory.
+pub const DRIVER_UNDI_ROM: u32 = 2;
+
 /// Bytes of the header.
 pub const LENGTH: usize = size_of::<ImageHeader>();
 
@@ -73,7 +78,7 @@ impl ImageHeader {
             magic: *magic,
             build_id: *build_id,
             keep: word()?,
-            driver_set: word()?,
+            drivers: word()?,
             image_length: word()?,
             script_length: word()?,
             payload_offset: word()?,
@@ -91,7 +96,7 @@ impl ImageHeader {
     pub fn to_bytes(&self) -> [u8; LENGTH] {
         let words = [
             self.keep,
-            self.driver_set,
+            self.drivers,
             self.image_length,
             self.script_length,
             self.payload_offset,
@@ -114,7 +119,7 @@ impl ImageHeader {
 
     /// Whether the image that this header is from is the same firmware for the same cards.
     pub fn is_same_firmware(&self, other: &Self) -> bool {
-        self.build_id == other.build_id && self.driver_set == other.driver_set
+        self.build_id == other.build_id && self.drivers == other.drivers
     }
 }
 

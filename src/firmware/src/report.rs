@@ -122,7 +122,7 @@ impl Machine {
             report,
             "iPXE {VERSION}, build {:016x}, drivers {:08x}, keeps{}",
             u64::from_be_bytes(header.build_id),
-            header.driver_set,
+            header.drivers,
             kept(header.keep)
         );
         let name = hw::cpu::name();
