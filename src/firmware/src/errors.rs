@@ -27,4 +27,6 @@ base::errors! {
     NOT_BUILT = "BOOT-12", "this build has no part that does {}", "leave it out of the script, or add || behind it";
     /// A method or header of a request that is none.
     BAD_PARAMETER = "BOOT-13", "{} cannot be sent with a request", "methods are letters, names of headers have no blanks, and values no line breaks";
+    /// A network boot program is to be started, and there is nothing it could use.
+    NO_STACK = "BOOT-14", "{} needs the PXE stack that started us, and that is not there any more", "start this image by the PXE ROM of the card";
 }

@@ -18,9 +18,12 @@ use crate::dialogue::shown;
 use crate::errors;
 use crate::fetch::Manner;
 use crate::machine::Machine;
+use crate::network_program;
 
 /// What `imgstat` calls a Linux kernel.
 pub(crate) const BZIMAGE: &str = "bzImage";
+/// And a network boot program.
+const NBP: &str = "NBP";
 
 impl Machine {
     /// Takes a download into the store, and says what it is.
@@ -30,7 +33,8 @@ impl Machine {
         let kind = match recognise(bytes.get(..RECOGNISE_LENGTH).unwrap_or(bytes)) {
             Format::Script => Type::Script,
             Format::BzImage => Type::Program(BZIMAGE),
-            Format::Own(_) | Format::Raw => Type::Data,
+            Format::Own(_) | Format::Code if size <= network_program::capacity() => Type::Program(NBP),
+            _ => Type::Data,
         };
         Fetched { uri: uri.into(), name, kind, size, handle: self.store.add(pages) }
     }
@@ -183,6 +187,7 @@ impl Host for Machine {
         let image = self.images.image(id).ok_or_else(|| errors::GONE.of("the image"))?;
         match image.kind {
             Type::Program(BZIMAGE) => self.boot_linux(id),
+            Type::Program(NBP) => self.start_network_program(id),
             _ => Err(errors::CANNOT_START.of(image.name.as_str())),
         }
     }

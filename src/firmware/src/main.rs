@@ -35,6 +35,8 @@ mod machine;
 #[cfg(target_os = "none")]
 mod network;
 #[cfg(target_os = "none")]
+mod network_program;
+#[cfg(target_os = "none")]
 mod report;
 #[cfg(target_os = "none")]
 mod screen;

@@ -26,6 +26,18 @@ pub fn return_to_caller(stack: SegOff, status: u16) -> ! {
     unsafe { never_back(Symbol::ReturnToCaller, registers) }
 }
 
+/// Where a network boot program begins.
+pub const NETWORK_PROGRAM: u32 = 0x7c00;
+
+/// Starts the network boot program at [`NETWORK_PROGRAM`] as the program that loaded us started us: with its registers
+/// and on its stack, to which the program returns. Nothing of ours must be hooked any more.
+pub fn start_network_program(stack: SegOff) -> ! {
+    let ebx = u32::from(stack.segment) << 16 | u32::from(stack.offset);
+    let registers = Registers { ebx, ..Registers::default() };
+    // SAFETY: no Rust code runs again, so none can be let down.
+    unsafe { never_back(Symbol::StartNetworkProgram, registers) }
+}
+
 /// Lets the BIOS start its next boot device: INT 18h. A BIOS that has none, or has no INT 18h, may come back.
 pub fn next_boot_device() {
     realmode::interrupt(0x18, &mut Registers::default());

@@ -10,6 +10,7 @@ use volatile::VolatilePtr;
 use x86::controlregs::{self, Cr0, Cr4};
 use x86::msr;
 
+use crate::leave;
 use crate::realmode::{self, Block, Registers};
 
 base::assembly!(
@@ -19,6 +20,7 @@ base::assembly!(
     SELECTOR_CODE16 = SELECTOR_CODE16,
     SELECTOR_DATA16 = SELECTOR_DATA16,
     TEXT_BUFFER = TEXT_BUFFER,
+    NETWORK_PROGRAM = leave::NETWORK_PROGRAM,
     KIND_FAR = realmode::KIND_FAR,
     KIND_NEAR = realmode::KIND_NEAR,
     BLOCK_EAX = offset_of!(Block, registers) + offset_of!(Registers, eax),
@@ -61,6 +63,7 @@ pub(crate) enum Symbol {
     Print,
     Start,
     ReturnToCaller,
+    StartNetworkProgram,
     Watchdog,
     Gdt,
     Gdtr,

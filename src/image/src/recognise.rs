@@ -12,9 +12,14 @@ pub enum Format {
     Own(ImageHeader),
     /// A Linux kernel with a setup header.
     BzImage,
-    /// Nothing that has a mark: perhaps a network boot program, which is loaded at 0:7C00h and called.
-    Raw,
+    /// Nothing that has a mark, and no text: perhaps a network boot program, which is loaded at 0:7C00h and called.
+    Code,
+    /// Text without a mark, or nothing at all.
+    Text,
 }
+
+/// Text shows in so many bytes, of which machine code has some that are no characters.
+const TEXT_LENGTH: usize = 32;
 
 /// How many first bytes of an image [`recognise`] wants to see, if it has so many.
 pub const RECOGNISE_LENGTH: usize = 0x206;
@@ -28,7 +33,11 @@ pub fn recognise(first: &[u8]) -> Format {
     if let Some(header) = ImageHeader::read(first) {
         return Format::Own(header);
     }
-    if bzimage::is_kernel(first) { Format::BzImage } else { Format::Raw }
+    if bzimage::is_kernel(first) {
+        return Format::BzImage;
+    }
+    let is_character = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+    if first.iter().take(TEXT_LENGTH).all(is_character) { Format::Text } else { Format::Code }
 }
 
 #[cfg(test)]
@@ -41,18 +50,20 @@ mod tests {
     fn each_format_has_its_mark() {
         assert_eq!(recognise(b"#!ipxe\nboot"), Format::Script);
         assert_eq!(recognise(b"#!gpxe\r\nboot"), Format::Script);
-        assert_eq!(recognise(b"#!ipxe"), Format::Raw);
-        assert_eq!(recognise(b"#!ipxes\n"), Format::Raw);
-        assert_eq!(recognise(b""), Format::Raw);
+        assert_eq!(recognise(b"#!ipxe"), Format::Text);
+        assert_eq!(recognise(b"#!ipxes\n"), Format::Text);
+        assert_eq!(recognise(b""), Format::Text);
+        assert_eq!(recognise(b"<!DOCTYPE html>\r\n"), Format::Text);
+        assert_eq!(recognise(b"\xfa\xea\x47\x7c\x00\x00boot"), Format::Code);
         let own = ImageHeader { magic: image_header::MAGIC, image_length: 7, ..ImageHeader::default() };
         let mut image = vec![0; image_header::OFFSET];
         image.extend_from_slice(&own.to_bytes());
         assert_eq!(recognise(&image), Format::Own(own));
         let mut kernel = vec![0; RECOGNISE_LENGTH];
         kernel[0x1fe..0x200].copy_from_slice(&[0x55, 0xaa]);
-        assert_eq!(recognise(&kernel), Format::Raw);
+        assert_eq!(recognise(&kernel), Format::Code);
         kernel[0x202..].copy_from_slice(b"HdrS");
         assert_eq!(recognise(&kernel), Format::BzImage);
-        assert_eq!(recognise(&kernel[..0x205]), Format::Raw);
+        assert_eq!(recognise(&kernel[..0x205]), Format::Code);
     }
 }
