@@ -6,7 +6,7 @@ use crate::namespace::SERVER;
 use crate::peer::Weather;
 use crate::qemu::Options;
 use crate::random::Random;
-use crate::scenarios::cards::CARDS;
+use crate::scenarios::variants::CARDS;
 use crate::{paths, text};
 use std::fs;
 use std::thread;

@@ -22,7 +22,8 @@ Boots images in an emulator against real servers, and says what passed.
 usage: boot [--bin DIR] [--jobs N] [--list] [FILTER...]
 
   FILTER      run the scenarios whose names contain it; `quick` runs one of each
-              kind, in a few minutes; without a filter all of them run
+              kind, in a few minutes; without a filter all run but those of
+              the matrix that are many of a kind: `variants` is the matrix
   --list      print the names that the filters choose, and run nothing
   --bin DIR   take the images from there (default: bin/)
   --jobs N    run so many at once (default: 2)
@@ -110,7 +111,7 @@ fn run_all(arguments: &Arguments) -> Result<bool> {
         return Ok(true);
     }
     payload::prepare()?;
-    let count = chosen.len();
+    let names: Vec<String> = chosen.iter().map(|scenario| scenario.name.clone()).collect();
     let width = chosen.iter().map(|scenario| scenario.name.len()).max().unwrap_or_default();
     let queue = Mutex::new(VecDeque::from(chosen));
     let failed: Mutex<Vec<(String, Failure)>> = Mutex::default();
@@ -143,7 +144,13 @@ fn run_all(arguments: &Arguments) -> Result<bool> {
             println!("{}", transcript.tail(25));
         }
     }
-    println!("\n{} passed, {} failed", count - failed.len(), failed.len());
+    let has_failed = |name: &str| failed.iter().any(|(failed, _)| failed == name);
+    let has_run = |name: &str| names.iter().any(|other| other == name);
+    let matrix = scenarios::variants::matrix(|name| has_run(name).then(|| !has_failed(name)));
+    if !matrix.is_empty() {
+        println!("\n{matrix}");
+    }
+    println!("\n{} passed, {} failed", names.len() - failed.len(), failed.len());
     Ok(failed.is_empty())
 }
 

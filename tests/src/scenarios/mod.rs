@@ -2,7 +2,6 @@
 
 pub mod autoboot;
 pub mod bochs;
-pub mod cards;
 pub mod diagnostics;
 pub mod dialogues;
 pub mod errors;
@@ -11,6 +10,7 @@ pub mod leaving;
 pub mod quirks;
 pub mod servers;
 pub mod transfer;
+pub mod variants;
 
 use crate::failure::Result;
 
@@ -27,6 +27,8 @@ pub struct Scenario {
     pub bound: u64,
     /// It belongs to the quick set: one of each kind, in a few minutes.
     pub quick: bool,
+    /// It runs only where a filter names it: there are many of its kind.
+    pub by_name: bool,
     /// Runs it in its own process.
     pub run: Box<Run>,
 }
@@ -39,7 +41,14 @@ impl Scenario {
         bound: u64,
         run: impl Fn(&str) -> Result<()> + Send + Sync + 'static,
     ) -> Self {
-        Self { name: name.into(), about: about.into(), bound, quick: false, run: Box::new(run) }
+        Self {
+            name: name.into(),
+            about: about.into(),
+            bound,
+            quick: false,
+            by_name: false,
+            run: Box::new(run),
+        }
     }
 
     /// The same scenario, in the quick set.
@@ -47,12 +56,18 @@ impl Scenario {
     pub fn quick(self) -> Self {
         Self { quick: true, ..self }
     }
+
+    /// The same scenario, which runs only where a filter names it.
+    #[must_use]
+    pub fn by_name(self) -> Self {
+        Self { by_name: true, ..self }
+    }
 }
 
 /// All scenarios.
 pub fn all() -> Vec<Scenario> {
     [
-        cards::all(),
+        variants::all(),
         autoboot::all(),
         servers::all(),
         transfer::all(),
@@ -70,14 +85,16 @@ pub fn all() -> Vec<Scenario> {
 }
 
 /// The scenarios that the filters choose: names that contain one of them; `quick` is the quick set, and no filter is
-/// all.
+/// all but those that run by name only.
 pub fn chosen(filters: &[String]) -> Vec<Scenario> {
     let fits = |scenario: &Scenario, filter: &str| match filter {
         "quick" => scenario.quick,
         part => scenario.name.contains(part),
     };
-    let wanted =
-        |scenario: &Scenario| filters.is_empty() || filters.iter().any(|filter| fits(scenario, filter));
+    let wanted = |scenario: &Scenario| match filters {
+        [] => !scenario.by_name,
+        _ => filters.iter().any(|filter| fits(scenario, filter)),
+    };
     all().into_iter().filter(wanted).collect()
 }
 
@@ -96,10 +113,11 @@ mod tests {
 
     #[test]
     fn filters_choose() {
-        let everything = all().len();
-        assert_eq!(chosen(&[]).len(), everything);
+        let usual = chosen(&[]).len();
+        let by_name = all().iter().filter(|scenario| scenario.by_name).count();
+        assert_eq!(usual + by_name, all().len());
         let quick = chosen(&["quick".to_owned()]).len();
-        assert!(quick > 0 && quick < everything);
-        assert_eq!(chosen(&["cards-".to_owned()]).len(), 16);
+        assert!(quick > 0 && quick < usual);
+        assert_eq!(chosen(&["variants-".to_owned()]).len(), 144);
     }
 }

@@ -120,10 +120,7 @@ fn what_was_given_up_is_freed() {
     );
     assert!(!departure.may_return);
     let (_, departure) = Case::new(NOTHING).run(&stack());
-    assert_eq!(
-        last(&departure),
-        "base memory: 604 KiB before, 620 KiB now: BIOS data lies there"
-    );
+    assert_eq!(last(&departure), "base memory: 604 KiB before, 620 KiB now: BIOS data lies there");
 }
 
 #[test]
