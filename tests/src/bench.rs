@@ -5,15 +5,19 @@ use crate::failure::{Context, Failure, Result, ensure};
 use crate::lab::{KPXE, Lab};
 use crate::namespace::{ATFTP, SERVER};
 use crate::peer::{Facts, Request};
-use crate::qemu::{Counting, Options};
-use crate::{paths, servers, text};
+use crate::qemu::{Counting, MAC, Options};
+use crate::{paths, peer, quirk, servers, text};
 use std::fs;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// Bytes of each download.
 pub const SIZE: usize = 16 << 20;
+/// Frames that the ROM alone receives, and the bytes of a TCP stream in each.
+const FRAMES: u64 = 2000;
+const FRAME_BYTES: u64 = 1460;
 
 /// Whose image is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,11 +28,12 @@ pub enum Contender {
     Ipxe,
     /// The `lpxelinux.0` of Debian's package `pxelinux`, which has TCP over UNDI.
     Lpxelinux,
+    /// Nobody's: a few instructions that call the ROM and throw away what they receive.
+    RomAlone,
 }
 
 impl Contender {
-    /// All of them, in the order of the table's columns.
-    pub const ALL: [Self; 3] = [Self::Ours, Self::Ipxe, Self::Lpxelinux];
+    const ALL: [Self; 4] = [Self::Ours, Self::Ipxe, Self::Lpxelinux, Self::RomAlone];
 
     /// What the table calls it.
     pub const fn name(self) -> &'static str {
@@ -36,6 +41,7 @@ impl Contender {
             Self::Ours => "ours",
             Self::Ipxe => "iPXE",
             Self::Lpxelinux => "LPXELINUX",
+            Self::RomAlone => "the ROM alone",
         }
     }
 
@@ -46,7 +52,7 @@ impl Contender {
 
     fn image(self, card: Card) -> PathBuf {
         match (self, card) {
-            (Self::Ours, _) => paths::images().join(KPXE),
+            (Self::Ours | Self::RomAlone, _) => paths::images().join(KPXE),
             (Self::Ipxe, Card::Stock) => paths::IPXE.into(),
             // It goes on calling the entry point that it was given, which goes with the base code that it unloads.
             (Self::Ipxe, Card::Test) => paths::IPXE_KEEPING.into(),
@@ -73,6 +79,8 @@ impl Contender {
                 );
                 lab.tftp("pxelinux.cfg/default", configuration.as_bytes())
             }
+            // In place of our image.
+            Self::RomAlone => lab.tftp(KPXE, &quirk::receiver(FRAMES)?),
         }
     }
 }
@@ -103,11 +111,13 @@ impl Card {
         Self::ALL.into_iter().find(|card| card.name() == name)
     }
 
-    /// Who is measured on it. The base code of the test ROM has no TFTP, by which LPXELINUX gets its parts.
-    pub fn contenders(self) -> impl Iterator<Item = Contender> {
-        Contender::ALL
-            .into_iter()
-            .filter(move |contender| self == Self::Stock || *contender != Contender::Lpxelinux)
+    /// Who is measured on it, in the order of the table's columns. The base code of the test ROM has no TFTP, by which
+    /// LPXELINUX gets its parts.
+    pub const fn contenders(self) -> [Contender; 3] {
+        match self {
+            Self::Stock => [Contender::Ours, Contender::Ipxe, Contender::Lpxelinux],
+            Self::Test => [Contender::Ours, Contender::Ipxe, Contender::RomAlone],
+        }
     }
 
     /// How many times as fast as the peers ours is to be.
@@ -130,8 +140,10 @@ const MEASURED: &str = "RIG-MARK measured";
 /// text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Download {
-    /// Bytes per second.
-    pub rate: u64,
+    /// Its bytes.
+    pub bytes: u64,
+    /// Microseconds that it took.
+    pub length: u64,
     /// Frames sent to the machine.
     pub frames: u64,
     /// The processor's work.
@@ -141,11 +153,16 @@ pub struct Download {
 }
 
 impl Download {
+    /// Bytes per second.
+    fn rate(&self) -> u64 {
+        self.bytes * 1_000_000 / self.length.max(1)
+    }
+
     fn switches_per_frame(&self) -> String {
         thousandths(self.work.msr_writes, self.frames * 2)
     }
 
-    /// What `text` says of a download that there was.
+    /// What `text` says of a download, if there was one.
     fn per_frame(&self, text: impl FnOnce(&Self) -> String) -> String {
         if self.frames == 0 { "-".to_owned() } else { text(self) }
     }
@@ -153,7 +170,7 @@ impl Download {
     fn report(&self) -> String {
         format!(
             "{} MiB/s, {} frames, per frame {} switches by EFER, {} by its own count, {} CR0 writes, {} instructions",
-            hundredths(self.rate, 1 << 20),
+            hundredths(self.rate(), 1 << 20),
             self.frames,
             self.switches_per_frame(),
             thousandths(self.own_count, self.frames),
@@ -162,16 +179,16 @@ impl Download {
         )
     }
 
-    const WORDS: usize = 6;
+    const WORDS: usize = 7;
 
     fn words(&self) -> [u64; Self::WORDS] {
         let Counters { instructions, cr0_writes, msr_writes } = self.work;
-        [self.rate, self.frames, instructions, cr0_writes, msr_writes, self.own_count]
+        [self.bytes, self.length, self.frames, instructions, cr0_writes, msr_writes, self.own_count]
     }
 
     fn from_words(words: [u64; Self::WORDS]) -> Self {
-        let [rate, frames, instructions, cr0_writes, msr_writes, own_count] = words;
-        Self { rate, frames, work: Counters { instructions, cr0_writes, msr_writes }, own_count }
+        let [bytes, length, frames, instructions, cr0_writes, msr_writes, own_count] = words;
+        Self { bytes, length, frames, work: Counters { instructions, cr0_writes, msr_writes }, own_count }
     }
 }
 
@@ -253,9 +270,12 @@ pub fn run(card: Card, contender: Contender, plugin: &Path) -> Result<Run> {
     };
     let mut machine = lab.machine(&Options { counting: Some(counting), ..options })?;
 
+    if contender == Contender::RomAlone {
+        return rom_alone(&output);
+    }
     let patience = Duration::from_secs(120);
     let started = wait(patience, "the image's first instruction", || {
-        Ok(counter::read(&output).is_ok_and(|(_, events)| events > 0).then(Instant::now))
+        Ok(counter::read(&output).is_ok_and(|(_, events)| !events.is_empty()).then(Instant::now))
     })?;
     // Counters at a request and at the next one: between them is a download and nothing else.
     let counted = |name: &str| {
@@ -284,7 +304,8 @@ pub fn run(card: Card, contender: Contender, plugin: &Path) -> Result<Run> {
         ensure(*data_bytes >= SIZE as u64, || format!("the download of {name} has {data_bytes} bytes only"))?;
         let (first, last) = data.ok_or_else(|| Failure(format!("the download of {name} has no data")))?;
         Ok(Download {
-            rate: SIZE as u64 * 1_000_000 / micros(last - first).max(1),
+            bytes: SIZE as u64,
+            length: micros(last - first),
             frames: requests[end].frames_before - frames_before,
             work: work[end] - work[begin],
             own_count: switches[end].saturating_sub(switches[begin]),
@@ -292,6 +313,31 @@ pub fn run(card: Card, contender: Contender, plugin: &Path) -> Result<Run> {
     };
     let first = facts.request(FIRST).map(|first| first.at.saturating_duration_since(started));
     Ok(Run { to_script: first.map_or(0, micros), http: download(0)?, tftp: download(1)? })
+}
+
+/// Sends more frames than the card can take until [`quirk::receiver`] has had enough.
+fn rom_alone(output: &Path) -> Result<Run> {
+    let mut frame = [0; 1514];
+    frame[..MAC.len()].copy_from_slice(&MAC);
+    frame[12..14].copy_from_slice(&[8, 0]);
+    let wire = UnixDatagram::unbound()?;
+    wire.set_write_timeout(Some(Duration::from_millis(100)))?;
+    wait(Duration::from_secs(120), "the last frame", || {
+        // Nobody is there yet, or no longer takes frames: then it is time to look as well.
+        let _ = (0..1000).try_for_each(|_| wire.send_to(&frame, peer::MACHINE_SOCKET).map(drop));
+        let Ok((_, events)) = counter::read(output) else { return Ok(None) };
+        if events.last().is_none_or(|event| event.id != 3) {
+            return Ok(None);
+        }
+        let mut http = Download { bytes: FRAMES * FRAME_BYTES, frames: FRAMES, ..Download::default() };
+        let mut nanoseconds = 0;
+        for times in events[1..].chunks_exact(2) {
+            nanoseconds += times[1].at - times[0].at;
+            http.work = http.work + (times[1].counters - times[0].counters);
+        }
+        http.length = nanoseconds / 1000;
+        Ok(Some(Run { http, ..Run::default() }))
+    })
 }
 
 fn asked<'f>(facts: &'f Facts, name: &str) -> Result<&'f Request> {
@@ -313,11 +359,11 @@ fn wait<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Result<Opti
     Err(Failure(format!("{what} was not seen in {} s", patience.as_secs())))
 }
 
-/// The comparison as a Markdown table, on one card: a run each of [`Contender::ALL`], empty for who was not measured.
+/// The comparison as a Markdown table, on one card: a run each of its contenders.
 pub fn table(card: Card, runs: &[Run; 3]) -> String {
     let mut rows = vec![
-        ratios("HTTP, MiB/s", card.wanted(), runs.map(|run| run.http.rate), 1 << 20),
-        ratios("TFTP, MiB/s", card.wanted(), runs.map(|run| run.tftp.rate), 1 << 20),
+        ratios("HTTP, MiB/s", card.wanted(), runs.map(|run| run.http.rate()), 1 << 20),
+        ratios("TFTP, MiB/s", card.wanted(), runs.map(|run| run.tftp.rate()), 1 << 20),
         ratios(
             "first instruction to first script line, s",
             "at most 0.5x",
@@ -342,6 +388,11 @@ pub fn table(card: Card, runs: &[Run; 3]) -> String {
         );
         row(format!("{name}, the same by the firmware's own count"), "the same", [own, none(), none()]);
         row(
+            format!("{name}, microseconds per received frame"),
+            "-",
+            runs.each_ref().map(download).map(|it| it.per_frame(|it| hundredths(it.length, it.frames))),
+        );
+        row(
             format!("{name}, CR0 writes per received frame, the ROM's included"),
             "-",
             runs.each_ref()
@@ -356,7 +407,7 @@ pub fn table(card: Card, runs: &[Run; 3]) -> String {
                 .map(|it| it.per_frame(|it| (it.work.instructions / it.frames).to_string())),
         );
     }
-    let names = Contender::ALL.map(Contender::name).join(" | ");
+    let names = card.contenders().map(Contender::name).join(" | ");
     let mut table = format!("| {} | {names} | wanted |\n|---|---|---|---|---|\n", card.name());
     for row in rows {
         table.push_str(&format!("| {} |\n", row.join(" | ")));
@@ -392,7 +443,8 @@ mod tests {
     use super::*;
 
     const DOWNLOAD: Download = Download {
-        rate: 3 << 20,
+        bytes: 3 << 20,
+        length: 1_000_000,
         frames: 100,
         work: Counters { instructions: 5_000, cr0_writes: 250, msr_writes: 40 },
         own_count: 21,
@@ -407,7 +459,7 @@ mod tests {
 
     #[test]
     fn the_table_has_ratios() {
-        let slow = Run { to_script: 5_000_000, http: Download { rate: 1 << 20, ..DOWNLOAD }, ..RUN };
+        let slow = Run { to_script: 5_000_000, http: Download { length: 3_000_000, ..DOWNLOAD }, ..RUN };
         let ours = Run::median(&[slow, RUN, RUN]);
         let table = table(Card::Stock, &[ours, slow, Run { to_script: 0, ..RUN }]);
         for row in [
@@ -416,6 +468,7 @@ mod tests {
             "received frame | 0.200 | - | - |",
             "own count | 0.210 | - | - |",
             "included | 2.50 | 2.50 | 2.50 |",
+            "HTTP, microseconds per received frame | 10000.00 | 30000.00 | 10000.00 |",
         ] {
             assert!(table.contains(row), "{row} is not in\n{table}");
         }

@@ -23,7 +23,7 @@ pub fn before(image: &[u8], quirk: Quirk) -> Result<Vec<u8>> {
         Quirk::Int18 => "INT_18",
         Quirk::State => "STATE",
     };
-    let mut bytes = assemble("stub.S", Some(symbol))?;
+    let mut bytes = assemble("stub.S", Some((symbol, 1)))?;
     ensure(bytes.len() == 1024, || format!("the stub has {} bytes", bytes.len()))?;
     bytes.extend_from_slice(image);
     Ok(bytes)
@@ -34,13 +34,19 @@ pub fn next_device() -> Result<Vec<u8>> {
     assemble("next.S", None)
 }
 
+/// A boot program that only receives `frames` frames, each time all that there are. Events of the counter plugin mark
+/// the beginning (1) and the end (2) of each time, and the end of all (3).
+pub fn receiver(frames: u64) -> Result<Vec<u8>> {
+    assemble("receive.S", Some(("FRAMES", frames)))
+}
+
 /// The bytes of an assembly source that runs at 0000:7C00.
-fn assemble(source: &str, symbol: Option<&str>) -> Result<Vec<u8>> {
+fn assemble(source: &str, symbol: Option<(&str, u64)>) -> Result<Vec<u8>> {
     let folder = paths::root().join("tests/quirk");
     let mut assembler = Command::new(tool("as")?);
     assembler.args(["--32", "-o", "quirk.o", "-I"]).arg(&folder);
-    if let Some(symbol) = symbol {
-        assembler.arg("--defsym").arg(format!("{symbol}=1"));
+    if let Some((symbol, value)) = symbol {
+        assembler.arg("--defsym").arg(format!("{symbol}={value}"));
     }
     run(assembler.arg(folder.join(source)))?;
     let mut link = Command::new(tool("ld")?);
