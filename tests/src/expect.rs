@@ -33,7 +33,11 @@ impl Stripper {
             Sequence::Escape => {
                 self.state = if byte == b'[' { Sequence::Parameters } else { Sequence::Outside };
             }
-            Sequence::Parameters if (0x40..=0x7e).contains(&byte) => self.state = Sequence::Outside,
+            Sequence::Parameters if (0x40..=0x7e).contains(&byte) => {
+                self.state = Sequence::Outside;
+                // Wherever the cursor goes, another line begins.
+                return (byte == b'H').then_some('\n');
+            }
             Sequence::Parameters => {}
         }
         None
@@ -89,6 +93,11 @@ impl Transcript {
     /// The last `lines` lines, readable.
     pub fn tail(&self, lines: usize) -> String {
         tail(&self.said().text, lines)
+    }
+
+    /// All lines, without blanks at their ends, readable.
+    pub fn lines(&self) -> Vec<String> {
+        self.said().text.lines().map(|line| line.trim_end().to_owned()).collect()
     }
 
     /// How often `wanted` was said.

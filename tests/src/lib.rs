@@ -12,6 +12,7 @@
 
 pub mod bench;
 pub mod bochs;
+pub mod case;
 pub mod counter;
 pub mod expect;
 pub mod failure;
@@ -25,6 +26,7 @@ pub mod process;
 pub mod qemu;
 pub mod quirk;
 pub mod random;
+pub mod recorder;
 pub mod rogue;
 pub mod rom;
 pub mod scenarios;

@@ -9,6 +9,14 @@ pub fn root() -> PathBuf {
     tests.parent().unwrap_or(tests).to_owned()
 }
 
+/// The environment variable that names a folder of cases to be replayed instead of ours.
+const CASES: &str = "RIG_CASES";
+
+/// Where the cases are that scenarios replay.
+pub fn cases() -> PathBuf {
+    std::env::var_os(CASES).map_or_else(|| root().join("tests/cases"), PathBuf::from)
+}
+
 /// Cargo's target directory.
 pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |path| root().join(path))

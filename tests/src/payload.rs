@@ -17,8 +17,12 @@ const KERNEL_PACKAGE: &str = "linux-image-cloud-amd64";
 const INIT: &str = "\
 #!/bin/busybox sh
 /bin/busybox mount -t proc proc /proc
+# The serial port, whatever the console is.
+/bin/busybox mknod /ttyS0 c 4 64
+exec >/ttyS0
 echo
 echo \"RIG-MARK cmdline=$(/bin/busybox cat /proc/cmdline);\"
+echo \"RIG-MARK bytes=$(/bin/busybox xxd -p /proc/cmdline);\"
 for file in /rig/*; do
     [ -f \"$file\" ] || continue
     digest=$(/bin/busybox sha256sum \"$file\")

@@ -47,6 +47,8 @@ pub struct Counting {
 pub struct Options {
     /// QEMU's name of the card's model.
     pub card: String,
+    /// The card's address, as six hexadecimal numbers.
+    pub mac: String,
     /// Files that the emulator shows the machine (fw_cfg), by name.
     pub files: Vec<(String, PathBuf)>,
     /// Memory in MiB.
@@ -59,11 +61,18 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { card: "e1000".to_owned(), files: Vec::new(), memory: 256, wire: Wire::Bridge, counting: None }
+        Self {
+            card: "e1000".to_owned(),
+            mac: MacAddress(MAC).to_string(),
+            files: Vec::new(),
+            memory: 256,
+            wire: Wire::Bridge,
+            counting: None,
+        }
     }
 }
 
-/// The address of the machine's card.
+/// The usual address of the machine's card.
 pub const MAC: [u8; 6] = [0x52, 0x54, 0, 0x77, 0, 0x10];
 
 /// The machine's control socket, relative to the scenario's folder.
@@ -179,7 +188,7 @@ fn arguments(options: &Options) -> Vec<String> {
             add(&format!("-netdev user,id=n0,tftp={},bootfile={bootfile}", tftp.display()));
         }
     }
-    add(&format!("-device {},netdev=n0,bootindex=1,mac={}", options.card, MacAddress(MAC)));
+    add(&format!("-device {},netdev=n0,bootindex=1,mac={}", options.card, options.mac));
     for (name, path) in &options.files {
         add(&format!("-fw_cfg name={name},file={}", path.display()));
     }
@@ -240,21 +249,35 @@ impl Control {
         self.command(&format!("{{\"execute\":\"send-key\",\"arguments\":{{\"keys\":[{keys}]}}}}")).map(drop)
     }
 
-    /// Types lower-case words, digits, `-`, `/`, `.` and spaces, one key at a time, then Enter.
+    /// Types the character's keys on an American keyboard.
+    pub fn press(&mut self, character: char) -> Result<()> {
+        let lower = character.to_ascii_lowercase().to_string();
+        let keys: &[&str] = match character {
+            'a'..='z' | '0'..='9' => &[&lower],
+            'A'..='Z' => &["shift", &lower],
+            ' ' => &["spc"],
+            '-' => &["minus"],
+            '_' => &["shift", "minus"],
+            '=' => &["equal"],
+            '/' => &["slash"],
+            '.' => &["dot"],
+            ',' => &["comma"],
+            ':' => &["shift", "semicolon"],
+            ';' => &["semicolon"],
+            '\r' => &["ret"],
+            '\x1b' => &["esc"],
+            '\x01'..='\x1a' => &["ctrl", &char::from(character as u8 | 0x60).to_string()],
+            _ => return Err(Failure(format!("the rig does not know the key of {character:?}"))),
+        };
+        self.keys(keys)?;
+        // A key is held down for 100 ms; the next one must find the buffer's end.
+        thread::sleep(Duration::from_millis(150));
+        Ok(())
+    }
+
+    /// Types a line, one key at a time, then Enter.
     pub fn type_line(&mut self, line: &str) -> Result<()> {
-        for character in line.chars() {
-            let letter = character.to_string();
-            let key = match character {
-                ' ' => "spc",
-                '-' => "minus",
-                '/' => "slash",
-                '.' => "dot",
-                _ => &letter,
-            };
-            self.keys(&[key])?;
-            // A key is held down for 100 ms; the next one must find the buffer's end.
-            thread::sleep(Duration::from_millis(150));
-        }
+        line.chars().try_for_each(|character| self.press(character))?;
         self.keys(&["ret"])
     }
 

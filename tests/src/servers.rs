@@ -71,6 +71,8 @@ impl Dnsmasq<'_> {
                 add("domain=rig.test".to_owned());
                 add("local=/rig.test/".to_owned());
                 add(format!("address=/files.rig.test/{SERVER}"));
+                // For the names of cases.
+                add(format!("address=/example/{SERVER}"));
                 if let Some(file) = rom {
                     add(format!("dhcp-boot=tag:!ipxe,{file},,{SERVER}"));
                 }

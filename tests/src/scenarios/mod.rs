@@ -8,6 +8,7 @@ pub mod errors;
 pub mod language;
 pub mod leaving;
 pub mod quirks;
+pub mod replay;
 pub mod servers;
 pub mod transfer;
 pub mod variants;
@@ -29,6 +30,8 @@ pub struct Scenario {
     pub quick: bool,
     /// It runs only where a filter names it: there are many of its kind.
     pub by_name: bool,
+    /// Why it cannot be run here, in one sentence.
+    pub obstacle: Option<String>,
     /// Runs it in its own process.
     pub run: Box<Run>,
 }
@@ -47,6 +50,7 @@ impl Scenario {
             bound,
             quick: false,
             by_name: false,
+            obstacle: None,
             run: Box::new(run),
         }
     }
@@ -76,6 +80,7 @@ pub fn all() -> Vec<Scenario> {
         diagnostics::all(),
         dialogues::all(),
         language::all(),
+        replay::all(),
         quirks::all(),
         bochs::all(),
     ]

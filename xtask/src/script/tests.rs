@@ -45,6 +45,19 @@ fn ended(status: &str, code: Value) -> [Value; 2] {
     [json!({"script_end": {"status": status, "exit_code": code}}), json!({"final": {}})]
 }
 
+/// The cases that boot scenarios replay in the image.
+#[test]
+fn replayed_cases_have_these_effects_here() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/cases");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let mut case: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let wanted = case["expect"].take();
+        let effects = play(serde_json::from_value(case).unwrap()).unwrap();
+        assert_eq!(Value::from(effects), wanted, "{}", path.display());
+    }
+}
+
 #[test]
 fn what_is_no_script_ends_at_once() {
     for text in ["#!IPXE\necho x", "#!ipxe", "", "#!ipxe-2\n"] {
