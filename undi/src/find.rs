@@ -95,10 +95,10 @@ pub struct VendorStack {
     pub is_bang_pxe: bool,
     /// How it was found.
     pub way: Way,
-    /// The UNDI: data, code, writable code, stack.
-    pub undi: [Segment; 4],
-    /// The base code: data, code, writable code.
-    pub base_code: [Segment; 3],
+    /// The UNDI: data, code, writable code.
+    pub undi: [Segment; 3],
+    /// The base code: data, code, writable code, and the stack, which UNLOAD_STACK takes along.
+    pub base_code: [Segment; 4],
     /// What was found and is not sound, for the report.
     pub findings: Vec<String>,
 }
@@ -150,8 +150,8 @@ impl Search<'_> {
             structure: at,
             is_bang_pxe: true,
             way,
-            undi: [pxe.undi_data, pxe.undi_code, pxe.undi_code_write, pxe.stack].map(Segment::from),
-            base_code: [pxe.base_data, pxe.base_code, pxe.base_code_write].map(Segment::from),
+            undi: [pxe.undi_data, pxe.undi_code, pxe.undi_code_write].map(Segment::from),
+            base_code: [pxe.base_data, pxe.base_code, pxe.base_code_write, pxe.stack].map(Segment::from),
             findings: Vec::new(),
         })
     }
@@ -184,12 +184,12 @@ impl Search<'_> {
                 segment(env.undi_data_segment, env.undi_data_size),
                 segment(env.undi_code_segment, env.undi_code_size),
                 Segment::default(),
-                segment(env.stack_segment, env.stack_size),
             ],
             base_code: [
                 segment(env.base_data_segment, env.base_data_size),
                 segment(env.base_code_segment, env.base_code_size),
                 Segment::default(),
+                segment(env.stack_segment, env.stack_size),
             ],
             findings: Vec::new(),
         })

@@ -21,8 +21,8 @@ fn stack() -> VendorStack {
         structure: SegOff::new(0x9a00, 0x70),
         is_bang_pxe: true,
         way: Way::EntryStack,
-        undi: [segment(0x9880, 0x1800), segment(0x9a00, 0x1000), segment(0x9a00, 0x1000), segment(0, 0)],
-        base_code: [segment(0x9700, 0x800), segment(0x9780, 0x1000), segment(0, 0)],
+        undi: [segment(0x9880, 0x1800), segment(0x9a00, 0x1000), segment(0x9a00, 0x1000)],
+        base_code: [segment(0x9700, 0x800), segment(0x9780, 0x1000), segment(0, 0), segment(0x9700, 0x400)],
         findings: Vec::new(),
     }
 }
@@ -144,7 +144,7 @@ fn a_refused_stop_keeps_the_undi() {
 fn an_undi_without_base_code_can_be_stopped() {
     let answers = [DONE, Some(Status::UNSUPPORTED), DONE];
     let mut stack = stack();
-    stack.base_code = [Segment::default(); 3];
+    stack.base_code = [Segment::default(); 4];
     stack.undi[0] = Segment { segment: 0x9700, size: 0x3000 };
     let (_, departure) = Case { answers, ..Case::new(NOTHING) }.run(&stack);
     assert_eq!(departure.mark_kib, STOPPED);
@@ -215,7 +215,7 @@ fn segments_that_reach_into_bios_data_do_not_free_it() {
 #[test]
 fn empty_segments_free_nothing_and_say_so() {
     let mut stack = stack();
-    stack.base_code = [Segment::default(); 3];
+    stack.base_code = [Segment::default(); 4];
     let (_, departure) = Case::new(UNDI).run(&stack);
     assert!(departure.lines.contains(&"base code: given up, which has no memory".into()));
     assert_eq!(departure.mark_kib, FOUND);
@@ -229,7 +229,7 @@ fn what_a_rom_frees_by_itself_is_looked_at() {
     assert_eq!(departure.mark_kib, UNLOADED);
     // Where nothing is known to lie there, the ROM is believed.
     let mut stack = stack();
-    stack.base_code = [Segment::default(); 3];
+    stack.base_code = [Segment::default(); 4];
     let (_, departure) = Case { after: low(UNLOADED), ..Case::new(UNDI) }.run(&stack);
     assert_eq!(departure.mark_kib, UNLOADED);
 }
@@ -292,7 +292,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
     #[test]
     fn nothing_in_use_is_ever_freed(
-        (undi, base_code) in (segments::<4>(), segments::<3>()),
+        (undi, base_code) in (segments::<3>(), segments::<4>()),
         (structure, entry, found) in (pointer(), pointer(), prop::option::of(pointer())),
         answers in [answer(), answer(), answer()],
         (alive, hooked, etherboot) in (prop::bool::weighted(0.9), any::<bool>(), any::<bool>()),
