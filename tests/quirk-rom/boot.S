@@ -108,10 +108,11 @@ boot:
         movw    $pxe + PXE_BASE_DATA, %di
         movw    $pxenv + PXENV_BASE_DATA, %si
         callw   describe
-        movw    $BASE_STACK_SIZE, %cx
+        movw    %gs, %ax
+        movw    $base_stack_end, %cx            # the stack lies at the beginning of the same segment
         movw    $pxe + PXE_STACK, %di
         movw    $pxenv + PXENV_STACK, %si
-        callw   describe                        # it lies in the base code's data
+        callw   describe
         callw   seal_structures
 
         # The base code's timer, and its stack.

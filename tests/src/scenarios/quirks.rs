@@ -153,8 +153,8 @@ fn memory(image: &'static str) -> Scenario {
         let reserved = number("reserved[0x1]", "-0x00000000000fffff]", 16)?;
         let wanted = match image {
             KKPXE => found,
-            // The base code lies below the UNDI, of which the stack is the lowest part.
-            KPXE => undi - UNDI_STACK,
+            // The base code lies below the UNDI, whose code lies below its data.
+            KPXE => undi - UNDI_CODE,
             _ => KERNEL_LIMIT,
         };
         ensure(map == BIOS_MARK && reserved == wanted && wanted > 0, || {
@@ -167,8 +167,8 @@ fn memory(image: &'static str) -> Scenario {
 const BIOS_MARK: u32 = 639 << 10;
 /// From here on the kernel reserves base memory in any case.
 const KERNEL_LIMIT: u32 = 0x9f000;
-/// The stack of the ROM's UNDI, below its code.
-const UNDI_STACK: u32 = 0x1000;
+/// The page of the ROM's UNDI that has its code.
+const UNDI_CODE: u32 = 0x1000;
 
 /// A script is fetched by HTTP, and the image leaves.
 fn leaves_with(name: &str, image: &str, quirks: &[(Quirk, u8)]) -> Result<()> {
