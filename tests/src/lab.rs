@@ -78,6 +78,14 @@ impl Lab {
         self.www("boot.ipxe", format!("#!ipxe\n{lines}\n").as_bytes())
     }
 
+    /// Puts a script into the image under test.
+    pub fn embed(&self, lines: &str) -> Result<()> {
+        let name = &self.rules.image;
+        let image = fs::read(paths::images().join(name)).context(name)?;
+        let script = format!("#!ipxe\n{lines}\n");
+        self.tftp(name, &image_variants::assemble::embed_script(&image, script.as_bytes()).context(name)?)
+    }
+
     /// Lets HTTP and TFTP serve a file that is somewhere else.
     pub fn link(&self, target: &Path, name: &str) -> Result<()> {
         for root in ["www", "tftp"] {

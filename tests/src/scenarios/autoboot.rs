@@ -1,9 +1,8 @@
 //! What is booted: the script inside the image, the file that DHCP names, `autoexec.ipxe`, or the next device.
 
 use super::Scenario;
-use crate::failure::{Context, Result, ensure};
+use crate::failure::{Result, ensure};
 use crate::lab::{KPXE, Lab, SCRIPT_URI, boot_lines, expect_user_space};
-use crate::paths;
 use crate::qemu::{Machine, Options};
 use crate::servers::Dnsmasq;
 use crate::text::{self, Ending};
@@ -62,11 +61,7 @@ pub fn expect_ending(machine: &mut Machine, ending: Ending) -> Result<()> {
 
 fn embedded(name: &str) -> Result<()> {
     let mut lab = Lab::try_new(name, KPXE)?;
-    let script =
-        format!("#!ipxe\necho RIG-MARK embedded\nsleep 4\ndhcp\necho RIG-MARK joined\n{}\n", boot_lines(""));
-    let image = std::fs::read(paths::images().join(KPXE))?;
-    let image = image_variants::assemble::embed_script(&image, script.as_bytes()).context("embedding")?;
-    lab.tftp(KPXE, &image)?;
+    lab.embed(&format!("echo RIG-MARK embedded\nsleep 4\ndhcp\necho RIG-MARK joined\n{}", boot_lines("")))?;
     lab.usual_servers()?;
     let mut machine = lab.machine(&Options::default())?;
     machine.expect("RIG-MARK embedded", 60)?;

@@ -92,18 +92,18 @@ pub fn all() -> Vec<Scenario> {
             text::NO_STATION,
             &[(Quirk::StationCurrent, 1), (Quirk::StationPermanent, 1)],
         ),
-        ends("wild-frames", "no frame is where it is said to be", text::NO_DHCP, &[(Quirk::WildFrames, 1)]),
+        hears_nothing("wild-frames", "no frame is where it is said to be", Quirk::WildFrames, true),
+        hears_nothing(
+            "process-locks-silence",
+            "nobody answers, and PROCESS must not be called without OURS",
+            Quirk::ProcessLocks,
+            false,
+        ),
         Scenario::new(
             "quirks-transmit-very-late",
             "frames are sent after 220 ms: a script is fetched by HTTP",
             BOUND,
             |name| leaves_with(name, KPXE, &[(Quirk::TransmitLate, 5)]),
-        ),
-        Scenario::new(
-            "quirks-process-locks-silence",
-            "nobody answers, and PROCESS must not be called without OURS",
-            BOUND,
-            process_locks_silence,
         ),
     ]);
     all
@@ -121,6 +121,20 @@ fn ends(what: &str, about: &str, ending: Ending, quirks: &'static [(Quirk, u8)])
     Scenario::new(format!("quirks-{what}"), about, BOUND, move |name| {
         let (_lab, mut machine) = machine(name, KPXE, "echo RIG-MARK unreachable", quirks)?;
         expect_ending(&mut machine, ending)
+    })
+}
+
+/// DHCP is given up soon, whether servers answer or not.
+fn hears_nothing(what: &str, about: &str, quirk: Quirk, is_answered: bool) -> Scenario {
+    Scenario::new(format!("quirks-{what}"), about, BOUND, move |name| {
+        let mut lab = Lab::try_new(name, KPXE)?;
+        lab.embed("dhcp --timeout 4000")?;
+        if !is_answered {
+            lab.no_dhcp_for_image();
+        }
+        lab.usual_servers()?;
+        let options = lab.quirk_rom(&[(quirk, 1)])?;
+        expect_ending(&mut lab.machine(&options)?, text::NO_DHCP)
     })
 }
 
@@ -188,12 +202,4 @@ fn machine(name: &str, image: &str, script: &str, quirks: &[(Quirk, u8)]) -> Res
     let options = lab.quirk_rom(quirks)?;
     let machine = lab.machine(&options)?;
     Ok((lab, machine))
-}
-
-fn process_locks_silence(name: &str) -> Result<()> {
-    let mut lab = Lab::try_new(name, KPXE)?;
-    lab.no_dhcp_for_image();
-    lab.usual_servers()?;
-    let options = lab.quirk_rom(&[(Quirk::ProcessLocks, 1)])?;
-    expect_ending(&mut lab.machine(&options)?, text::NO_DHCP)
 }
