@@ -10,14 +10,13 @@ pub struct Content {
     pub(crate) method: String,
     /// Each behind the end of a line, without an end of its own.
     pub(crate) headers: String,
-    pub(crate) has_body: bool,
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: Option<Vec<u8>>,
 }
 
 impl Default for Content {
     /// GET, and nothing along.
     fn default() -> Self {
-        Self { method: "GET".into(), headers: String::new(), has_body: false, body: Vec::new() }
+        Self { method: "GET".into(), headers: String::new(), body: None }
     }
 }
 
@@ -39,6 +38,11 @@ impl Content {
         Ok(Self { method: method.into(), ..Self::default() })
     }
 
+    /// Whether asking twice does no more than asking once (RFC 9110 section 9.2.1).
+    pub(crate) fn is_safe(&self) -> bool {
+        self.method == "GET" || self.method == "HEAD"
+    }
+
     /// Adds a header (RFC 9110 section 5).
     pub fn header(&mut self, name: &str, value: &str) -> Result<(), NoText> {
         let is_token = |byte: u8| byte.is_ascii_graphic() && byte != b':';
@@ -53,8 +57,7 @@ impl Content {
     /// Sends these bytes, which are of that type.
     pub fn set_body(&mut self, media_type: &str, bytes: &[u8]) {
         header(&mut self.headers, "Content-Type", media_type);
-        self.has_body = true;
-        self.body = bytes.into();
+        self.body = Some(bytes.into());
     }
 
     /// Sends fields of a form (URL Standard, application/x-www-form-urlencoded).
@@ -95,7 +98,7 @@ mod tests {
         let mut content = Content::new("POST").unwrap();
         let fields: [(&[u8], &[u8]); 2] = [(b"a b", b"1&2=3"), (b"mac", b"52:54\xff")];
         content.set_fields(fields.into_iter());
-        assert_eq!(content.body, b"a%20b=1%262%3D3&mac=52%3A54%FF");
+        assert_eq!(content.body.as_deref(), Some(&b"a%20b=1%262%3D3&mac=52%3A54%FF"[..]));
     }
 
     #[test]

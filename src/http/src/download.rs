@@ -117,8 +117,8 @@ enum State {
 }
 
 impl Download {
-    /// Will fetch `uri` with what is sent along. What has a body is asked once: it is not sent again where a connection
-    /// is lost, nor to where a server redirects to, which is asked by GET (RFC 9110 sections 9.2.2 and 15.4).
+    /// Will fetch `uri` with what is sent along. Any method but GET and HEAD is asked once: it is not sent again where a
+    /// connection is lost, nor to where a server redirects to, which is asked by GET (RFC 9110 sections 9.2.2 and 15.4).
     ///
     /// # Errors
     /// It is not an http address with a host.
@@ -126,7 +126,7 @@ impl Download {
         check(&uri)?;
         Ok(Self {
             uri,
-            fresh: content.has_body,
+            fresh: !content.is_safe(),
             content,
             options,
             state: State::Disconnected,
@@ -321,7 +321,7 @@ impl Download {
     }
 
     fn redirect(&mut self, target: Uri) {
-        if self.content.has_body {
+        if !self.content.is_safe() {
             self.content = Content::default();
         }
         let old = core::mem::replace(&mut self.uri, target);
@@ -345,7 +345,7 @@ impl Download {
             self.best = self.position;
             self.failures = 0;
         }
-        if self.content.has_body || self.failures >= self.options.retries {
+        if !self.content.is_safe() || self.failures >= self.options.retries {
             self.result = Some(Err(error));
             return;
         }

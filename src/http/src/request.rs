@@ -68,12 +68,12 @@ impl Request<'_> {
             header(&mut text, "If-Range", range.validator);
         }
         text.push_str(&content.headers);
-        if content.has_body {
-            header(&mut text, "Content-Length", &content.body.len().to_string());
+        if let Some(body) = &content.body {
+            header(&mut text, "Content-Length", &body.len().to_string());
         }
         text.push_str("\r\n\r\n");
         let mut bytes = text.into_bytes();
-        bytes.extend_from_slice(&content.body);
+        bytes.extend_from_slice(content.body.as_deref().unwrap_or_default());
         bytes
     }
 }

@@ -69,9 +69,17 @@ impl Seen {
     }
 }
 
-fn fetch_in_pieces(uri: &str, piece: usize, mut server: impl FnMut(usize, &str) -> Reply) -> Seen {
-    let mut download =
-        Download::new(Uri::parse(uri).unwrap(), Content::default(), Options::default()).unwrap();
+fn fetch_in_pieces(uri: &str, piece: usize, server: impl FnMut(usize, &str) -> Reply) -> Seen {
+    send_in_pieces(uri, Content::default(), piece, server)
+}
+
+fn send_in_pieces(
+    uri: &str,
+    content: Content,
+    piece: usize,
+    mut server: impl FnMut(usize, &str) -> Reply,
+) -> Seen {
+    let mut download = Download::new(Uri::parse(uri).unwrap(), content, Options::default()).unwrap();
     let (mut now, mut sink) = (Instant::ZERO, Checked::default());
     let (mut requests, mut connections): (Vec<String>, usize) = (vec![], 0);
     // Host, port and, while in use, how the server left it.
@@ -331,6 +339,29 @@ fn a_busy_server_is_tried_again_when_it_says_so() {
     let seen = fetch("http://h/", |number, _| open(if number == 0 { busy } else { WHOLE }));
     assert!(seen.expect(b"0123456789").time >= Duration::from_secs(3));
     assert_eq!(fetch("http://h/", |_, _| open(busy)).expect_error(&errors::SERVER_BUSY).requests.len(), 5);
+}
+
+#[test]
+fn what_changes_something_is_asked_once() {
+    let busy = "HTTP/1.1 503 Busy\r\nRetry-After: 3\r\nContent-Length: 0\r\n\r\n";
+    let moved = "HTTP/1.1 302 Found\r\nLocation: /there\r\nContent-Length: 0\r\n\r\n";
+    for content in [Content::post(), Content::new("DELETE").unwrap()] {
+        let send = |server: fn(usize) -> Reply| {
+            send_in_pieces("http://h/", content.clone(), 1000, |number, _| server(number))
+        };
+        for (server, kind) in [
+            ((|_| (vec![], Then::Reset)) as fn(usize) -> Reply, &errors::REFUSED),
+            (|_| closed(""), &errors::NO_ANSWER),
+        ] {
+            assert_eq!(send(server).expect_error(kind).requests.len(), 1);
+        }
+        let seen = send_in_pieces("http://h/", content.clone(), 1000, |_, _| open(busy));
+        assert_eq!(seen.expect_error(&errors::SERVER_BUSY).requests.len(), 1);
+        let seen = send_in_pieces("http://h/", content.clone(), 1000, |number, _| {
+            open(if number == 0 { moved } else { WHOLE })
+        });
+        assert!(seen.expect(b"0123456789").requests[1].contains(" GET /there "));
+    }
 }
 
 #[test]
