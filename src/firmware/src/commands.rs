@@ -92,9 +92,10 @@ impl Machine {
     fn show_card(&mut self) {
         let Some(network) = &mut self.network else { return };
         let mac = network.mac();
+        let state = if self.settings.latest().is_some() { "open" } else { "closed" };
         let nic = network.port.nic_mut();
         let counters = nic.counters();
-        say!(self.screen, "net0: {mac} using undionly (open)");
+        say!(self.screen, "net0: {mac} using undionly ({state})");
         say!(
             self.screen,
             "  [TX:{} TXE:{} RX:{} RXE:{}]",
@@ -145,8 +146,7 @@ impl Machine {
         let mut editor = Config::new(screen_size());
         loop {
             let parent = self.settings.parent(block);
-            let mut blocks: Vec<_> = parent.into_iter().chain(self.settings.children(block)).collect();
-            blocks.dedup();
+            let blocks: Vec<_> = parent.into_iter().chain(self.settings.children(block)).collect();
             let names = self.settings.names(block);
             let mut entries: Vec<_> = blocks
                 .iter()

@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use base::{Error, Instant};
+use base::{Duration, Error, Instant};
 use console::{Dialogue, Edited, Field, Form, Key, LEAVE, LineEdit, Outcome, Size};
 use script::errors::{CANCELLED, TIMEOUT};
 use script::{COMMANDS, Line, Selection};
@@ -12,7 +12,20 @@ use crate::machine::Machine;
 
 const NEVER: Instant = Instant::from_micros(u64::MAX);
 
+/// When a wait is over; without a limit never.
+pub(crate) fn deadline(timeout: Option<Duration>) -> Instant {
+    timeout.map_or(NEVER, |timeout| hw::clock::now() + timeout)
+}
+
 impl Machine {
+    /// The next key, waiting for it until `deadline`.
+    pub(crate) fn key(&mut self, deadline: Instant) -> Result<Option<Key>, Error> {
+        self.run_until(deadline, |machine, _| {
+            let key = machine.keyboard.take()?;
+            console::bios_key(key.scan_code, key.ascii)
+        })
+    }
+
     /// Lets the user answer until there is something to be done. Then the dialogue stays on the screen, until it is
     /// answered again or [left](Self::leave_dialogue); when it is cancelled it is left.
     pub(crate) fn ask(&mut self, dialogue: &mut dyn Dialogue) -> Result<(), Error> {
@@ -96,23 +109,21 @@ impl Machine {
             None => (core::mem::take(&mut self.editor), "iPXE> "),
         };
         self.screen.draw(&editor.begin(prompt, line.text));
-        let mut deadline = line.timeout.map_or(NEVER, |timeout| hw::clock::now() + timeout);
+        let mut deadline = deadline(line.timeout);
         let result = loop {
-            let key = self.run_until(deadline, |machine, _| machine.keyboard.take());
-            let key = match key {
-                Ok(Some(key)) => console::bios_key(key.scan_code, key.ascii),
+            let key = match self.key(deadline) {
+                Ok(Some(key)) => key,
                 Ok(None) => break Err(TIMEOUT.error()),
                 Err(error) => break Err(error),
             };
             deadline = NEVER;
             let (text, edited) = match key {
-                None => continue,
-                Some(Key::Tab) if line.setting.is_none() => {
+                Key::Tab if line.setting.is_none() => {
                     let commands: Vec<_> = COMMANDS.iter().map(|command| command.name).collect();
                     let names: Vec<_> = self.images.registered().map(|image| image.name.as_str()).collect();
                     (editor.complete(&commands, &names), Edited::Going)
                 }
-                Some(key) => editor.key(key),
+                key => editor.key(key),
             };
             self.screen.draw(&text);
             match edited {

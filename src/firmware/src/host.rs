@@ -14,7 +14,7 @@ use script::{
 use settings::{Kind, Tree};
 use uri::Uri;
 
-use crate::dialogue::shown;
+use crate::dialogue::{deadline, shown};
 use crate::errors;
 use crate::fetch::Manner;
 use crate::machine::Machine;
@@ -39,14 +39,6 @@ impl Machine {
         Fetched { uri: uri.into(), name, kind, size, handle: self.store.add(pages) }
     }
 
-    /// The next key, waiting for it until `deadline`.
-    fn key(&mut self, deadline: Instant) -> Result<Option<Key>, Error> {
-        self.run_until(deadline, |machine, _| {
-            let key = machine.keyboard.take()?;
-            console::bios_key(key.scan_code, key.ascii)
-        })
-    }
-
     /// The bytes that an initrd may have beside those that are here, if a kernel was chosen.
     fn initrd_limit(&self) -> Option<u64> {
         let kernel = self.images.image(self.images.selected()?)?;
@@ -62,8 +54,6 @@ impl Machine {
         Some(budget.saturating_sub(taken.sum()))
     }
 }
-
-const NEVER: Instant = Instant::from_micros(u64::MAX);
 
 impl Host for Machine {
     fn settings(&mut self) -> &mut Tree {
@@ -228,9 +218,4 @@ fn content(parameters: &Parameters) -> Result<Content, Error> {
         content.set_fields(fields.iter().map(|field| (field.key.as_slice(), field.value.as_slice())));
     }
     Ok(content)
-}
-
-/// When a wait is over; without a limit never.
-fn deadline(timeout: Option<Duration>) -> Instant {
-    timeout.map_or(NEVER, |timeout| hw::clock::now() + timeout)
 }
