@@ -1,6 +1,7 @@
 # What happens before an image runs, by the symbol that is defined:
 #
 #   HANG      one call of the vendor's driver never comes back, with interrupts open
+#   FORGET    the vendor's stack cannot be found any more
 #   INT_18    INT 18h comes back without doing anything
 #   STATE     the state of the machine is printed
 #
@@ -47,6 +48,14 @@ _start:
         call    report_text
         call    report
         decw    BASE_MEMORY
+        .endif
+
+        .ifdef  FORGET
+        movw    20(%bp), %bx            # PXENV+ is where ES:BX led, and where INT 1Ah leads
+        movw    (%bp), %ds
+        movb    $0, (%bx)
+        ldsw    40(%bp), %si            # !PXE
+        movb    $0, (%si)
         .endif
 
         .ifdef  HANG

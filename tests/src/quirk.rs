@@ -8,6 +8,8 @@ use std::process::Command;
 /// What happens before an image runs; the symbols of `tests/quirk/stub.S`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quirk {
+    /// The vendor's stack cannot be found any more.
+    Forget,
     /// One call of the vendor's driver hangs with interrupts open.
     Hang,
     /// INT 18h comes back without doing anything.
@@ -19,6 +21,7 @@ pub enum Quirk {
 /// The image, behind a stub that does `quirk`.
 pub fn before(image: &[u8], quirk: Quirk) -> Result<Vec<u8>> {
     let symbol = match quirk {
+        Quirk::Forget => "FORGET",
         Quirk::Hang => "HANG",
         Quirk::Int18 => "INT_18",
         Quirk::State => "STATE",

@@ -24,6 +24,9 @@ pub const SHELL_OFFER: &str = "Ctrl-B";
 /// The shell's prompt.
 pub const PROMPT: &str = "iPXE>";
 
+/// Said of a card whose UNDI was loaded from its option ROM.
+pub const BY_LOADER: &str = "PXE stack by UNDI loader";
+
 /// Said when we leave by a far return into the vendor's stack.
 pub const LEAVING_RETURN: &str = "next boot device: returning to the PXE ROM";
 
@@ -57,6 +60,8 @@ pub const NO_STATION: Ending = &[undi::errors::NO_ADDRESS.id];
 pub const CARD_NOT_STARTED: Ending = &[undi::errors::NOT_STARTED.id];
 /// No DHCP server answers our image.
 pub const NO_DHCP: Ending = &[dhcp::errors::NO_ANSWER.id];
+/// The only UNDI that could be loaded is iPXE's.
+pub const ROM_OF_IPXE: Ending = &["BOOT-15"];
 /// The DHCP answer names no file.
 pub const NO_FILE: Ending = &["BOOT-04"];
 /// The DHCP answer names our own image.

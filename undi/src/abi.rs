@@ -13,6 +13,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 pub struct Opcode(pub u16);
 
 impl Opcode {
+    /// PXE 2.1 section 4.2: begins the use of an UNDI that was loaded.
+    pub const START_UNDI: Self = Self(0x00);
     /// PXE 2.1 section 4.4: UNDI.
     pub const STARTUP: Self = Self(0x01);
     /// Undoes STARTUP.
@@ -45,6 +47,7 @@ impl Opcode {
     /// The call's name in the specification, without `PXENV_`.
     pub fn name(self) -> &'static str {
         match self {
+            Self::START_UNDI => "START_UNDI",
             Self::STARTUP => "UNDI_STARTUP",
             Self::CLEANUP => "UNDI_CLEANUP",
             Self::INITIALIZE => "UNDI_INITIALIZE",
@@ -238,6 +241,111 @@ pub struct PxenvPlus {
     pub bang_pxe: FarPointer,
 }
 const_assert_eq!(size_of::<PxenvPlus>(), 0x2c);
+
+/// The header of an option ROM (PCI Firmware Specification 3.0, section 5.1).
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct RomHeader {
+    /// 55h, AAh.
+    pub signature: [u8; 2],
+    /// Length in units of 512 bytes.
+    pub blocks: u8,
+    /// Code, and a checksum somewhere.
+    pub code: [u8; 19],
+    /// Offset of the [`UndiRomId`].
+    pub undi: U16,
+    /// Offset of the [`PciData`].
+    pub pci: U16,
+    /// Offset of the Plug and Play header.
+    pub plug_and_play: U16,
+}
+const_assert_eq!(size_of::<RomHeader>(), 0x1c);
+
+/// The PCI data structure of an option ROM, as far as it matters.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct PciData {
+    /// `PCIR`.
+    pub signature: [u8; 4],
+    /// The card's vendor.
+    pub vendor: U16,
+    /// The card's device.
+    pub device: U16,
+    /// From revision 3 on: offset of a list of more devices, from this structure; 0 for none.
+    pub device_list: U16,
+    /// Bytes of the structure.
+    pub length: U16,
+    /// Of the structure.
+    pub revision: u8,
+    /// Class code, length of the image, revision of its code.
+    pub other: [u8; 7],
+    /// 0 for PC BIOS.
+    pub code_type: u8,
+}
+const_assert_eq!(size_of::<PciData>(), 0x15);
+
+/// The UNDI ROM id structure (PXE 2.1 section 3.1).
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct UndiRomId {
+    /// `UNDI`.
+    pub signature: [u8; 4],
+    /// Bytes of the structure.
+    pub length: u8,
+    /// Makes them add up to zero.
+    pub checksum: u8,
+    /// Zero.
+    pub revision: u8,
+    /// Of the UNDI: 0, 1, 2 for 2.1.0.
+    pub undi_revision: [u8; 3],
+    /// Offset of the loader.
+    pub loader: U16,
+    /// Bytes of stack that the UNDI wants.
+    pub stack_size: U16,
+    /// Bytes of its data segment.
+    pub data_size: U16,
+    /// Bytes of its code segment.
+    pub code_size: U16,
+    /// `PCIR` for PCI.
+    pub bus: [u8; 4],
+}
+const_assert_eq!(size_of::<UndiRomId>(), 0x16);
+
+/// What an UNDI is started for. START_UNDI takes this.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct StartUndi {
+    /// Out.
+    pub status: U16,
+    /// AX as the BIOS has it when it calls the ROM of a PCI card: bus, device and function.
+    pub ax: U16,
+    /// BX: the card select number of an ISA card, else ffffh.
+    pub bx: U16,
+    /// DX: the read data port of ISA, else ffffh.
+    pub dx: U16,
+    /// DI: offset of the Plug and Play installation check structure.
+    pub di: U16,
+    /// ES: its segment.
+    pub es: U16,
+}
+const_assert_eq!(size_of::<StartUndi>(), 12);
+
+/// What the UNDI loader of a ROM is called with (PXE 2.1 section 3.1).
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct UndiLoader {
+    /// The same as for START_UNDI.
+    pub start: StartUndi,
+    /// The segment that is to be the data segment.
+    pub data_segment: U16,
+    /// The segment that is to be the code segment.
+    pub code_segment: U16,
+    /// Out: `!PXE`.
+    pub bang_pxe: FarPointer,
+    /// Out: `PXENV+`.
+    pub pxenv: FarPointer,
+}
+const_assert_eq!(size_of::<UndiLoader>(), 24);
 
 /// UNDI_INITIALIZE.
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]

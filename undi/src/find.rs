@@ -47,6 +47,8 @@ pub enum Way {
     Int1a,
     /// The memory scan.
     Scan,
+    /// The loader of an option ROM put it there.
+    Loader,
 }
 
 impl Way {
@@ -57,6 +59,7 @@ impl Way {
             Self::EsBx => "ES:BX",
             Self::Int1a => "INT 1Ah",
             Self::Scan => "memory scan",
+            Self::Loader => "UNDI loader",
         }
     }
 }

@@ -15,6 +15,7 @@ pub mod errors;
 mod fake;
 pub mod find;
 pub mod leave;
+pub mod option_rom;
 pub mod plan;
 mod quirks;
 #[cfg(target_os = "none")]

@@ -4,13 +4,14 @@
 //! pump.S; everything else of ours it is trusted, like any BIOS service, not to touch.
 #![allow(unsafe_code, reason = "calling 16-bit code; the rest of the crate sees the trait `Rom` only")]
 
-use crate::abi::{self, Opcode, Status};
+use crate::abi::{self, Opcode, StartUndi, Status, UndiLoader};
 use crate::control::{
     self, BLOCK_LENGTH, PumpControl, RECEIVE_SLOTS, SLOT_LENGTH, TRANSMIT_SLOTS, TransmitBlock,
 };
 use crate::driver::{Order, Outcome, Rom};
 use crate::errors;
-use crate::find::{Hints, Memory, VendorStack, find};
+use crate::find::{Hints, Memory, VendorStack, Way, find};
+use crate::option_rom::OptionRom;
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::boot_info::BootInfo;
@@ -20,7 +21,7 @@ use hw::interrupts::{self, Hook};
 use hw::low::{self, LowMemory};
 use hw::realmode::{self, Registers};
 use hw::{bios, clock, pic};
-use zerocopy::FromBytes;
+use zerocopy::{FromBytes, IntoBytes};
 
 base::assembly!(
     "pump.S",
@@ -123,6 +124,77 @@ pub fn locate(info: &BootInfo) -> Result<VendorStack, Vec<String>> {
             int_1a: bios::pxe_installation_check(),
         },
     )
+}
+
+/// Loads the UNDI of an option ROM for the card at that place, into base memory that is taken for good, and starts it.
+/// `announce` is as in [`VendorRom::try_new`].
+pub fn load(
+    rom: &OptionRom,
+    bus_device_function: u16,
+    announce: fn(&'static str),
+) -> Result<(VendorStack, VendorRom), Error> {
+    let allocate = |length: u16| LowMemory::allocate(length.into()).ok_or_else(|| errors::NO_MEMORY.error());
+    let code = allocate(rom.code_size)?;
+    let data = allocate(rom.data_size)?;
+    let mut parameters = ManuallyDrop::new(allocate(LOADER_LENGTH)?);
+    let plug_and_play = plug_and_play();
+    let mut start = StartUndi {
+        status: 0.into(),
+        ax: bus_device_function.into(),
+        bx: u16::MAX.into(),
+        dx: u16::MAX.into(),
+        di: plug_and_play.offset.into(),
+        es: plug_and_play.segment.into(),
+    };
+    let loader = UndiLoader {
+        start,
+        data_segment: data.far().segment.into(),
+        code_segment: code.far().segment.into(),
+        ..UndiLoader::default()
+    };
+    parameters.bytes_mut().copy_from_slice(loader.as_bytes());
+    let far = parameters.far();
+    code.leave();
+    data.leave();
+    announce(LOADER);
+    let mut registers = Registers::default();
+    // SAFETY: the loader comes from a ROM with the right signatures and checksums. It returns far (PXE 2.1 section
+    // 3.1), and is given the two segments, which nobody else has, and the parameters to write to.
+    let answer = unsafe {
+        realmode::far_call(rom.loader, &mut registers, &[far.offset, far.segment], Some(CALL_LIMIT))
+    };
+    if answer.is_err() {
+        // It may go on writing to its parameters, which therefore stay.
+        return Err(errors::HANGS.of(LOADER));
+    }
+    let loader = UndiLoader::read_from_bytes(parameters.bytes()).unwrap_or_default();
+    // SAFETY: the parameters are not used after this.
+    unsafe { ManuallyDrop::drop(&mut parameters) };
+    let is_loaded = registers.ax() == 0 && loader.start.status == 0;
+    let hints = Hints { stack: loader.bang_pxe.into(), es_bx: loader.pxenv.into(), int_1a: None };
+    let Some(stack) = find(&BaseMemory, &hints).ok().filter(|_| is_loaded) else {
+        return Err(errors::REFUSED.of(LOADER));
+    };
+    let mut rom = VendorRom::try_new(&stack, announce)?;
+    match rom.call(Opcode::START_UNDI, start.as_mut_bytes())? {
+        Status::SUCCESS => Ok((VendorStack { way: Way::Loader, ..stack }, rom)),
+        status => Err(errors::refused(&errors::REFUSED, Opcode::START_UNDI, status)),
+    }
+}
+
+/// What is announced when an UNDI is loaded.
+const LOADER: &str = "its UNDI loader";
+#[allow(clippy::cast_possible_truncation, reason = "24 bytes")]
+const LOADER_LENGTH: u16 = size_of::<UndiLoader>() as u16;
+
+/// Where the BIOS has its Plug and Play installation check structure (PnP BIOS Specification 1.0A, section 4.4).
+fn plug_and_play() -> SegOff {
+    let mut signature = [0; 4];
+    let has_it = |offset: &u16| {
+        BaseMemory.read(u32::from(BIOS_SEGMENT) * 16 + u32::from(*offset), &mut signature);
+        signature == *b"$PnP"
+    };
+    SegOff::new(BIOS_SEGMENT, (0..0xfff0).step_by(16).find(has_it).unwrap_or(u16::MAX))
 }
 
 /// The vendor's ROM, with the memory that its driver and ours share.

@@ -126,10 +126,7 @@ impl Machine {
             .map(|value| value.iter().fold(0_u16, |number, byte| number << 8 | u16::from(*byte)));
         let mut next = None;
         hw::pci::each(&mut |card| {
-            let address = card.address();
-            let place = u16::from(address.bus()) << 8
-                | u16::from(address.device()) << 3
-                | u16::from(address.function());
+            let place = hw::pci::place(card.address());
             if next.is_none() && last.is_none_or(|last| place > last) {
                 next = Some(place);
             }

@@ -6,7 +6,7 @@
 
 use alloc::string::ToString;
 use base::boot_info::BootInfo;
-use base::image_header::{self, ImageHeader};
+use base::image_header::{self, DRIVER_UNDI_ROM, ImageHeader};
 use nic::Nic;
 use settings::{Kind, Tree};
 
@@ -55,7 +55,7 @@ fn introduce(machine: &mut Machine) {
         machine.settings.publish(builtin, b"uuid", Kind::Guid, Some(&uuid));
     }
     say!(machine.screen, "\niPXE {VERSION}, in Rust, for PC BIOS: HTTP TFTP DNS bzImage. Ctrl-B: shell");
-    let found = vendor::find(&machine.info).and_then(|(vendor, mut nic)| {
+    let found = vendor::find(&machine.info, &machine.header).and_then(|(vendor, mut nic)| {
         nic.open()?;
         Ok((vendor, nic))
     });
@@ -66,14 +66,23 @@ fn introduce(machine: &mut Machine) {
             let place = identity.pci.map_or(0, |pci| pci.bus_device_function);
             say!(
                 machine.screen,
-                "net0: {} by {}, PCI {:02x}:{:02x}.{}; PXE stack by {}",
+                "net0: {} by {}, PCI {}; PXE stack by {}",
                 identity.mac,
                 identity.driver,
-                place >> 8,
-                place >> 3 & 0x1f,
-                place & 7,
+                vendor::shown(place),
                 vendor.stack.way.text()
             );
+            if machine.header.drivers & DRIVER_UNDI_ROM != 0 {
+                vendor::each_loadable(&mut |other, _| {
+                    if other != place {
+                        let other = vendor::shown(other);
+                        say!(
+                            machine.screen,
+                            "The card at {other} is left alone: UNDI drives one card at a time"
+                        );
+                    }
+                });
+            }
             lease::publish_card(&mut machine.settings, identity);
             machine.network = Some(Network::new(nic, hw::clock::noise(), hw::clock::now()));
             machine.vendor = Some(vendor);

@@ -29,4 +29,6 @@ base::errors! {
     BAD_PARAMETER = "BOOT-13", "{} cannot be sent with a request", "methods are letters, names of headers have no blanks, and values no line breaks";
     /// A network boot program is to be started, and there is nothing it could use.
     NO_STACK = "BOOT-14", "{} needs the PXE stack that started us, and that is not there any more", "start this image by the PXE ROM of the card";
+    /// The only UNDI that could be loaded would lie where we do.
+    IPXE_ROM = "BOOT-15", "the ROM of the card at {} is iPXE's, which cannot be loaded: it would overwrite this program", "start this image by the PXE ROM of the card";
 }

@@ -18,7 +18,9 @@ const ENTRY_FRAME: u64 = 64;
 
 /// The most bytes that a program may have.
 pub(crate) fn capacity() -> u64 {
-    u64::from(hw::low::linear().saturating_sub(NETWORK_PROGRAM))
+    // An UNDI that we loaded lies below the low block.
+    let end = hw::low::linear().min(u32::from(hw::low::found_base_memory_kib()) * 1024);
+    end.saturating_sub(NETWORK_PROGRAM).into()
 }
 
 impl Machine {

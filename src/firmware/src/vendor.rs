@@ -6,6 +6,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use base::Error;
 use base::boot_info::BootInfo;
+use base::image_header::{DRIVER_UNDI_ROM, ImageHeader};
+use undi::option_rom::{self, OptionRom};
+use undi::rom::BaseMemory;
 use undi::{UndiNic, VendorRom, VendorStack, cached};
 
 use crate::errors;
@@ -24,10 +27,18 @@ pub(crate) struct Cached {
     pub(crate) reply: Option<Vec<u8>>,
 }
 
-/// Finds the stack and the card that it drives.
-pub(crate) fn find(info: &BootInfo) -> Result<(Vendor, UndiNic<VendorRom>), Error> {
-    let stack = undi::rom::locate(info).map_err(|findings| no_stack(&findings))?;
-    let mut nic = UndiNic::try_new(VendorRom::try_new(&stack, announce)?)?;
+/// Finds the stack and the card that it drives. Where there is none, and the image may, the UNDI of the first card that
+/// has one is loaded from its ROM.
+pub(crate) fn find(info: &BootInfo, header: &ImageHeader) -> Result<(Vendor, UndiNic<VendorRom>), Error> {
+    let (stack, rom) = match undi::rom::locate(info) {
+        Ok(stack) => {
+            let rom = VendorRom::try_new(&stack, announce)?;
+            (stack, rom)
+        }
+        Err(_) if header.drivers & DRIVER_UNDI_ROM != 0 => load()?,
+        Err(findings) => return Err(no_stack(&findings)),
+    };
+    let mut nic = UndiNic::try_new(rom)?;
     let rom = nic.rom();
     let cached = Cached {
         discover: cached::cached_packet(rom, cached::DISCOVER)?,
@@ -35,6 +46,32 @@ pub(crate) fn find(info: &BootInfo) -> Result<(Vendor, UndiNic<VendorRom>), Erro
         reply: cached::cached_packet(rom, cached::REPLY)?,
     };
     Ok((Vendor { stack, cached }, nic))
+}
+
+/// Loads the UNDI of the first card that has one.
+fn load() -> Result<(VendorStack, VendorRom), Error> {
+    let mut found = Err(errors::NO_CARD.of("no card has an UNDI in its ROM"));
+    each_loadable(&mut |place, rom| {
+        if found.is_err() {
+            found = if rom.is_ipxe { Err(errors::IPXE_ROM.of(shown(place))) } else { Ok((place, rom)) };
+        }
+    });
+    let (place, rom) = found?;
+    undi::rom::load(&rom, place, announce)
+}
+
+/// Shows the places of all cards whose UNDI could be loaded, and their ROMs.
+pub(crate) fn each_loadable(take: &mut dyn FnMut(u16, OptionRom)) {
+    hw::pci::each_network_card(&mut |place, vendor, device| {
+        if let Some(rom) = option_rom::find(&BaseMemory, vendor, device) {
+            take(place, rom);
+        }
+    });
+}
+
+/// A card's place as people write it: `00:03.0`.
+pub(crate) fn shown(place: u16) -> String {
+    format!("{:02x}:{:02x}.{}", place >> 8, place >> 3 & 0x1f, place & 7)
 }
 
 /// Shows which call of the ROM is made: with interrupts off it may hang, and then this is the last word. The line is

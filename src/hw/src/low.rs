@@ -312,6 +312,13 @@ impl LowMemory {
         SegOff::new(((self.address >> 4) & 0xffff) as u16, 0)
     }
 
+    /// Leaves the memory to real-mode code that stays: as if it had been taken before we came, free base memory ends
+    /// at it when we leave. What was allocated before it must be left so, too, or be given back already.
+    pub fn leave(self) {
+        LOW.found_kib.set((self.address / 1024) as u16);
+        core::mem::forget(self);
+    }
+
     /// The bytes. Real-mode code may change them in every downcall, not in between.
     pub fn bytes(&self) -> &[u8] {
         // SAFETY: the range is mapped, ours alone, and nothing writes to it while Rust runs.

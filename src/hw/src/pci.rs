@@ -52,6 +52,11 @@ pub fn address(bus_device_function: u16) -> PciAddress {
     PciAddress::new(0, bus, low >> 3, low & 7)
 }
 
+/// The other way round.
+pub fn place(address: PciAddress) -> u16 {
+    u16::from(address.bus()) << 8 | u16::from(address.device()) << 3 | u16::from(address.function())
+}
+
 /// Shows every function of every bus to `take`.
 pub fn each(take: &mut dyn FnMut(PciHeader)) {
     let mut functions = 1;
@@ -68,6 +73,17 @@ pub fn each(take: &mut dyn FnMut(PciHeader)) {
         }
         take(header);
     }
+}
+
+/// Shows the place, vendor and device of every network card to `take`.
+pub fn each_network_card(take: &mut dyn FnMut(u16, u16, u16)) {
+    const NETWORK_CONTROLLER: u8 = 2;
+    each(&mut |card| {
+        if card.revision_and_class(Ports).1 == NETWORK_CONTROLLER {
+            let (vendor, device) = card.id(Ports);
+            take(place(card.address()), vendor, device);
+        }
+    });
 }
 
 /// Keeps the card from reading and writing memory, if it is the one of that vendor and device.

@@ -7,6 +7,7 @@ pub mod dialogues;
 pub mod errors;
 pub mod language;
 pub mod leaving;
+pub mod loader;
 pub mod quirks;
 pub mod replay;
 pub mod servers;
@@ -77,6 +78,7 @@ pub fn all() -> Vec<Scenario> {
         transfer::all(),
         errors::all(),
         leaving::all(),
+        loader::all(),
         diagnostics::all(),
         dialogues::all(),
         language::all(),
@@ -123,6 +125,6 @@ mod tests {
         assert_eq!(usual + by_name, all().len());
         let quick = chosen(&["quick".to_owned()]).len();
         assert!(quick > 0 && quick < usual);
-        assert_eq!(chosen(&["variants-".to_owned()]).len(), 144);
+        assert_eq!(chosen(&["variants-".to_owned()]).len(), 162);
     }
 }

@@ -1,5 +1,5 @@
-//! The matrix: every image, on every card whose stock ROM the emulator has, boots Linux, goes on to the next boot
-//! device, and starts another network boot program.
+//! The matrix: every image, on every card whose stock ROM the emulator has and on the ROM of the tests, boots Linux,
+//! goes on to the next boot device, and starts another network boot program.
 
 use super::Scenario;
 use crate::failure::{Context, Result};
@@ -7,6 +7,7 @@ use crate::lab::{Lab, boot_lines, expect_user_space};
 use crate::namespace::SERVER;
 use crate::qemu::{Machine, Options};
 use crate::{paths, text};
+use image_variants::assemble::embed_script;
 
 /// The sets of drivers.
 const SETS: [&str; 2] = ["undionly", "undi"];
@@ -15,6 +16,9 @@ const SUFFIXES: [&str; 3] = ["pxe", "kpxe", "kkpxe"];
 /// QEMU's names of the cards.
 pub const CARDS: [&str; 8] =
     ["e1000", "e1000e", "i82559c", "ne2k_pci", "pcnet", "rtl8139", "virtio-net-pci", "vmxnet3"];
+
+/// In place of a card: the RTL8139 with the ROM of the tests, whose base code has no TFTP.
+const TEST_ROM: &str = "test-rom";
 
 /// What the machine ends up with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +71,8 @@ impl Cell {
 
     /// Among what runs without being named: each card with both ways to keep the UNDI, and one of each kind else.
     fn is_usual(self) -> bool {
-        let is_card = self.set == "undionly" && self.suffix != "pxe" && self.goal == Goal::Linux;
+        let is_stock = self.card != TEST_ROM && self.suffix != "pxe";
+        let is_card = self.set == "undionly" && is_stock && self.goal == Goal::Linux;
         let is_kind = match self.goal {
             Goal::Linux => self.set == "undi" && self.suffix == "pxe",
             Goal::NextDevice => self.set == "undi" && self.suffix == "kkpxe",
@@ -82,6 +87,7 @@ impl Cell {
         let about = match self.goal {
             Goal::Linux => format!("{image} boots a Debian kernel by HTTP over the ROM of {card}"),
             Goal::NextDevice => format!("{image} leaves the ROM of {card} to the next boot device"),
+            Goal::Program if card == TEST_ROM => format!("{image} starts itself again over {card}"),
             Goal::Program => {
                 format!("{image} starts pxelinux, which uses the ROM of {card} and returns to it")
             }
@@ -100,6 +106,14 @@ impl Cell {
         match self.goal {
             Goal::Linux => lab.script(&boot_lines(""))?,
             Goal::NextDevice => lab.script("echo RIG-MARK leaving\nexit")?,
+            Goal::Program if self.card == TEST_ROM => {
+                let image = std::fs::read(paths::images().join(self.image())).context("the image")?;
+                let script = format!("#!ipxe\ndhcp\nchain http://{SERVER}/second.ipxe\n");
+                let image = embed_script(&image, script.as_bytes()).context("embedding")?;
+                lab.www("second.nbp", &image)?;
+                lab.www("second.ipxe", b"#!ipxe\necho RIG-MARK second\nexit\n")?;
+                lab.script(&format!("chain http://{SERVER}/second.nbp"))?;
+            }
             Goal::Program => {
                 for (file, name) in [(paths::PXELINUX, "pxelinux.0"), (paths::LDLINUX, "ldlinux.c32")] {
                     lab.tftp(name, &std::fs::read(file).context(file)?)?;
@@ -112,7 +126,11 @@ impl Cell {
                 lab.script(&format!("chain tftp://{SERVER}/pxelinux.0"))?;
             }
         }
-        let mut machine = lab.machine(&Options { card: self.card.to_owned(), ..Options::default() })?;
+        let options = match self.card {
+            TEST_ROM => lab.quirk_rom(&[])?,
+            card => Options { card: card.to_owned(), ..Options::default() },
+        };
+        let mut machine = lab.machine(&options)?;
         self.expect(&mut machine)
     }
 
@@ -120,6 +138,7 @@ impl Cell {
         match self.goal {
             Goal::Linux => return expect_user_space(machine, 200),
             Goal::NextDevice => machine.expect("RIG-MARK leaving", 120)?,
+            Goal::Program if self.card == TEST_ROM => machine.expect("RIG-MARK second", 120)?,
             Goal::Program => machine.expect("RIG-MARK pxelinux", 180)?,
         }
         machine.expect(text::NEXT_DEVICE, 60)
@@ -128,7 +147,8 @@ impl Cell {
 
 fn cells() -> impl Iterator<Item = Cell> {
     let images = SETS.into_iter().flat_map(|set| SUFFIXES.map(|suffix| (set, suffix)));
-    let rows = images.flat_map(|(set, suffix)| CARDS.map(|card| (set, suffix, card)));
+    let cards = || CARDS.into_iter().chain([TEST_ROM]);
+    let rows = images.flat_map(move |(set, suffix)| cards().map(move |card| (set, suffix, card)));
     rows.flat_map(|(set, suffix, card)| GOALS.map(|goal| Cell { set, suffix, card, goal }))
 }
 
