@@ -277,8 +277,11 @@ pub struct End {
 /// The time below which a key cannot be pressed, in milliseconds.
 const REACTION: u64 = 1000;
 
+/// The longest command line that Linux keeps on x86 (COMMAND_LINE_SIZE, which is 2048, without its end).
+const KEPT_ARGUMENTS: usize = 2047;
+
 /// Commands whose work is not looked at, which do nothing to the rig.
-const QUIET: [&str; 7] = ["colour", "console", "cpair", "ifstat", "route", "sleep", "sync"];
+const QUIET: [&str; 6] = ["colour", "cpair", "ifstat", "route", "sleep", "sync"];
 
 impl Case {
     /// Reads the file of a case.
@@ -336,6 +339,9 @@ impl Effect {
             } => Some("a key must be pressed in less than a second".to_owned()),
             Self::Boot { boot: Boot { outcome: Some(_), .. } } => {
                 Some("a program comes back, which no kernel does".to_owned())
+            }
+            Self::Boot { boot } if boot.args.len() > KEPT_ARGUMENTS => {
+                Some(format!("{} bytes of arguments are more than the kernel keeps", boot.args.len()))
             }
             Self::Command { command, outcome } => {
                 let name = command.first().map(String::as_str).unwrap_or_default();
