@@ -64,13 +64,18 @@ impl Guarded {
             Some(status) => Err(Failure(format!("{} ended early: {status}", self.name))),
         }
     }
+
+    /// Ends it.
+    pub fn end(&mut self) {
+        // It may have ended by itself; there is nobody left to tell.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 impl Drop for Guarded {
     fn drop(&mut self) {
-        // It may have ended by itself; there is nobody left to tell.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.end();
     }
 }
 

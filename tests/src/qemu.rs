@@ -147,6 +147,16 @@ impl Machine {
         Ok(index)
     }
 
+    /// Stops the emulator and lets it go on, again and again, as a busy host does. The clocks of the machine, which are
+    /// the host's, go on. It ends with what is given back.
+    pub fn starve(&mut self, run: Duration, stop: Duration) -> Result<Starvation> {
+        let id = self.emulator.child().id();
+        let [run, stop] = [run, stop].map(|length| length.as_secs_f32());
+        let cycle = format!("while kill -STOP {id}; do sleep {stop}; kill -CONT {id}; sleep {run}; done");
+        let cycle = Guarded::start("sh", Command::new("/bin/sh").args(["-c", &cycle]))?;
+        Ok(Starvation { id, cycle })
+    }
+
     /// Waits until it switches itself off.
     pub fn expect_power_off(&mut self, seconds: u64) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(seconds);
@@ -306,6 +316,21 @@ impl Control {
     pub fn picture(&mut self, name: &str) -> Result<()> {
         let arguments = format!("{{\"filename\":\"{name}\",\"format\":\"png\"}}");
         self.command(&format!("{{\"execute\":\"screendump\",\"arguments\":{arguments}}}")).map(drop)
+    }
+}
+
+/// An emulator that does not get all the time that it wants.
+#[derive(Debug)]
+pub struct Starvation {
+    id: u32,
+    cycle: Guarded,
+}
+
+impl Drop for Starvation {
+    fn drop(&mut self) {
+        self.cycle.end();
+        // If it has ended meanwhile, nothing is to be done.
+        let _ = Command::new("/bin/sh").args(["-c", &format!("kill -CONT {}", self.id)]).status();
     }
 }
 

@@ -126,7 +126,8 @@ impl Machine {
             kept(header.keep)
         );
         let name = hw::cpu::name();
-        line!(report, "processor: {}", printable(name.split(|byte| *byte == 0).next().unwrap_or_default()));
+        let name = printable(name.split(|byte| *byte == 0).next().unwrap_or_default());
+        line!(report, "processor: {name}, {} MHz", hw::clock::ticks_per_microsecond());
         let table = crate::smbios::table(&self.info);
         for (what, kind, fields) in [
             ("system", smbios::SYSTEM, [4, 5, 6]),

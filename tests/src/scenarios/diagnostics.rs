@@ -14,6 +14,12 @@ pub fn all() -> Vec<Scenario> {
     vec![
         Scenario::new("diagnostics-screen", "dmesg and pxestat show what they should", 120, screen),
         Scenario::new("diagnostics-http", "a web server takes the whole report by POST", 120, http).quick(),
+        Scenario::new(
+            "diagnostics-clock",
+            "the clock is right where others take the processor away",
+            180,
+            clock,
+        ),
         Scenario::new("diagnostics-syslog", "a syslog server takes the log line by line", 120, syslog),
     ]
 }
@@ -76,4 +82,31 @@ fn syslog(name: &str) -> Result<()> {
     }
     machine.expect("RIG-MARK sent", 30)?;
     machine.expect_power_off(10)
+}
+
+/// Two boots, the second of which gets the processor for a third of the time, in pieces of some milliseconds.
+fn clock(name: &str) -> Result<()> {
+    let mut lab = Lab::try_new(name, KPXE)?;
+    lab.script("diag\necho RIG-MARK shown\npoweroff")?;
+    lab.usual_servers()?;
+    let calm = frequency(&mut lab, false)?;
+    let starved = frequency(&mut lab, true)?;
+    ensure(starved.abs_diff(calm) * 20 < calm, || format!("{calm} MHz became {starved} MHz"))
+}
+
+/// The processor's frequency as `diag` shows it.
+fn frequency(lab: &mut Lab, is_starved: bool) -> Result<u32> {
+    let mut machine = lab.machine(&Options::default())?;
+    machine.expect("Filename: undionly.kpxe", 60)?;
+    let starvation = match is_starved {
+        true => Some(machine.starve(Duration::from_millis(6), Duration::from_millis(12))?),
+        false => None,
+    };
+    machine.expect("Ctrl-B: shell", 60)?;
+    drop(starvation);
+    machine.expect("processor: ", 60)?;
+    machine.expect("RIG-MARK shown", 60)?;
+    let line = machine.transcript().between("processor: ", "MHz").unwrap_or_default();
+    machine.expect_power_off(10)?;
+    line.rsplit(',').next().unwrap_or_default().parse().context(format!("the processor is {line:?}"))
 }
