@@ -7,6 +7,7 @@ use base::ErrorKind;
 const CRATES: &[(&str, &[&ErrorKind])] = &[
     ("firmware", firmware::ALL),
     ("undi", undi::errors::ALL),
+    ("nic", nic::errors::ALL),
     ("net", net::errors::ALL),
     ("dhcp", dhcp::errors::ALL),
     ("dns", dns::errors::ALL),

@@ -15,8 +15,11 @@
 //! Rust runs with IF = 0, always. Interrupts happen in real mode only: in every downcall that asks for it, and in
 //! [`interrupts::window`] and [`interrupts::nap`], which the firmware's loop calls at least every 50 ms. The
 //! interrupt controllers are never remapped; vectors 0 to 31 of our table are exceptions.
+//!
+//! # On the host
+//!
+//! Only [`device`] exists there, which is what drivers are written against.
 #![no_std]
-#![cfg(target_os = "none")]
 #![allow(unsafe_code, reason = "this is the layer that the others are kept safe by")]
 #![allow(
     clippy::cast_possible_truncation,
@@ -25,27 +28,44 @@
 
 extern crate alloc;
 
+#[cfg(target_os = "none")]
 pub mod bios;
+#[cfg(target_os = "none")]
 pub mod clock;
+#[cfg(target_os = "none")]
 pub mod cpu;
+pub mod device;
+#[cfg(target_os = "none")]
 pub mod exception;
+#[cfg(target_os = "none")]
 pub mod heap;
+#[cfg(target_os = "none")]
 pub mod interrupts;
+#[cfg(target_os = "none")]
 pub mod leave;
+#[cfg(target_os = "none")]
 pub mod log;
+#[cfg(target_os = "none")]
 pub mod low;
+#[cfg(target_os = "none")]
 pub mod memory;
+#[cfg(target_os = "none")]
 pub mod pci;
+#[cfg(target_os = "none")]
 pub mod pic;
+#[cfg(target_os = "none")]
 pub mod power;
+#[cfg(target_os = "none")]
 pub mod realmode;
 
+#[cfg(target_os = "none")]
 use base::boot_info::BootInfo;
 
 /// Takes the machine over from the unpacker. `build_id` is shown by the exception dump.
 ///
 /// # Safety
 /// Called once, first, with the record that the prefix and the unpacker made, and with the machine as they left it.
+#[cfg(target_os = "none")]
 pub unsafe fn init(info: &BootInfo, build_id: [u8; 8]) -> memory::PhysicalMemory {
     // SAFETY: each is called once, in the order in which they need each other; the rest is our own contract.
     unsafe {

@@ -4,8 +4,10 @@ use alloc::vec::Vec;
 use base::PhysRange;
 use base::boot_info::{BootInfo, E820Entry};
 use core::ptr;
+use core::sync::atomic::{Ordering, compiler_fence};
 use memmap::{Kind, MemoryMap, Owner, PAGE};
 
+use crate::device::DeviceMemory;
 use crate::{heap, low};
 
 /// Where images and the heap may lie: what is mapped, above base memory.
@@ -160,6 +162,16 @@ impl PhysicalMemory {
         Some(Pages { range, length: 0 })
     }
 
+    /// Memory for a device, zeroed, of which nothing comes back. As high as can be, out of the way of programs.
+    pub fn allocate_for_device(&mut self, length: usize) -> Option<DmaMemory> {
+        let range = self.map.find_top(length as u64, PAGE, PLACE)?;
+        self.map.reserve(range, Owner::Dma).ok()?;
+        let start = ptr::with_exposed_provenance_mut::<u8>(range.start() as usize);
+        // SAFETY: the range was free, is mapped one to one as it lies below 4 GiB, and is reserved for ever.
+        unsafe { start.write_bytes(0, length) };
+        Some(DmaMemory { start: range.start() as usize, length })
+    }
+
     /// Gives back the pages after the bytes in use.
     pub fn trim(&mut self, pages: &mut Pages) {
         let end = (pages.range.start() + pages.length.max(1) as u64).next_multiple_of(PAGE);
@@ -233,5 +245,76 @@ impl FreeMemory<'_> {
         let mut regions = self.map.regions().filter(|(region, _)| region.overlaps(range));
         let is_ours = regions.all(|(_, kind)| matches!(kind, Kind::Usable | Kind::Owned(Owner::Image)));
         is_ours.then(|| ptr::with_exposed_provenance_mut(range.start() as usize))
+    }
+}
+
+/// Memory that a device reads and writes, too.
+///
+/// # Invariants
+/// `length` bytes from `start` are mapped one to one, aligned to a page, and nobody else's.
+#[derive(Debug)]
+pub struct DmaMemory {
+    start: usize,
+    length: usize,
+}
+
+impl DmaMemory {
+    /// Where a number is; none if it is not whole inside, or not aligned.
+    fn locate<T>(&self, offset: usize) -> Option<*mut T> {
+        let is_inside = offset.checked_add(size_of::<T>()).is_some_and(|end| end <= self.length);
+        (is_inside && offset.is_multiple_of(size_of::<T>()))
+            .then(|| ptr::with_exposed_provenance_mut(self.start + offset))
+    }
+
+    /// Where a range of bytes is; none if it is not all inside. The device and we take turns with it: what was written
+    /// before is done before, and what comes after is done after.
+    fn range(&self, offset: usize, length: usize) -> Option<*mut u8> {
+        compiler_fence(Ordering::SeqCst);
+        let is_inside = offset.checked_add(length).is_some_and(|end| end <= self.length);
+        is_inside.then(|| ptr::with_exposed_provenance_mut(self.start + offset))
+    }
+}
+
+/// The two directions of one size of number. The processor keeps the order of reads and that of writes.
+macro_rules! access {
+    ($read:ident, $write:ident, $number:ty) => {
+        fn $read(&self, offset: usize) -> $number {
+            // SAFETY: `locate` proved that the number is inside and aligned.
+            self.locate::<$number>(offset).map_or(0, |place| unsafe { place.read_volatile() })
+        }
+
+        fn $write(&mut self, offset: usize, value: $number) {
+            compiler_fence(Ordering::SeqCst);
+            if let Some(place) = self.locate::<$number>(offset) {
+                // SAFETY: as above.
+                unsafe { place.write_volatile(value) }
+            }
+        }
+    };
+}
+
+impl DeviceMemory for DmaMemory {
+    fn address(&self) -> u64 {
+        self.start as u64
+    }
+
+    fn length(&self) -> usize {
+        self.length
+    }
+
+    access!(read16, write16, u16);
+    access!(read32, write32, u32);
+    access!(read64, write64, u64);
+
+    fn bytes(&self, offset: usize, length: usize) -> &[u8] {
+        let Some(start) = self.range(offset, length) else { return &[] };
+        // SAFETY: `range` proved the range; by contract of the trait the device does not write to it meanwhile.
+        unsafe { core::slice::from_raw_parts(start, length) }
+    }
+
+    fn bytes_mut(&mut self, offset: usize, length: usize) -> &mut [u8] {
+        let Some(start) = self.range(offset, length) else { return &mut [] };
+        // SAFETY: as above, and `self` is borrowed alone.
+        unsafe { core::slice::from_raw_parts_mut(start, length) }
     }
 }

@@ -4,6 +4,10 @@
 //! allocated one by one. Frames are Ethernet frames without the frame check sequence.
 #![no_std]
 
+extern crate alloc;
+
+pub mod errors;
+
 use base::{Error, Instant, MacAddress};
 
 /// The most bytes of an Ethernet frame that every driver takes and may deliver: 14 header, 1500 payload, 4 VLAN tag.

@@ -1,0 +1,87 @@
+//! The cards, as data: device ids of Intel (8086h), as listed in the PCI ID database and in the manuals.
+
+/// What cards have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// 82543 and 82544: their memory is read bit by bit, which is not done here.
+    First,
+    /// 82540 to 82547.
+    Pci,
+    /// 82571 to 82574 and 82583.
+    Express,
+    /// The 631xESB's 80003ES2, and the MACs in ICH8 and later chipsets, whose memory is the chipset's.
+    Chipset,
+}
+
+impl Family {
+    /// How EERD reads a word of the card's memory: where the word's number goes, and the bit that says it is done
+    /// (8254x manual, section 13.4.4; 82574 datasheet, section 10.2.1.4).
+    pub(crate) fn memory_read(self) -> Option<(u32, u32)> {
+        match self {
+            Self::Pci => Some((8, 1 << 4)),
+            Self::Express => Some((2, 1 << 1)),
+            Self::First | Self::Chipset => None,
+        }
+    }
+
+    /// TIPG: the gaps that the manuals recommend for copper (8254x, section 13.4.34; 82574, section 10.2.6.2).
+    pub(crate) fn transmit_gap(self) -> u32 {
+        match self {
+            Self::First | Self::Pci => 10 | 8 << 10 | 6 << 20,
+            Self::Express | Self::Chipset => 8 | 8 << 10 | 6 << 20,
+        }
+    }
+
+    /// The bit of CTRL that is to be set for the speed to be found out.
+    pub(crate) fn speed_detection(self) -> u32 {
+        match self {
+            Self::First | Self::Pci => crate::registers::control::DETECT_SPEED,
+            Self::Express | Self::Chipset => 0,
+        }
+    }
+}
+
+/// The family of a card; none if the driver is not for it.
+pub(crate) fn family(device: u16) -> Option<Family> {
+    CARDS.iter().find(|(_, devices)| devices.contains(&device)).map(|(family, _)| *family)
+}
+
+/// Whether the driver is for a card.
+pub fn drives(vendor: u16, device: u16) -> bool {
+    vendor == INTEL && family(device).is_some()
+}
+
+const INTEL: u16 = 0x8086;
+
+/// Each family with its cards.
+const CARDS: &[(Family, &[u16])] = &[
+    (Family::First, &[0x1001, 0x1004, 0x1008, 0x1009, 0x100c, 0x100d]),
+    (
+        Family::Pci,
+        &[
+            0x100e, 0x100f, 0x1010, 0x1011, 0x1012, 0x1013, 0x1014, 0x1015, 0x1016, 0x1017, 0x1018, 0x1019,
+            0x101a, 0x101d, 0x101e, 0x1026, 0x1027, 0x1028, 0x1075, 0x1076, 0x1077, 0x1078, 0x1079, 0x107a,
+            0x107b, 0x107c, 0x108a, 0x1099, 0x10b5, 0x2e6e,
+        ],
+    ),
+    (
+        Family::Express,
+        &[
+            0x105e, 0x105f, 0x1060, 0x107d, 0x107e, 0x107f, 0x108b, 0x108c, 0x109a, 0x10a4, 0x10a5, 0x10b9,
+            0x10bc, 0x10d3, 0x10d5, 0x10d9, 0x10da, 0x10f6, 0x150c,
+        ],
+    ),
+    (
+        Family::Chipset,
+        &[
+            0x0d4c, 0x0d4d, 0x0d4e, 0x0d4f, 0x0d53, 0x0d55, 0x0dc5, 0x0dc6, 0x1049, 0x104a, 0x104b, 0x104c,
+            0x104d, 0x1096, 0x1098, 0x10ba, 0x10bb, 0x10bd, 0x10bf, 0x10c0, 0x10c2, 0x10c3, 0x10c4, 0x10c5,
+            0x10cb, 0x10cc, 0x10cd, 0x10ce, 0x10de, 0x10df, 0x10e5, 0x10ea, 0x10eb, 0x10ef, 0x10f0, 0x10f5,
+            0x1501, 0x1502, 0x1503, 0x1525, 0x153a, 0x153b, 0x1559, 0x155a, 0x156f, 0x1570, 0x15a0, 0x15a1,
+            0x15a2, 0x15a3, 0x15b7, 0x15b8, 0x15b9, 0x15bb, 0x15bc, 0x15bd, 0x15be, 0x15d6, 0x15d7, 0x15d8,
+            0x15df, 0x15e0, 0x15e1, 0x15e2, 0x15e3, 0x15f4, 0x15f5, 0x15f9, 0x15fa, 0x15fb, 0x15fc, 0x1a1c,
+            0x1a1d, 0x1a1e, 0x1a1f, 0x294c, 0x550a, 0x550b, 0x550c, 0x550d, 0x550e, 0x550f, 0x5510, 0x5511,
+            0x57a0, 0x57a1, 0x57b3, 0x57b4, 0x57b5, 0x57b6, 0x57b7, 0x57b8, 0x57b9, 0x57ba,
+        ],
+    ),
+];

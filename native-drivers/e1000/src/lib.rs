@@ -1,0 +1,338 @@
+//! Intel's gigabit Ethernet controllers from the 82543 on: the 8254x family, the 8257x family, and those in Intel's
+//! chipsets (82562, 82566, 82567, 82577 to 82579, I217 to I219).
+//!
+//! One driver fits: all have the registers, the legacy descriptors and the reset of the first. Written from the
+//! PCI/PCI-X Family of Gigabit Ethernet Controllers Software Developer's Manual (317453, "8254x"), and from the
+//! datasheet of the 82574 (317694).
+//!
+//! The card is polled: its interrupts stay masked. What it has received lies in the driver's memory until the stack
+//! has seen it, and is not copied.
+#![no_std]
+#![allow(clippy::cast_possible_truncation, reason = "numbers are cut into the halves that registers have")]
+
+extern crate alloc;
+
+mod ids;
+mod registers;
+#[cfg(test)]
+mod tests;
+
+pub use ids::drives;
+
+use base::{Duration, Error, Instant, MacAddress};
+use hw::device::{Device, DeviceMemory};
+use ids::Family;
+use nic::{Counters, FRAME_CAPACITY, FRAME_MINIMUM, Identity, Link, Nic, PciIdentity, errors};
+use registers::{
+    control, receive_control, receive_descriptor as rx, status, transmit_control, transmit_descriptor as tx,
+};
+
+/// Descriptors in the receive ring, a multiple of 8 (8254x manual, section 13.4.27).
+const RECEIVE_SLOTS: usize = 128;
+/// Descriptors in the transmit ring.
+const TRANSMIT_SLOTS: usize = 16;
+/// Bytes of a descriptor.
+const DESCRIPTOR: usize = 16;
+/// Bytes of a frame's buffer: the smallest that the card can be told of which holds a whole frame.
+const BUFFER: usize = 2048;
+/// Descriptors that are given back to the card at once.
+const REFILL: usize = 16;
+
+const TRANSMIT_RING: usize = RECEIVE_SLOTS * DESCRIPTOR;
+const RECEIVE_BUFFERS: usize = TRANSMIT_RING + TRANSMIT_SLOTS * DESCRIPTOR;
+const TRANSMIT_BUFFERS: usize = RECEIVE_BUFFERS + RECEIVE_SLOTS * BUFFER;
+
+/// Bytes of memory that the driver and the card share.
+pub const MEMORY: usize = TRANSMIT_BUFFERS + TRANSMIT_SLOTS * BUFFER;
+
+/// The longest that the card takes to come out of its reset, and to read a word of its memory.
+const PATIENCE: Duration = Duration::from_millis(20);
+const PATIENCE_STEP: Duration = Duration::from_micros(100);
+
+/// A card.
+#[derive(Debug)]
+pub struct E1000<D: Device, M: DeviceMemory> {
+    device: D,
+    memory: M,
+    family: Family,
+    identity: Identity,
+    is_open: bool,
+    /// The slot of the next frame to be received, and how many before it are still to be given back.
+    next_received: usize,
+    seen: usize,
+    /// The slot of the next frame to be sent, and of the oldest one that may be on its way.
+    next_sent: usize,
+    oldest_sent: usize,
+    counters: Counters,
+}
+
+impl<D: Device, M: DeviceMemory> E1000<D, M> {
+    /// The driver of a card, which is reset and stays quiet. `memory` has [`MEMORY`] bytes.
+    pub fn try_new(device: D, memory: M, pci: PciIdentity) -> Result<Self, Error> {
+        let Some(family) = ids::family(pci.device) else {
+            return Err(errors::UNSUPPORTED.of("to be of a family"));
+        };
+        if memory.length() < MEMORY {
+            return Err(errors::NO_MEMORY.error());
+        }
+        let mac = MacAddress([0; 6]);
+        let identity = Identity { driver: "e1000", mac, permanent_mac: mac, mtu: 1500, pci: Some(pci) };
+        let mut nic = Self {
+            device,
+            memory,
+            family,
+            identity,
+            is_open: false,
+            next_received: 0,
+            seen: 0,
+            next_sent: 0,
+            oldest_sent: 0,
+            counters: Counters::default(),
+        };
+        nic.reset()?;
+        // The reset has loaded the address from the card's memory, or somebody else's word for it.
+        let mac = nic.station_address();
+        if !mac.is_unicast() {
+            return Err(errors::NO_ADDRESS.of(alloc::string::ToString::to_string(&mac)));
+        }
+        nic.identity.mac = mac;
+        nic.identity.permanent_mac = nic.memorized_address().unwrap_or(mac);
+        Ok(nic)
+    }
+
+    fn read(&self, register: u32) -> u32 {
+        self.device.read32(0, register)
+    }
+
+    fn write(&mut self, register: u32, value: u32) {
+        self.device.write32(0, register, value);
+    }
+
+    /// Waits until `bits` of a register are `value`; whether they became so in time.
+    fn becomes(&self, register: u32, bits: u32, value: u32) -> bool {
+        let steps = PATIENCE.as_micros() / PATIENCE_STEP.as_micros();
+        (0..steps).any(|_| {
+            let is_so = self.read(register) & bits == value;
+            if !is_so {
+                self.device.wait(PATIENCE_STEP);
+            }
+            is_so
+        })
+    }
+
+    /// Stops everything (8254x manual, section 14.3): no interrupts, no frames, no access to memory.
+    fn reset(&mut self) -> Result<(), Error> {
+        self.is_open = false;
+        self.write(registers::INTERRUPT_MASK_CLEAR, u32::MAX);
+        self.write(registers::RECEIVE_CONTROL, 0);
+        self.write(registers::TRANSMIT_CONTROL, transmit_control::PAD);
+        self.device.set_bus_mastering(false);
+        self.write(registers::CONTROL, self.read(registers::CONTROL) | control::RESET);
+        // Reading at once may hang the bus of an 82574 (datasheet, section 4.6.3.2); the rest is loaded meanwhile.
+        self.device.wait(Duration::from_millis(5));
+        if !self.becomes(registers::CONTROL, control::RESET, 0) {
+            return Err(errors::NO_ANSWER.of("its reset does not end"));
+        }
+        self.write(registers::INTERRUPT_MASK_CLEAR, u32::MAX);
+        // Reading takes back what was waiting.
+        self.read(registers::INTERRUPT_CAUSE);
+        Ok(())
+    }
+
+    /// The address that the card listens to.
+    fn station_address(&self) -> MacAddress {
+        let [a, b, c, d] = self.read(registers::RECEIVE_ADDRESS_LOW).to_le_bytes();
+        let [e, f, _, _] = self.read(registers::RECEIVE_ADDRESS_HIGH).to_le_bytes();
+        MacAddress([a, b, c, d, e, f])
+    }
+
+    /// The address in the card's own memory, where it is read by a register (8254x manual, section 13.4.4).
+    fn memorized_address(&mut self) -> Option<MacAddress> {
+        let (shift, done) = self.family.memory_read()?;
+        let mut bytes = [0; 6];
+        for (number, bytes) in (0..).zip(bytes.chunks_exact_mut(2)) {
+            self.write(registers::MEMORY_READ, 1 | number << shift);
+            if !self.becomes(registers::MEMORY_READ, done, done) {
+                return None;
+            }
+            let [_, _, low, high] = self.read(registers::MEMORY_READ).to_le_bytes();
+            bytes.copy_from_slice(&[low, high]);
+        }
+        Some(MacAddress(bytes)).filter(|mac| mac.is_unicast())
+    }
+
+    /// Where the buffer of a receive slot is.
+    fn receive_buffer(slot: usize) -> usize {
+        RECEIVE_BUFFERS + slot * BUFFER
+    }
+
+    fn transmit_buffer(slot: usize) -> usize {
+        TRANSMIT_BUFFERS + slot * BUFFER
+    }
+
+    /// Lays out both rings and tells the card of them (8254x manual, sections 14.4 and 14.5).
+    fn start(&mut self) {
+        let base = self.memory.address();
+        for slot in 0..RECEIVE_SLOTS {
+            self.memory.write64(slot * DESCRIPTOR, base + Self::receive_buffer(slot) as u64);
+            self.memory.write64(slot * DESCRIPTOR + 8, 0);
+        }
+        for slot in 0..TRANSMIT_SLOTS {
+            let descriptor = TRANSMIT_RING + slot * DESCRIPTOR;
+            self.memory.write64(descriptor, base + Self::transmit_buffer(slot) as u64);
+            self.memory.write64(descriptor + 8, 0);
+        }
+        (self.next_received, self.seen, self.next_sent, self.oldest_sent) = (0, 0, 0, 0);
+
+        for entry in 0..registers::MULTICAST_TABLE_ENTRIES {
+            self.write(registers::MULTICAST_TABLE + 4 * entry, 0);
+        }
+        for (ring, address, length) in [
+            (registers::RECEIVE_RING, base, RECEIVE_SLOTS * DESCRIPTOR),
+            (registers::TRANSMIT_RING, base + TRANSMIT_RING as u64, TRANSMIT_SLOTS * DESCRIPTOR),
+        ] {
+            let [low, high] = [address as u32, (address >> 32) as u32];
+            self.write(ring + registers::RING_ADDRESS_LOW, low);
+            self.write(ring + registers::RING_ADDRESS_HIGH, high);
+            self.write(ring + registers::RING_LENGTH, length as u32);
+            self.write(ring + registers::RING_HEAD, 0);
+            self.write(ring + registers::RING_TAIL, 0);
+        }
+        self.device.set_bus_mastering(true);
+        if self.family == Family::Express {
+            // 82574 datasheet, section 10.2.6.9: the bit must be 1.
+            let ring_control = registers::TRANSMIT_RING + registers::RING_CONTROL;
+            self.write(ring_control, self.read(ring_control) | 1 << 22);
+        }
+        self.write(registers::TRANSMIT_GAP, self.family.transmit_gap());
+        self.write(registers::TRANSMIT_CONTROL, transmit_control::RUN);
+        self.write(registers::RECEIVE_CONTROL, receive_control::RUN);
+        self.write(registers::RECEIVE_RING + registers::RING_TAIL, RECEIVE_SLOTS as u32 - 1);
+    }
+
+    /// Gives the buffers back whose frames were seen.
+    fn refill(&mut self) {
+        for behind in 1..=self.seen {
+            let slot = (self.next_received + RECEIVE_SLOTS - behind) % RECEIVE_SLOTS;
+            self.memory.write64(slot * DESCRIPTOR + 8, 0);
+        }
+        self.seen = 0;
+        // The card stops one before the tail: the slot before the next one is the last that is its own.
+        let last = (self.next_received + RECEIVE_SLOTS - 1) % RECEIVE_SLOTS;
+        self.write(registers::RECEIVE_RING + registers::RING_TAIL, last as u32);
+    }
+
+    /// Takes back the slots of frames that have been sent.
+    fn reclaim(&mut self) {
+        while self.oldest_sent != self.next_sent {
+            let word = self.memory.read64(TRANSMIT_RING + self.oldest_sent * DESCRIPTOR + 8);
+            if word & tx::DONE == 0 {
+                break;
+            }
+            self.oldest_sent = (self.oldest_sent + 1) % TRANSMIT_SLOTS;
+            self.counters.sent += 1;
+        }
+    }
+}
+
+impl<D: Device, M: DeviceMemory> Nic for E1000<D, M> {
+    fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    fn open(&mut self) -> Result<(), Error> {
+        self.reset()?;
+        let keep = self.read(registers::CONTROL) & !control::CLEARED;
+        self.write(registers::CONTROL, keep | control::LINK_UP | self.family.speed_detection());
+        self.start();
+        self.is_open = true;
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        // A card that does not answer cannot be made quieter than by taking the bus from it, which was done.
+        let _ = self.reset();
+    }
+
+    fn link(&mut self) -> Link {
+        match self.read(registers::STATUS) {
+            // The card is gone.
+            u32::MAX => Link::Down,
+            status if status & status::LINK_UP != 0 => Link::Up,
+            _ => Link::Down,
+        }
+    }
+
+    fn poll(&mut self, _now: Instant, _until: Instant) -> Result<(), Error> {
+        if self.is_open {
+            self.reclaim();
+            if self.seen > 0 {
+                self.refill();
+            }
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self) -> Option<&[u8]> {
+        // As many as there are slots: a card that fills them faster than we look must not keep us here.
+        for _ in 0..RECEIVE_SLOTS {
+            if !self.is_open {
+                return None;
+            }
+            if self.seen >= REFILL {
+                self.refill();
+            }
+            let slot = self.next_received;
+            let word = self.memory.read64(slot * DESCRIPTOR + 8);
+            if word & rx::DONE == 0 {
+                return None;
+            }
+            self.next_received = (slot + 1) % RECEIVE_SLOTS;
+            self.seen += 1;
+            // The card says `is whole` of a frame's last buffer. One that does not fit into a buffer is not for us.
+            let length = (word & rx::LENGTH) as usize;
+            let is_good = word & rx::WHOLE != 0 && word & rx::ERRORS == 0;
+            if is_good && length <= FRAME_CAPACITY {
+                self.counters.received += 1;
+                return Some(self.memory.bytes(Self::receive_buffer(slot), length));
+            }
+            self.counters.receive_drops += 1;
+        }
+        None
+    }
+
+    fn can_transmit(&self) -> bool {
+        self.is_open && (self.next_sent + 1) % TRANSMIT_SLOTS != self.oldest_sent
+    }
+
+    fn transmit(&mut self, frame: &[u8]) -> bool {
+        self.reclaim();
+        if !self.can_transmit() {
+            return false;
+        }
+        let slot = self.next_sent;
+        let length = frame.len().max(FRAME_MINIMUM);
+        let buffer = self.memory.bytes_mut(Self::transmit_buffer(slot), length);
+        if frame.len() > FRAME_CAPACITY || buffer.len() != length {
+            self.counters.send_errors += 1;
+            return true;
+        }
+        let (head, padding) = buffer.split_at_mut(frame.len());
+        head.copy_from_slice(frame);
+        padding.fill(0);
+        self.memory.write64(TRANSMIT_RING + slot * DESCRIPTOR + 8, length as u64 | tx::SEND);
+        self.next_sent = (slot + 1) % TRANSMIT_SLOTS;
+        let next = self.next_sent as u32;
+        self.write(registers::TRANSMIT_RING + registers::RING_TAIL, next);
+        true
+    }
+
+    fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    fn frames_ahead(&self) -> u16 {
+        // One slot is never the card's, and some wait to be given back.
+        (RECEIVE_SLOTS - 1 - REFILL) as u16
+    }
+}

@@ -1,0 +1,270 @@
+//! The driver against a card of the tests: a right one, and one that does what it likes.
+
+use super::*;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+use hw::device::{HOST_MEMORY_ADDRESS, HostMemory};
+use proptest::prelude::*;
+
+const MAC: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
+const PCI: PciIdentity = PciIdentity { bus_device_function: 0x10, vendor: 0x8086, device: 0x100e };
+
+/// Registers that keep what is written. Reads come from `lies` first.
+#[derive(Debug, Default)]
+struct Card {
+    registers: RefCell<Vec<(u32, u32)>>,
+    lies: RefCell<Vec<u32>>,
+    waited: Cell<u64>,
+    is_master: bool,
+}
+
+impl Card {
+    fn get(&self, register: u32) -> u32 {
+        self.registers.borrow().iter().rfind(|entry| entry.0 == register).map_or(0, |entry| entry.1)
+    }
+
+    fn set(&self, register: u32, value: u32) {
+        let mut registers = self.registers.borrow_mut();
+        registers.retain(|entry| entry.0 != register);
+        registers.push((register, value));
+    }
+}
+
+impl Device for Card {
+    fn read8(&self, _: u8, _: u32) -> u8 {
+        unreachable!("the card has registers of 32 bits")
+    }
+
+    fn read16(&self, _: u8, _: u32) -> u16 {
+        unreachable!("the card has registers of 32 bits")
+    }
+
+    fn read32(&self, bar: u8, register: u32) -> u32 {
+        assert_eq!((bar, register % 4), (0, 0));
+        self.lies.borrow_mut().pop().unwrap_or_else(|| self.get(register))
+    }
+
+    fn write8(&mut self, _: u8, _: u32, _: u8) {
+        unreachable!("the card has registers of 32 bits")
+    }
+
+    fn write16(&mut self, _: u8, _: u32, _: u16) {
+        unreachable!("the card has registers of 32 bits")
+    }
+
+    fn write32(&mut self, _: u8, register: u32, value: u32) {
+        let value = match register {
+            registers::CONTROL => {
+                self.set(
+                    registers::RECEIVE_ADDRESS_LOW,
+                    u32::from_le_bytes([MAC[0], MAC[1], MAC[2], MAC[3]]),
+                );
+                self.set(registers::RECEIVE_ADDRESS_HIGH, u32::from_le_bytes([MAC[4], MAC[5], 0, 0x80]));
+                value & !control::RESET
+            }
+            registers::MEMORY_READ => {
+                let word = (value >> 8 & 3) as usize * 2;
+                u32::from_le_bytes([1 << 4, 0, MAC[word], MAC[word + 1] ^ u8::from(word == 4)])
+            }
+            _ => value,
+        };
+        self.set(register, value);
+    }
+
+    fn read_configuration(&self, _: u16) -> u32 {
+        0
+    }
+
+    fn set_bus_mastering(&mut self, is_on: bool) {
+        self.is_master = is_on;
+    }
+
+    fn wait(&self, length: Duration) {
+        self.waited.set(self.waited.get() + length.as_micros());
+        assert!(self.waited.get() < 1_000_000, "the driver waits for ever");
+    }
+}
+
+type Driver = E1000<Card, HostMemory>;
+
+fn driver() -> Driver {
+    let mut driver = E1000::try_new(Card::default(), HostMemory(vec![0; MEMORY]), PCI).unwrap();
+    driver.open().unwrap();
+    driver
+}
+
+/// What the card does with a frame from the wire: false if the ring has no room.
+fn deliver(driver: &mut Driver, frame: &[u8], flags: u64) -> bool {
+    let ring = registers::RECEIVE_RING;
+    let [head, tail] = [registers::RING_HEAD, registers::RING_TAIL].map(|at| driver.device.get(ring + at));
+    if head == tail {
+        return false;
+    }
+    assert!(driver.device.is_master);
+    let descriptor = head as usize * DESCRIPTOR;
+    let buffer = (driver.memory.read64(descriptor) - HOST_MEMORY_ADDRESS) as usize;
+    driver.memory.bytes_mut(buffer, frame.len()).copy_from_slice(frame);
+    driver.memory.write64(descriptor + 8, frame.len() as u64 | flags);
+    driver.device.set(ring + registers::RING_HEAD, (head + 1) % RECEIVE_SLOTS as u32);
+    true
+}
+
+/// The frames that the card finds in the transmit ring.
+fn sent(driver: &mut Driver) -> Vec<Vec<u8>> {
+    let ring = registers::TRANSMIT_RING;
+    let mut frames = Vec::new();
+    loop {
+        let [head, tail] =
+            [registers::RING_HEAD, registers::RING_TAIL].map(|at| driver.device.get(ring + at));
+        if head == tail {
+            return frames;
+        }
+        let descriptor = TRANSMIT_RING + head as usize * DESCRIPTOR;
+        let buffer = (driver.memory.read64(descriptor) - HOST_MEMORY_ADDRESS) as usize;
+        let word = driver.memory.read64(descriptor + 8);
+        assert_eq!(word & tx::SEND, tx::SEND);
+        frames.push(driver.memory.bytes(buffer, (word & 0xffff) as usize).to_vec());
+        driver.memory.write64(descriptor + 8, word | tx::DONE);
+        driver.device.set(ring + registers::RING_HEAD, (head + 1) % TRANSMIT_SLOTS as u32);
+    }
+}
+
+fn poll(driver: &mut Driver) {
+    driver.poll(Instant::ZERO, Instant::ZERO).unwrap();
+}
+
+#[test]
+fn addresses_come_from_the_card() {
+    let driver = driver();
+    assert_eq!(driver.identity().mac, MacAddress(MAC));
+    assert_eq!(driver.identity().permanent_mac, MacAddress([0x52, 0x54, 0, 0x12, 0x34, 0x57]));
+}
+
+#[test]
+fn frames_come_in_order_round_the_ring() {
+    let mut driver = driver();
+    let mut number = 0_u32;
+    let mut expected = 0_u32;
+    for burst in [1, 100, 111, 3, 111, 64, 1] {
+        for _ in 0..burst {
+            let mut frame = vec![7; 60 + number as usize % 1400];
+            frame[..4].copy_from_slice(&number.to_le_bytes());
+            assert!(deliver(&mut driver, &frame, rx::DONE | rx::WHOLE), "{number}");
+            number += 1;
+        }
+        poll(&mut driver);
+        while let Some(frame) = driver.receive() {
+            assert_eq!(
+                (frame[..4].to_vec(), frame.len()),
+                (expected.to_le_bytes().to_vec(), 60 + expected as usize % 1400)
+            );
+            expected += 1;
+        }
+        assert_eq!(expected, number);
+    }
+    assert_eq!(driver.counters().received, u64::from(number));
+}
+
+#[test]
+fn the_card_holds_as_many_frames_as_are_promised() {
+    let mut driver = driver();
+    for _ in 0..9 {
+        for _ in 0..driver.frames_ahead() {
+            assert!(deliver(&mut driver, &[0; 60], rx::DONE | rx::WHOLE));
+        }
+        while driver.receive().is_some() {}
+    }
+}
+
+#[test]
+fn broken_frames_are_dropped_and_counted() {
+    let mut driver = driver();
+    for flags in [rx::DONE, rx::DONE | rx::WHOLE | 1 << 40, rx::DONE | rx::WHOLE | 1 << 47] {
+        assert!(deliver(&mut driver, &[0; 60], flags));
+    }
+    assert!(deliver(&mut driver, &[0; FRAME_CAPACITY + 1], rx::DONE | rx::WHOLE));
+    assert!(deliver(&mut driver, &[9; 60], rx::DONE | rx::WHOLE));
+    assert_eq!(driver.receive(), Some(&[9; 60][..]));
+    assert_eq!((driver.counters().received, driver.counters().receive_drops), (1, 4));
+}
+
+#[test]
+fn frames_are_sent_padded_and_as_many_as_there_is_room_for() {
+    let mut driver = driver();
+    for round in 0..5 {
+        let mut taken = 0;
+        while driver.transmit(&[taken; 20]) {
+            taken += 1;
+        }
+        assert_eq!(usize::from(taken), TRANSMIT_SLOTS - 1);
+        assert!(!driver.can_transmit());
+        let frames = sent(&mut driver);
+        for (number, frame) in (0..).zip(&frames) {
+            assert_eq!((&frame[..20], &frame[20..]), (&[number; 20][..], &[0; 40][..]));
+        }
+        poll(&mut driver);
+        assert!(driver.can_transmit());
+        assert_eq!(driver.counters().sent, u64::from(taken) * (round + 1));
+    }
+}
+
+#[test]
+fn a_closed_card_is_quiet() {
+    let mut driver = driver();
+    driver.close();
+    assert!(!driver.device.is_master);
+    assert_eq!(driver.device.get(registers::RECEIVE_CONTROL), 0);
+    assert!(!driver.transmit(&[0; 60]));
+    assert_eq!(driver.receive(), None);
+    driver.open().unwrap();
+    assert!(deliver(&mut driver, &[1; 60], rx::DONE | rx::WHOLE));
+    assert_eq!(driver.receive(), Some(&[1; 60][..]));
+}
+
+#[test]
+fn a_card_that_is_gone_is_told() {
+    let card = Card::default();
+    *card.lies.borrow_mut() = vec![u32::MAX; 1000];
+    let error = E1000::try_new(card, HostMemory(vec![0; MEMORY]), PCI).unwrap_err();
+    assert!(error.is(&errors::NO_ANSWER), "{error}");
+    assert!(E1000::try_new(Card::default(), HostMemory(vec![0; MEMORY - 1]), PCI).is_err());
+    assert!(
+        E1000::try_new(Card::default(), HostMemory(vec![0; MEMORY]), PciIdentity { device: 1, ..PCI })
+            .is_err()
+    );
+}
+
+proptest! {
+    /// Whatever the card says and writes, the driver neither panics nor hangs nor gives more than a frame.
+    #[test]
+    fn a_hostile_card_does_no_harm(
+        lies in prop::collection::vec(any::<u32>(), 0..400),
+        writes in prop::collection::vec((0..TRANSMIT_BUFFERS, any::<u64>()), 0..300),
+        steps in prop::collection::vec(0..5_u8, 1..60),
+    ) {
+        let mut driver = driver();
+        driver.device.lies.replace(lies);
+        for (offset, value) in writes {
+            driver.memory.write64(offset & !7, value);
+        }
+        for step in steps {
+            driver.device.waited.set(0);
+            match step {
+                0 => poll(&mut driver),
+                1 => {
+                    for _ in 0..300 {
+                        let length = driver.receive().map_or(0, <[u8]>::len);
+                        prop_assert!(length <= FRAME_CAPACITY);
+                    }
+                }
+                2 => _ = driver.transmit(&[0; 1514]),
+                3 => _ = driver.link(),
+                _ => {
+                    driver.close();
+                    let _ = driver.open();
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,382 @@
+//! The driver against a device of the tests, of both kinds: a right one, and one that does what it likes.
+
+use super::*;
+use alloc::vec;
+use alloc::vec::Vec;
+use base::Duration;
+use core::cell::{Cell, RefCell};
+use hw::device::{HOST_MEMORY_ADDRESS, HostMemory};
+use proptest::prelude::*;
+
+const MAC_BYTES: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
+const PCI: PciIdentity = PciIdentity { bus_device_function: 0x18, vendor: 0x1af4, device: 0x1000 };
+const BAR: u8 = 4;
+const DESCRIPTORS: u16 = 256;
+
+/// A queue as the device knows it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Shared {
+    addresses: [u64; 3],
+    size: u16,
+    seen: u16,
+    used: u16,
+}
+
+#[derive(Debug, Default)]
+struct Card {
+    is_modern: bool,
+    status: Cell<u8>,
+    feature_half: u32,
+    driver_features: u64,
+    queue: u16,
+    queues: [Shared; 2],
+    rings: usize,
+    is_master: bool,
+    /// It has lied: the driver may believe in registers that are not there.
+    is_hostile: bool,
+    lies: RefCell<Vec<u32>>,
+    waited: Cell<u64>,
+}
+
+impl Card {
+    const FEATURES: u64 = MAC | STATUS | MTU | 1 << 15 | 1 << 34;
+
+    fn features(&self) -> u64 {
+        Self::FEATURES | if self.is_modern { VERSION_1 } else { 0 }
+    }
+
+    /// What the device says of itself: address, link up, pairs of queues, MTU.
+    fn configuration(offset: u32) -> u8 {
+        let mut bytes = MAC_BYTES.to_vec();
+        bytes.extend([1, 0, 1, 0, 0xdc, 5]);
+        bytes.get(offset as usize).copied().unwrap_or(0)
+    }
+
+    fn read(&self, bar: u8, offset: u32) -> u32 {
+        if let Some(lie) = self.lies.borrow_mut().pop() {
+            return lie;
+        }
+        let queue = self.queues.get(usize::from(self.queue)).copied().unwrap_or_default();
+        match (self.is_modern, bar, offset) {
+            (false, 0, 0) => self.features() as u32,
+            (false, 0, 0x0c) => queue.size.into(),
+            (false, 0, 0x12) | (true, BAR, 0x14) => self.status.get().into(),
+            (false, 0, 0x14..) => Self::configuration(offset - 0x14).into(),
+            (true, BAR, 4) => (self.features() >> (32 * self.feature_half)) as u32,
+            (true, BAR, 0x12) => 2,
+            (true, BAR, 0x18) => queue.size.into(),
+            (true, BAR, 0x1e) => u32::from(self.queue),
+            (true, BAR, 0x200..0x300) => Self::configuration(offset - 0x200).into(),
+            other => {
+                assert!(self.is_hostile, "{other:x?} is read");
+                u32::MAX
+            }
+        }
+    }
+
+    fn write(&mut self, bar: u8, offset: u32, value: u32) {
+        let selected = usize::from(self.queue);
+        match (self.is_modern, bar, offset) {
+            (false, 0, 0x04) => self.driver_features = value.into(),
+            (false, 0, 0x08) => {
+                let queue = &mut self.queues[selected % 2];
+                let base = u64::from(value) << 12;
+                let available = base + u64::from(queue.size) * 16;
+                let used = (available + 6 + 2 * u64::from(queue.size)).next_multiple_of(4096);
+                queue.addresses = [base, available, used];
+            }
+            (false, 0, 0x0e) | (true, BAR, 0x16) => self.queue = value as u16,
+            (false, 0, 0x10) | (true, BAR, 0x100 | 0x104) => self.rings += 1,
+            (false, 0, 0x12) | (true, BAR, 0x14) => {
+                self.status.set(value as u8);
+                if value == 0 {
+                    self.queues = [Shared { size: DESCRIPTORS, ..Shared::default() }; 2];
+                }
+            }
+            (true, BAR, 0x00 | 0x08) => self.feature_half = value,
+            (true, BAR, 0x0c) => {
+                let half = 32 * self.feature_half;
+                self.driver_features =
+                    self.driver_features & !(0xffff_ffff << half) | u64::from(value) << half;
+            }
+            (true, BAR, 0x18) => self.queues[selected % 2].size = value as u16,
+            (true, BAR, 0x1c) => assert_eq!(value, 1),
+            (true, BAR, 0x20..0x38) => {
+                let address = &mut self.queues[selected % 2].addresses[(offset as usize - 0x20) / 8];
+                let half = offset % 8 * 8;
+                *address = *address & !(0xffff_ffff << half) | u64::from(value) << half;
+            }
+            other => assert!(self.is_hostile, "{other:x?} is written"),
+        }
+    }
+}
+
+impl Device for Card {
+    fn read8(&self, bar: u8, offset: u32) -> u8 {
+        self.read(bar, offset) as u8
+    }
+
+    fn read16(&self, bar: u8, offset: u32) -> u16 {
+        self.read(bar, offset) as u16
+    }
+
+    fn read32(&self, bar: u8, offset: u32) -> u32 {
+        self.read(bar, offset)
+    }
+
+    fn write8(&mut self, bar: u8, offset: u32, value: u8) {
+        self.write(bar, offset, value.into());
+    }
+
+    fn write16(&mut self, bar: u8, offset: u32, value: u16) {
+        self.write(bar, offset, value.into());
+    }
+
+    fn write32(&mut self, bar: u8, offset: u32, value: u32) {
+        self.write(bar, offset, value);
+    }
+
+    fn read_configuration(&self, offset: u16) -> u32 {
+        /// Three capabilities of version 1, and one of another kind, which ends in itself.
+        const CAPABILITIES: [u32; 16] = [
+            0x0110_5009,
+            4,
+            0,
+            0x38, // 40h: the common structure
+            0x0214_6409,
+            4,
+            0x100,
+            8,
+            4, // 50h: notifications
+            0x0410_7409,
+            4,
+            0x200,
+            12, // 64h: configuration
+            0x0000_7411,
+            0,
+            0, // 74h: MSI-X
+        ];
+        match (self.is_modern, offset) {
+            (true, 0x04) => 1 << 20,
+            (true, 0x34) => 0x40,
+            (true, 0x40..0x80) => CAPABILITIES[(usize::from(offset) - 0x40) / 4],
+            _ => 0,
+        }
+    }
+
+    fn set_bus_mastering(&mut self, is_on: bool) {
+        self.is_master = is_on;
+    }
+
+    fn wait(&self, length: Duration) {
+        self.waited.set(self.waited.get() + length.as_micros());
+        assert!(self.waited.get() < 1_000_000, "the driver waits for ever");
+    }
+}
+
+type Driver = VirtioNet<Card, HostMemory>;
+
+fn driver(is_modern: bool) -> Driver {
+    let card = Card { is_modern, ..Card::default() };
+    let mut driver = VirtioNet::try_new(card, HostMemory(vec![0xcc; MEMORY]), PCI).unwrap();
+    driver.open().unwrap();
+    driver
+}
+
+/// The descriptors of the next buffer that the driver made available in a queue: offsets and lengths.
+fn next(driver: &mut Driver, number: usize) -> Option<(u16, [(usize, usize); 2])> {
+    let memory = &driver.memory;
+    let queue = &mut driver.transport.device.queues[number];
+    let [descriptors, available, _] = queue.addresses.map(|address| (address - HOST_MEMORY_ADDRESS) as usize);
+    if memory.read16(available + 2) == queue.seen {
+        return None;
+    }
+    let head = memory.read16(available + 4 + 2 * usize::from(queue.seen % queue.size));
+    queue.seen = queue.seen.wrapping_add(1);
+    let at = |index: u16| descriptors + 16 * usize::from(index);
+    let place = |index: u16| {
+        let offset = (memory.read64(at(index)) - HOST_MEMORY_ADDRESS) as usize;
+        (offset, memory.read32(at(index) + 8) as usize)
+    };
+    assert_eq!(memory.read16(at(head) + 12) & 1, 1);
+    let second = memory.read16(at(head) + 14);
+    Some((head, [place(head), place(second)]))
+}
+
+/// Says that a buffer was used.
+fn finish(driver: &mut Driver, number: usize, head: u16, length: usize) {
+    let queue = &mut driver.transport.device.queues[number];
+    let used = (queue.addresses[2] - HOST_MEMORY_ADDRESS) as usize;
+    let entry = used + 4 + 8 * usize::from(queue.used % queue.size);
+    driver.memory.write32(entry, head.into());
+    driver.memory.write32(entry + 4, length as u32);
+    queue.used = queue.used.wrapping_add(1);
+    driver.memory.write16(used + 2, queue.used);
+}
+
+/// What the device does with a frame from the wire: false if it has no buffer.
+fn deliver(driver: &mut Driver, frame: &[u8]) -> bool {
+    let Some((head, [(header, header_length), (offset, room)])) = next(driver, 0) else { return false };
+    assert!(driver.transport.device.is_master);
+    driver.memory.bytes_mut(header, header_length).fill(0xee);
+    driver.memory.bytes_mut(offset, frame.len().min(room)).copy_from_slice(frame);
+    finish(driver, 0, head, header_length + frame.len());
+    true
+}
+
+fn sent(driver: &mut Driver) -> Vec<Vec<u8>> {
+    let mut frames = Vec::new();
+    while let Some((head, [(header, header_length), (offset, length)])) = next(driver, 1) {
+        assert!(driver.memory.bytes(header, header_length).iter().all(|byte| *byte == 0));
+        frames.push(driver.memory.bytes(offset, length).to_vec());
+        finish(driver, 1, head, 0);
+    }
+    frames
+}
+
+#[test]
+fn both_kinds_say_who_they_are() {
+    for is_modern in [false, true] {
+        let mut driver = driver(is_modern);
+        assert_eq!((driver.identity().mac, driver.identity().mtu), (MacAddress(MAC_BYTES), 1500));
+        assert_eq!(driver.link(), Link::Up);
+        let card = &driver.transport.device;
+        let version = if is_modern { VERSION_1 } else { 0 };
+        assert_eq!(card.driver_features, MAC | STATUS | MTU | version);
+        assert_eq!(card.status.get() & status::DRIVER_OK, status::DRIVER_OK);
+        assert_eq!(driver.transport.is_modern(), is_modern);
+    }
+}
+
+#[test]
+fn frames_come_in_order_round_the_ring() {
+    for is_modern in [false, true] {
+        let mut driver = driver(is_modern);
+        let (mut number, mut expected) = (0_usize, 0_usize);
+        for burst in [1, 100, 112, 3, 112, 112, 64, 112, 1] {
+            for _ in 0..burst {
+                let mut frame = vec![7; 60 + number % 1400];
+                frame[..8].copy_from_slice(&number.to_le_bytes());
+                assert!(deliver(&mut driver, &frame), "{number}");
+                number += 1;
+            }
+            driver.poll(Instant::ZERO, Instant::ZERO).unwrap();
+            while let Some(frame) = driver.receive() {
+                assert_eq!((&frame[..8], frame.len()), (&expected.to_le_bytes()[..], 60 + expected % 1400));
+                expected += 1;
+            }
+            assert_eq!(expected, number);
+        }
+        assert!(driver.transport.device.rings > 10);
+    }
+}
+
+#[test]
+fn the_device_holds_as_many_frames_as_are_promised() {
+    let mut driver = driver(true);
+    for _ in 0..9 {
+        for _ in 0..driver.frames_ahead() {
+            assert!(deliver(&mut driver, &[0; 60]));
+        }
+        while driver.receive().is_some() {}
+    }
+    assert!(!deliver(&mut driver, &[0; 60]) || driver.frames_ahead() < 128);
+}
+
+#[test]
+fn frames_are_sent_padded_and_as_many_as_there_is_room_for() {
+    for is_modern in [false, true] {
+        let mut driver = driver(is_modern);
+        for round in 1..6_u64 {
+            let mut taken = 0;
+            while driver.transmit(&[taken; 20]) {
+                taken += 1;
+            }
+            assert_eq!(u16::from(taken), TRANSMIT_SLOTS);
+            for (number, frame) in (0..).zip(&sent(&mut driver)) {
+                assert_eq!((&frame[..20], &frame[20..]), (&[number; 20][..], &[0; 40][..]));
+            }
+            driver.poll(Instant::ZERO, Instant::ZERO).unwrap();
+            assert_eq!(driver.counters().sent, u64::from(taken) * round);
+        }
+    }
+}
+
+#[test]
+fn frames_that_are_too_long_are_dropped() {
+    let mut driver = driver(true);
+    assert!(deliver(&mut driver, &[1; FRAME_CAPACITY + 1]));
+    assert!(deliver(&mut driver, &[2; FRAME_CAPACITY]));
+    assert_eq!(driver.receive(), Some(&[2; FRAME_CAPACITY][..]));
+    assert_eq!(driver.counters().receive_drops, 1);
+}
+
+#[test]
+fn a_closed_card_is_quiet() {
+    let mut driver = driver(true);
+    driver.close();
+    assert!(!driver.transport.device.is_master);
+    assert_eq!(driver.transport.device.status.get(), 0);
+    assert!(!driver.transmit(&[0; 60]));
+    assert_eq!(driver.receive(), None);
+    driver.open().unwrap();
+    assert!(deliver(&mut driver, &[1; 60]));
+    assert_eq!(driver.receive(), Some(&[1; 60][..]));
+}
+
+#[test]
+fn a_device_that_uses_what_it_does_not_have_is_closed() {
+    for head in [1, 256, 0xfffe] {
+        let mut driver = driver(true);
+        finish(&mut driver, 0, head, 100);
+        assert_eq!(driver.receive(), None);
+        let error = driver.poll(Instant::ZERO, Instant::ZERO).unwrap_err();
+        assert!(error.is(&errors::NO_ANSWER), "{error}");
+        assert!(!driver.transport.device.is_master);
+    }
+    let mut driver = driver(true);
+    for _ in 0..129 {
+        finish(&mut driver, 1, 0, 0);
+    }
+    assert!(driver.poll(Instant::ZERO, Instant::ZERO).is_err());
+}
+
+#[test]
+fn a_device_that_is_gone_is_told() {
+    let card = Card { lies: RefCell::new(vec![u32::MAX; 1000]), ..Card::default() };
+    let error = VirtioNet::try_new(card, HostMemory(vec![0; MEMORY]), PCI).unwrap_err();
+    assert!(error.is(&errors::NO_ANSWER), "{error}");
+}
+
+proptest! {
+    /// Whatever the device says and writes, the driver neither panics nor hangs nor gives more than a frame.
+    #[test]
+    fn a_hostile_device_does_no_harm(
+        is_modern: bool,
+        lies in prop::collection::vec(any::<u32>(), 0..200),
+        writes in prop::collection::vec((0..TRANSMIT_QUEUE * 2, any::<u64>()), 0..300),
+        steps in prop::collection::vec(0..5_u8, 1..60),
+    ) {
+        let mut driver = driver(is_modern);
+        driver.transport.device.lies.replace(lies);
+        driver.transport.device.is_hostile = true;
+        for (offset, value) in writes {
+            driver.memory.write64(offset & !7, value);
+        }
+        for step in steps {
+            driver.transport.device.waited.set(0);
+            match step {
+                0 => _ = driver.poll(Instant::ZERO, Instant::ZERO),
+                1 => {
+                    for _ in 0..300 {
+                        let length = driver.receive().map_or(0, <[u8]>::len);
+                        prop_assert!(length <= FRAME_CAPACITY);
+                    }
+                }
+                2 => _ = driver.transmit(&[0; 1514]),
+                3 => _ = driver.link(),
+                _ => _ = driver.open(),
+            }
+        }
+    }
+}

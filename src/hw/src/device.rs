@@ -1,0 +1,129 @@
+//! One device as its driver sees it: registers, configuration space, and memory that both reach.
+//!
+//! These are traits, so that a driver runs on the host as well, against a device of its tests that tries to break it.
+//! On the machine, [`crate::pci::Function`] and [`crate::memory::DmaMemory`] are behind them.
+//!
+//! A device writes where its driver tells it to, past every check of the compiler. So a driver is trusted in one
+//! thing: it tells the device of no address outside its own [`DeviceMemory`].
+
+use base::Duration;
+
+/// A device on a bus.
+///
+/// What lies outside of the device's regions reads as all ones and is not written, like a device that is gone.
+pub trait Device {
+    /// Reads a register in the region of base address register `bar`, 0 to 5; `offset` in bytes, aligned.
+    fn read8(&self, bar: u8, offset: u32) -> u8;
+    /// As [`read8`](Self::read8).
+    fn read16(&self, bar: u8, offset: u32) -> u16;
+    /// As [`read8`](Self::read8).
+    fn read32(&self, bar: u8, offset: u32) -> u32;
+    /// Writes a register, as [`read8`](Self::read8) reads it.
+    fn write8(&mut self, bar: u8, offset: u32, value: u8);
+    /// As [`write8`](Self::write8).
+    fn write16(&mut self, bar: u8, offset: u32, value: u16);
+    /// As [`write8`](Self::write8).
+    fn write32(&mut self, bar: u8, offset: u32, value: u32);
+    /// Reads 32 bits of configuration space; `offset` in bytes, a multiple of 4.
+    fn read_configuration(&self, offset: u16) -> u32;
+    /// Lets the device read and write memory, or keeps it from doing so.
+    fn set_bus_mastering(&mut self, is_on: bool);
+    /// Waits; for lengths far below 50 ms.
+    fn wait(&self, length: Duration);
+}
+
+/// Memory that a device reads and writes while its driver holds it: contiguous, below 4 GiB, aligned to 4 KiB, and
+/// zeroed when it was handed out. All offsets are in bytes. What lies outside, and what is not aligned to its own size,
+/// reads as 0 and is not written.
+///
+/// Reads and writes happen in the order in which they are written down.
+pub trait DeviceMemory {
+    /// Where the device finds it.
+    fn address(&self) -> u64;
+    /// Bytes of it.
+    fn length(&self) -> usize;
+    /// Reads a number, little-endian.
+    fn read16(&self, offset: usize) -> u16;
+    /// As [`read16`](Self::read16).
+    fn read32(&self, offset: usize) -> u32;
+    /// As [`read16`](Self::read16).
+    fn read64(&self, offset: usize) -> u64;
+    /// Writes a number, as [`read16`](Self::read16) reads it.
+    fn write16(&mut self, offset: usize, value: u16);
+    /// As [`write16`](Self::write16).
+    fn write32(&mut self, offset: usize, value: u32);
+    /// As [`write16`](Self::write16).
+    fn write64(&mut self, offset: usize, value: u64);
+    /// Bytes that the device does not write to at present; empty if they are not all inside.
+    fn bytes(&self, offset: usize, length: usize) -> &[u8];
+    /// Bytes to be written, that the device does not look at at present; empty if they are not all inside.
+    fn bytes_mut(&mut self, offset: usize, length: usize) -> &mut [u8];
+}
+
+/// Memory of the host, for the tests of drivers.
+#[cfg(not(target_os = "none"))]
+#[derive(Clone, Debug)]
+pub struct HostMemory(pub alloc::vec::Vec<u8>);
+
+/// Where a device is told that [`HostMemory`] lies.
+#[cfg(not(target_os = "none"))]
+pub const HOST_MEMORY_ADDRESS: u64 = 0x10_0000;
+
+#[cfg(not(target_os = "none"))]
+impl HostMemory {
+    fn read<const N: usize>(&self, offset: usize) -> [u8; N] {
+        let number = self.bytes(offset, N).try_into().ok();
+        number.filter(|_| offset.is_multiple_of(N)).unwrap_or([0; N])
+    }
+
+    fn write(&mut self, offset: usize, value: &[u8]) {
+        let is_aligned = offset.is_multiple_of(value.len());
+        let target = self.bytes_mut(offset, if is_aligned { value.len() } else { 0 });
+        if target.len() == value.len() {
+            target.copy_from_slice(value);
+        }
+    }
+}
+
+#[cfg(not(target_os = "none"))]
+impl DeviceMemory for HostMemory {
+    fn address(&self) -> u64 {
+        HOST_MEMORY_ADDRESS
+    }
+
+    fn length(&self) -> usize {
+        self.0.len()
+    }
+
+    fn read16(&self, offset: usize) -> u16 {
+        u16::from_le_bytes(self.read(offset))
+    }
+
+    fn read32(&self, offset: usize) -> u32 {
+        u32::from_le_bytes(self.read(offset))
+    }
+
+    fn read64(&self, offset: usize) -> u64 {
+        u64::from_le_bytes(self.read(offset))
+    }
+
+    fn write16(&mut self, offset: usize, value: u16) {
+        self.write(offset, &value.to_le_bytes());
+    }
+
+    fn write32(&mut self, offset: usize, value: u32) {
+        self.write(offset, &value.to_le_bytes());
+    }
+
+    fn write64(&mut self, offset: usize, value: u64) {
+        self.write(offset, &value.to_le_bytes());
+    }
+
+    fn bytes(&self, offset: usize, length: usize) -> &[u8] {
+        self.0.get(offset..).and_then(|rest| rest.get(..length)).unwrap_or_default()
+    }
+
+    fn bytes_mut(&mut self, offset: usize, length: usize) -> &mut [u8] {
+        self.0.get_mut(offset..).and_then(|rest| rest.get_mut(..length)).unwrap_or_default()
+    }
+}
