@@ -72,6 +72,7 @@ mod tests {
             name: "some.kpxe".to_owned(),
             driver_set: "some".to_owned(),
             drivers: 1,
+            native: Vec::new(),
             prefix: "pxe".to_owned(),
             keep: 1,
             budget: 4096,

@@ -4,7 +4,7 @@
 //! describes a way onto the machine; its name is the suffix. A suffix may inherit from another one.
 
 use anyhow::{Context as _, Result, bail, ensure};
-use base::image_header::{DRIVER_UNDI, DRIVER_UNDI_ROM, KEEP_PXE, KEEP_UNDI};
+use base::image_header::{DRIVER_NATIVE, DRIVER_UNDI, DRIVER_UNDI_ROM, KEEP_PXE, KEEP_UNDI};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -15,8 +15,10 @@ pub struct ImagePlan {
     pub name: String,
     /// The name of the set of drivers: `undionly`.
     pub driver_set: String,
-    /// [`DRIVER_UNDI`] and [`DRIVER_UNDI_ROM`], as the image's header has them.
+    /// [`DRIVER_UNDI`], [`DRIVER_UNDI_ROM`] and [`DRIVER_NATIVE`], as the image's header has them.
     pub drivers: u32,
+    /// The drivers of our own: features of the firmware, sorted.
+    pub native: Vec<String>,
     /// The assembly file that begins the image, without `.S`.
     pub prefix: String,
     /// [`KEEP_UNDI`] and [`KEEP_PXE`], as the image's header has them.
@@ -29,6 +31,8 @@ pub struct ImagePlan {
 #[serde(deny_unknown_fields)]
 struct DriverSet {
     drivers: Vec<Driver>,
+    #[serde(default)]
+    native: Vec<String>,
     variants: Vec<String>,
     budget: usize,
 }
@@ -75,13 +79,19 @@ pub fn elaborate(files: &[(String, String)]) -> Result<Vec<ImagePlan>> {
         ensure!(!set.variants.is_empty(), "{set_name}.toml names no variant");
         for suffix in &set.variants {
             let variant = inherited(suffix, &variants).with_context(|| format!("in {set_name}.toml"))?;
+            let mut native = set.native.clone();
+            native.sort();
             plans.push(ImagePlan {
                 name: format!("{set_name}.{suffix}"),
                 driver_set: set_name.clone(),
-                drivers: set.drivers.iter().fold(0, |bits, driver| match driver {
-                    Driver::Undi => bits | DRIVER_UNDI,
-                    Driver::UndiRom => bits | DRIVER_UNDI_ROM,
-                }),
+                drivers: set.drivers.iter().fold(
+                    if native.is_empty() { 0 } else { DRIVER_NATIVE },
+                    |bits, driver| match driver {
+                        Driver::Undi => bits | DRIVER_UNDI,
+                        Driver::UndiRom => bits | DRIVER_UNDI_ROM,
+                    },
+                ),
+                native,
                 prefix: variant
                     .prefix
                     .with_context(|| format!("{suffix}.toml has and inherits no `prefix`"))?,

@@ -305,6 +305,12 @@ impl Control {
         Ok(is_core)
     }
 
+    /// Pulls the network cable out of the card, or puts it back.
+    pub fn plug(&mut self, is_in: bool) -> Result<()> {
+        let arguments = format!("{{\"name\":\"n0\",\"up\":{is_in}}}");
+        self.command(&format!("{{\"execute\":\"set_link\",\"arguments\":{arguments}}}")).map(drop)
+    }
+
     /// Lets the whole machine stand still for a while.
     pub fn pause(&mut self, length: Duration) -> Result<()> {
         self.command("{\"execute\":\"stop\"}")?;

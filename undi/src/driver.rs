@@ -271,6 +271,15 @@ impl<R: Rom> UndiNic<R> {
         &mut self.rom
     }
 
+    /// Makes the ROM let go of the card, for another driver; [`Nic::open`] takes it back.
+    pub fn shut_down(&mut self) {
+        self.close();
+        // The base code may have it open still. Refusals change nothing: the other driver resets the card.
+        for opcode in [Opcode::CLOSE, Opcode::SHUTDOWN] {
+            let _ = self.simple(opcode);
+        }
+    }
+
     /// A call that is not followed by others if it does not come back.
     fn call(&mut self, opcode: Opcode, parameters: &mut [u8]) -> Result<Status, Error> {
         let answer = self.rom.call(opcode, parameters);

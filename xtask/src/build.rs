@@ -14,18 +14,24 @@ use std::path::{Path, PathBuf};
 pub(crate) fn build(names: &[String]) -> Result<()> {
     setup::need(setup::Purpose::Build)?;
     let plans = chosen(plans()?, names)?;
-    let front = link_unit("unpack", "unpack.ld")?;
+    let front = link_unit("unpack", "unpack.ld", &[])?;
     let front = read(&front)?;
     let front = link_unit::front(&front).context("in the link unit `unpack`")?;
-    let elf = link_unit("firmware", "core.ld")?;
-    let core = Core::from_elf(&read(&elf)?).context("in the link unit `firmware`")?;
-    let payload = Payload::pack(&core)?;
     fs::create_dir_all(bin(""))?;
-    for plan in &plans {
-        let image = assemble::image(plan, &front, &payload)?;
-        fs::write(bin(&plan.name), &image)?;
-        fs::copy(&elf, bin(&format!("{}.elf", plan.driver_set)))?;
-        println!("bin/{}: {} bytes of {}", plan.name, image.len(), plan.budget);
+    // The core is linked once for all that have the same drivers of our own.
+    let mut sets: Vec<_> = plans.iter().map(|plan| &plan.native).collect();
+    sets.sort();
+    sets.dedup();
+    for set in sets {
+        let elf = link_unit("firmware", "core.ld", set)?;
+        let core = Core::from_elf(&read(&elf)?).context("in the link unit `firmware`")?;
+        let payload = Payload::pack(&core)?;
+        for plan in plans.iter().filter(|plan| plan.native == *set) {
+            let image = assemble::image(plan, &front, &payload)?;
+            fs::write(bin(&plan.name), &image)?;
+            fs::copy(&elf, bin(&format!("{}.elf", plan.driver_set)))?;
+            println!("bin/{}: {} bytes of {}", plan.name, image.len(), plan.budget);
+        }
     }
     Ok(())
 }
@@ -63,11 +69,11 @@ fn chosen(plans: Vec<ImagePlan>, names: &[String]) -> Result<Vec<ImagePlan>> {
         .collect())
 }
 
-/// Links the package's binary of the same name with `linker/SCRIPT`, and answers its ELF file.
-fn link_unit(package: &str, script: &str) -> Result<PathBuf> {
+/// Links the package's binary of the same name, with these features, by `linker/SCRIPT`, and answers its ELF file.
+fn link_unit(package: &str, script: &str, features: &[String]) -> Result<PathBuf> {
     let linker = shell::root().join("linker");
     let mut cargo = Toolchain::find().rustc();
-    cargo.args(["--package", package, "--bin", package, "--"]);
+    cargo.args(["--package", package, "--bin", package, "--features", &features.join(","), "--"]);
     cargo.arg(format!("-Clink-arg=-L{}", linker.display()));
     cargo.arg(format!("-Clink-arg=-T{}", linker.join(script).display()));
     // Cargo does not know that the scripts are input: this makes it link again when one has changed.

@@ -26,7 +26,7 @@ pub(crate) fn checks() -> Result<()> {
     for (package, part) in [("hw", "--lib"), ("undi", "--lib"), ("unpack", "--bins"), ("firmware", "--bins")]
     {
         let mut clippy = Toolchain::find().clippy();
-        shell::run(clippy.args(["--package", package, part, "--", "-D", "warnings"]))?;
+        shell::run(clippy.args(["--package", package, part, "--all-features", "--", "-D", "warnings"]))?;
     }
     tidy::tidy()?;
     build::build(&[])

@@ -23,7 +23,7 @@ pub struct ImageHeader {
     pub build_id: [u8; 8],
     /// What of the vendor's stack this image wants kept: [`KEEP_UNDI`], [`KEEP_PXE`].
     pub keep: u32,
-    /// What may drive the card: [`DRIVER_UNDI`], [`DRIVER_UNDI_ROM`].
+    /// What may drive the card: [`DRIVER_UNDI`], [`DRIVER_UNDI_ROM`], [`DRIVER_NATIVE`].
     pub drivers: u32,
     /// Length of the image without its trailer.
     pub image_length: u32,
@@ -56,6 +56,8 @@ pub const KEEP_PXE: u32 = 2;
 pub const DRIVER_UNDI: u32 = 1;
 /// The UNDI in a card's option ROM, where none is in memory.
 pub const DRIVER_UNDI_ROM: u32 = 2;
+/// Drivers of our own, for the cards that they know.
+pub const DRIVER_NATIVE: u32 = 4;
 
 /// Bytes of the header.
 pub const LENGTH: usize = size_of::<ImageHeader>();

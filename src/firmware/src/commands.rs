@@ -95,7 +95,7 @@ impl Machine {
         let state = if self.settings.latest().is_some() { "open" } else { "closed" };
         let nic = network.port.nic_mut();
         let counters = nic.counters();
-        say!(self.screen, "net0: {mac} using undionly ({state})");
+        say!(self.screen, "net0: {mac} using {} ({state})", nic.identity().driver);
         say!(
             self.screen,
             "  [TX:{} TXE:{} RX:{} RXE:{}]",

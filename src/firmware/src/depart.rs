@@ -23,14 +23,16 @@ impl Machine {
     pub(crate) fn depart(&mut self, purpose: Purpose) -> bool {
         // Last in, first out: the ROM is to see the mark that it left.
         hw::leave::release_base_memory(hw::low::found_base_memory_kib());
-        let (Some(mut network), Some(vendor)) = (self.network.take(), &self.vendor) else {
-            return !self.vendor_hangs;
+        let Some(network) = self.network.take() else { return !self.vendor_hangs };
+        let Some(mut undi) = network.into_card().into_undi(purpose == Purpose::NetworkProgram) else {
+            return true;
         };
-        let nic = network.port.nic_mut();
+        let Some(vendor) = &self.vendor else { return true };
+        let nic = &mut undi;
         say!(self.screen, "UNDI: {}", nic.mode());
         let departure = leave(nic, &vendor.stack, Keep::from_bits(self.header.keep), purpose);
         let pci = nic::Nic::identity(nic).pci;
-        drop(network);
+        drop(undi);
         crate::vendor::hush();
         for line in &departure.lines {
             say!(self.screen, "UNDI: {line}");

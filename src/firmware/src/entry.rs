@@ -5,11 +5,13 @@
 #![allow(unsafe_code, reason = "entry from the unpacker")]
 
 use alloc::string::ToString;
+use base::Error;
 use base::boot_info::BootInfo;
 use base::image_header::{self, DRIVER_UNDI_ROM, ImageHeader};
 use nic::Nic;
 use settings::{Kind, Tree};
 
+use crate::drivers::{self, Card};
 use crate::machine::Machine;
 use crate::network::Network;
 use crate::screen::say;
@@ -55,22 +57,21 @@ fn introduce(machine: &mut Machine) {
         machine.settings.publish(builtin, b"uuid", Kind::Guid, Some(&uuid));
     }
     say!(machine.screen, "\niPXE {VERSION}, in Rust, for PC BIOS: HTTP TFTP DNS bzImage. Ctrl-B: shell");
-    let found = vendor::find(&machine.info, &machine.header).and_then(|(vendor, mut nic)| {
-        nic.open()?;
-        Ok((vendor, nic))
-    });
+    let found = find_card(machine);
     vendor::hush();
     match found {
-        Ok((vendor, nic)) => {
-            let identity = nic.identity();
+        Ok(card) => {
+            let identity = card.identity();
             let place = identity.pci.map_or(0, |pci| pci.bus_device_function);
+            let way = machine.vendor.as_ref().map(|vendor| vendor.stack.way.text());
             say!(
                 machine.screen,
-                "net0: {} by {}, PCI {}; PXE stack by {}",
+                "net0: {} by {}, PCI {}; {}{}",
                 identity.mac,
                 identity.driver,
                 vendor::shown(place),
-                vendor.stack.way.text()
+                if way.is_some() { "PXE stack by " } else { "no PXE stack" },
+                way.unwrap_or_default()
             );
             if machine.header.drivers & DRIVER_UNDI_ROM != 0 {
                 vendor::each_loadable(&mut |other, _| {
@@ -84,8 +85,7 @@ fn introduce(machine: &mut Machine) {
                 });
             }
             lease::publish_card(&mut machine.settings, identity);
-            machine.network = Some(Network::new(nic, hw::clock::noise(), hw::clock::now()));
-            machine.vendor = Some(vendor);
+            machine.network = Some(Network::new(card, hw::clock::noise(), hw::clock::now()));
         }
         Err(error) => {
             machine.vendor_hangs = error.is(&undi::errors::HANGS);
@@ -93,6 +93,30 @@ fn introduce(machine: &mut Machine) {
             machine.note("network card", error.to_string());
         }
     }
+}
+
+/// The card that we were loaded from, or else the first one that we have a driver for; it is open.
+fn find_card(machine: &mut Machine) -> Result<Card, Error> {
+    let mut found = vendor::find(&machine.info, &machine.header);
+    let loaded_from = found.as_ref().ok().and_then(|(_, undi)| undi.identity().pci);
+    if let Some(native) = drivers::native(loaded_from.map(|pci| pci.bus_device_function)) {
+        if let Ok((_, undi)) = &mut found {
+            undi.shut_down();
+        }
+        match native.start(&mut machine.memory) {
+            Ok(nic) => {
+                let (vendor, undi) = found.ok().unzip();
+                machine.vendor = vendor;
+                return Ok(Card::Native(nic, undi));
+            }
+            Err(error) if found.is_ok() => machine.screen.error(&error),
+            Err(error) => return Err(error),
+        }
+    }
+    let (vendor, mut undi) = found?;
+    undi.open()?;
+    machine.vendor = Some(vendor);
+    Ok(Card::Undi(undi))
 }
 
 #[panic_handler]

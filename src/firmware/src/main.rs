@@ -17,6 +17,8 @@ mod commands;
 mod depart;
 mod dialogue;
 #[cfg(target_os = "none")]
+mod drivers;
+#[cfg(target_os = "none")]
 mod entry;
 #[cfg(target_os = "none")]
 mod errors;

@@ -8,11 +8,12 @@ use dhcp::{Client, Lease};
 use link::Port;
 use net::{Ipv4Config, Stack, TcpHandle, UdpHandle};
 use nic::Nic;
-use undi::{UndiNic, VendorRom};
+
+use crate::drivers::Card;
 
 /// The card and everything above it.
 pub(crate) struct Network {
-    pub(crate) port: Box<Port<UndiNic<VendorRom>>>,
+    pub(crate) port: Box<Port<Card>>,
     pub(crate) stack: Stack,
     /// The exchange that runs, or whose result nobody has taken yet.
     pub(crate) exchange: Option<Exchange>,
@@ -41,10 +42,15 @@ const DHCP_RECEIVE_CAPACITY: usize = 16 * 1024;
 
 impl Network {
     /// A network on an open card.
-    pub(crate) fn new(nic: UndiNic<VendorRom>, seed: u64, now: Instant) -> Self {
+    pub(crate) fn new(nic: Card, seed: u64, now: Instant) -> Self {
         let identity = nic.identity();
         let stack = Stack::new(identity.mac, identity.mtu, seed, now);
         Self { port: Box::new(Port::new(nic)), stack, exchange: None, lease: None, idle: None, failure: None }
+    }
+
+    /// The card, without anything above it.
+    pub(crate) fn into_card(self) -> Card {
+        self.port.into_nic()
     }
 
     /// How many frames a server may send ahead.

@@ -175,9 +175,9 @@ impl Machine {
             }
             line!(report, "{name} segments:{text}");
         }
-        let nic = network.port.nic_mut();
+        let counters = network.port.nic().counters();
+        let Some(nic) = network.port.nic_mut().undi() else { return };
         line!(report, "{}", nic.mode());
-        let counters = nic.counters();
         line!(
             report,
             "frames: {} received, {} dropped, {} sent, {} not sent; {} mode switches",

@@ -59,6 +59,11 @@ impl<N: Nic> Port<N> {
             nic,
         }
     }
+
+    /// The card, without the port.
+    pub fn into_nic(self) -> N {
+        self.nic
+    }
 }
 
 impl<N: Nic + ?Sized> Port<N> {

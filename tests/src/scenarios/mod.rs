@@ -4,6 +4,7 @@ pub mod autoboot;
 pub mod bochs;
 pub mod diagnostics;
 pub mod dialogues;
+pub mod drivers;
 pub mod errors;
 pub mod language;
 pub mod leaving;
@@ -81,6 +82,7 @@ pub fn all() -> Vec<Scenario> {
         loader::all(),
         diagnostics::all(),
         dialogues::all(),
+        drivers::all(),
         language::all(),
         replay::all(),
         quirks::all(),

@@ -1,0 +1,159 @@
+//! Who drives the card: a driver of ours, where the build has one for it, or the vendor's UNDI.
+
+use alloc::boxed::Box;
+use base::{Error, Instant};
+use hw::memory::{DmaMemory, PhysicalMemory};
+use hw::pci::Function;
+use nic::{Counters, Identity, Link, Nic, PciIdentity};
+use undi::{UndiNic, VendorRom};
+
+/// A driver of ours.
+struct Driver {
+    /// Whether it is for a card of this vendor and device.
+    drives: fn(u16, u16) -> bool,
+    /// Bytes of memory that it shares with the card.
+    memory: usize,
+    make: Make,
+}
+
+/// Makes the driver of a card that is reset and stays quiet.
+type Make = fn(Function, DmaMemory, PciIdentity) -> Result<Box<dyn Nic>, Error>;
+
+/// The drivers of this build: each feature of the crate is a line.
+const DRIVERS: &[Driver] = &[
+    #[cfg(feature = "e1000")]
+    Driver {
+        drives: e1000::drives,
+        memory: e1000::MEMORY,
+        make: |card, memory, pci| Ok(Box::new(e1000::E1000::try_new(card, memory, pci)?)),
+    },
+    #[cfg(feature = "virtio-net")]
+    Driver {
+        drives: virtio_net::drives,
+        memory: virtio_net::MEMORY,
+        make: |card, memory, pci| Ok(Box::new(virtio_net::VirtioNet::try_new(card, memory, pci)?)),
+    },
+];
+
+/// A card and its driver.
+pub(crate) enum Card {
+    Undi(UndiNic<VendorRom>),
+    /// By a driver of ours; the vendor's UNDI that is in memory is shut down meanwhile.
+    Native(Box<dyn Nic>, Option<UndiNic<VendorRom>>),
+}
+
+impl Card {
+    /// The vendor's UNDI, at work or not.
+    pub(crate) fn undi(&mut self) -> Option<&mut UndiNic<VendorRom>> {
+        match self {
+            Self::Undi(undi) => Some(undi),
+            Self::Native(_, undi) => undi.as_mut(),
+        }
+    }
+
+    /// Gives the card back to the vendor's UNDI, if that is in memory. Otherwise it is quiet.
+    pub(crate) fn into_undi(self, is_used: bool) -> Option<UndiNic<VendorRom>> {
+        match self {
+            Self::Undi(undi) => Some(undi),
+            Self::Native(mut nic, undi) => {
+                nic.close();
+                let mut undi = undi?;
+                if is_used {
+                    // What it answers shows when it is used.
+                    let _ = undi.open();
+                }
+                Some(undi)
+            }
+        }
+    }
+
+    fn driver(&self) -> &dyn Nic {
+        match self {
+            Self::Undi(undi) => undi,
+            Self::Native(nic, _) => &**nic,
+        }
+    }
+
+    fn driver_mut(&mut self) -> &mut dyn Nic {
+        match self {
+            Self::Undi(undi) => undi,
+            Self::Native(nic, _) => &mut **nic,
+        }
+    }
+}
+
+impl Nic for Card {
+    fn identity(&self) -> &Identity {
+        self.driver().identity()
+    }
+
+    fn open(&mut self) -> Result<(), Error> {
+        self.driver_mut().open()
+    }
+
+    fn close(&mut self) {
+        self.driver_mut().close();
+    }
+
+    fn link(&mut self) -> Link {
+        self.driver_mut().link()
+    }
+
+    fn poll(&mut self, now: Instant, until: Instant) -> Result<(), Error> {
+        self.driver_mut().poll(now, until)
+    }
+
+    fn receive(&mut self) -> Option<&[u8]> {
+        self.driver_mut().receive()
+    }
+
+    fn can_transmit(&self) -> bool {
+        self.driver().can_transmit()
+    }
+
+    fn transmit(&mut self, frame: &[u8]) -> bool {
+        self.driver_mut().transmit(frame)
+    }
+
+    fn counters(&self) -> Counters {
+        self.driver().counters()
+    }
+
+    fn frames_ahead(&self) -> u16 {
+        self.driver().frames_ahead()
+    }
+}
+
+/// The card at `wanted`, or else the first one, that a driver of ours is for.
+pub(crate) fn native(wanted: Option<u16>) -> Option<Native> {
+    let mut found = None;
+    if !DRIVERS.is_empty() {
+        hw::pci::each_network_card(&mut |place, vendor, device| {
+            let is_wanted = wanted.is_none_or(|wanted| wanted == place);
+            let driver = DRIVERS.iter().find(|driver| (driver.drives)(vendor, device));
+            if let Some(driver) = driver.filter(|_| is_wanted && found.is_none()) {
+                let pci = PciIdentity { bus_device_function: place, vendor, device };
+                found = Some(Native { driver, pci });
+            }
+        });
+    }
+    found
+}
+
+/// A card that a driver of ours is for.
+pub(crate) struct Native {
+    driver: &'static Driver,
+    pci: PciIdentity,
+}
+
+impl Native {
+    /// Starts the driver. Nobody else may use the card any more.
+    pub(crate) fn start(self, memory: &mut PhysicalMemory) -> Result<Box<dyn Nic>, Error> {
+        let shared = memory.allocate_for_device(self.driver.memory);
+        let shared = shared.ok_or_else(|| nic::errors::NO_MEMORY.error())?;
+        let card = Function::claim(self.pci.bus_device_function);
+        let mut nic = (self.driver.make)(card, shared, self.pci)?;
+        nic.open()?;
+        Ok(nic)
+    }
+}
