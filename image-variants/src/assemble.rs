@@ -75,6 +75,7 @@ mod tests {
             native: Vec::new(),
             prefix: "pxe".to_owned(),
             keep: 1,
+            medium: None,
             budget: 4096,
         }
     }

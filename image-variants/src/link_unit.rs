@@ -68,10 +68,33 @@ fn sections(elf: &[u8], required: &[&str], allowed: &[&str]) -> Result<Vec<Secti
     Ok(found)
 }
 
-/// The flat bytes of the front.
-pub fn front(elf: &[u8]) -> Result<Vec<u8>> {
-    let names = [".prefix", ".unpack"];
-    flat(sections(elf, &names, &names)?)
+/// The first link unit's parts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Front {
+    /// The prefix and the unpacker, which begin each image.
+    pub flat: Vec<u8>,
+    /// The boot sector of disks and CDs.
+    pub boot_sector: Vec<u8>,
+    /// What a boot loader takes for the setup code of a Linux kernel.
+    pub kernel_setup: Vec<u8>,
+}
+
+impl Front {
+    /// The parts from the link unit's ELF file.
+    pub fn from_elf(elf: &[u8]) -> Result<Self> {
+        let names = [".prefix", ".unpack", ".boot_sector", ".kernel_setup"];
+        let (loaders, front): (Vec<_>, Vec<_>) =
+            sections(elf, &names, &names)?.into_iter().partition(|section| section.address < FRONT_ADDRESS);
+        let loader = |name| {
+            let found = loaders.iter().find(|section| section.name == name);
+            found.and_then(|section| section.bytes.clone()).unwrap_or_default()
+        };
+        Ok(Self {
+            flat: flat(front)?,
+            boot_sector: loader(".boot_sector"),
+            kernel_setup: loader(".kernel_setup"),
+        })
+    }
 }
 
 /// The bytes of sections that lie one after the other from [`FRONT_ADDRESS`] on.
@@ -207,7 +230,7 @@ mod tests {
         let elf = std::fs::read(std::env::current_exe().unwrap()).unwrap();
         let error = Core::from_elf(&elf).unwrap_err().to_string();
         assert!(error.contains("needs memory at"), "{error}");
-        let error = front(&elf[..100]).unwrap_err().to_string();
+        let error = Front::from_elf(&elf[..100]).unwrap_err().to_string();
         assert!(error.contains("not a 64-bit ELF file"), "{error}");
     }
 }

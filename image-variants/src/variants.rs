@@ -23,8 +23,24 @@ pub struct ImagePlan {
     pub prefix: String,
     /// [`KEEP_UNDI`] and [`KEEP_PXE`], as the image's header has them.
     pub keep: u32,
-    /// The most bytes that the image may have.
+    /// What the image is put onto, if no PXE ROM loads it.
+    pub medium: Option<Medium>,
+    /// The most bytes that the image may have, without its medium.
     pub budget: usize,
+}
+
+/// How an image gets onto a machine without a PXE ROM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Medium {
+    /// A hard disk or USB stick, written from its first sector on.
+    Disk,
+    /// A floppy disk of 1440 KiB.
+    Floppy,
+    /// A CD.
+    Cd,
+    /// A boot loader that knows Linux kernels.
+    Kernel,
 }
 
 #[derive(Deserialize)]
@@ -43,6 +59,7 @@ struct Variant {
     inherit: Option<String>,
     prefix: Option<String>,
     keep: Option<Vec<Keep>>,
+    medium: Option<Medium>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -99,6 +116,7 @@ pub fn elaborate(files: &[(String, String)]) -> Result<Vec<ImagePlan>> {
                     Keep::Undi => bits | KEEP_UNDI,
                     Keep::Pxe => bits | KEEP_PXE,
                 }),
+                medium: variant.medium,
                 budget: set.budget,
             });
         }
@@ -117,6 +135,7 @@ fn inherited(name: &str, variants: &BTreeMap<&str, Variant>) -> Result<Variant> 
             inherit: parent.inherit,
             prefix: all.prefix.or(parent.prefix),
             keep: all.keep.or(parent.keep),
+            medium: all.medium.or(parent.medium),
         };
     }
     bail!("{name}.toml inherits from itself");

@@ -57,6 +57,8 @@ pub struct Options {
     pub wire: Wire,
     /// The counter plugin.
     pub counting: Option<Counting>,
+    /// What it boots from in place of the card.
+    pub medium: Vec<String>,
 }
 
 impl Default for Options {
@@ -68,6 +70,7 @@ impl Default for Options {
             memory: 256,
             wire: Wire::Bridge,
             counting: None,
+            medium: Vec::new(),
         }
     }
 }
@@ -203,6 +206,10 @@ fn arguments(options: &Options) -> Vec<String> {
         add(&format!("-fw_cfg name={name},file={}", path.display()));
     }
     add("-drive if=none,id=d0,format=raw,snapshot=on,file=next.img -device ide-hd,drive=d0,bootindex=2");
+    for argument in &options.medium {
+        arguments.push(argument.clone());
+    }
+    let mut add = |words: &str| arguments.extend(words.split_whitespace().map(str::to_owned));
     if std::env::var_os(CAPTURE).is_some() {
         add("-object filter-dump,id=f0,netdev=n0,file=wire.pcap");
     }

@@ -28,7 +28,7 @@ pub const PROMPT: &str = "iPXE>";
 pub const BY_LOADER: &str = "PXE stack by UNDI loader";
 
 /// Said when we leave by a far return into the vendor's stack.
-pub const LEAVING_RETURN: &str = "next boot device: returning to the PXE ROM";
+pub const LEAVING_RETURN: &str = "next boot device: returning to what started us";
 
 /// Said when we leave by INT 18h.
 pub const LEAVING_INT_18: &str = "next boot device: INT 18h";

@@ -4,7 +4,8 @@ use crate::toolchain::Toolchain;
 use crate::{setup, shell};
 use anyhow::{Context as _, Result, bail};
 use image_variants::assemble;
-use image_variants::link_unit::{self, Core};
+use image_variants::link_unit::{Core, Front};
+use image_variants::media;
 use image_variants::payload::{self, Payload};
 use image_variants::variants::{self, ImagePlan};
 use std::fs;
@@ -16,7 +17,7 @@ pub(crate) fn build(names: &[String]) -> Result<()> {
     let plans = chosen(plans()?, names)?;
     let front = link_unit("unpack", "unpack.ld", &[])?;
     let front = read(&front)?;
-    let front = link_unit::front(&front).context("in the link unit `unpack`")?;
+    let front = Front::from_elf(&front).context("in the link unit `unpack`")?;
     fs::create_dir_all(bin(""))?;
     // The core is linked once for all that have the same drivers of our own.
     let mut sets: Vec<_> = plans.iter().map(|plan| &plan.native).collect();
@@ -27,8 +28,10 @@ pub(crate) fn build(names: &[String]) -> Result<()> {
         let core = Core::from_elf(&read(&elf)?).context("in the link unit `firmware`")?;
         let payload = Payload::pack(&core)?;
         for plan in plans.iter().filter(|plan| plan.native == *set) {
-            let image = assemble::image(plan, &front, &payload)?;
-            fs::write(bin(&plan.name), &image)?;
+            let image = assemble::image(plan, &front.flat, &payload)?;
+            let file =
+                plan.medium.map_or_else(|| Ok(image.clone()), |medium| media::put(medium, &front, &image))?;
+            fs::write(bin(&plan.name), file)?;
             fs::copy(&elf, bin(&format!("{}.elf", plan.driver_set)))?;
             println!("bin/{}: {} bytes of {}", plan.name, image.len(), plan.budget);
         }

@@ -40,6 +40,8 @@ pub(crate) struct Options {
 /// Builds the image and runs it.
 pub(crate) fn run(options: &Options) -> Result<()> {
     setup::need(Purpose::Run)?;
+    let on_medium = build::plans()?.iter().any(|plan| plan.name == options.image && plan.medium.is_some());
+    ensure!(!on_medium, "{} is not for a PXE ROM: give it to QEMU as a disk, CD or kernel", options.image);
     build::build(std::slice::from_ref(&options.image))?;
     let script = match &options.script {
         Some(script) => script.canonicalize().with_context(|| format!("there is no {}", script.display()))?,

@@ -59,6 +59,10 @@ pub const DRIVER_UNDI_ROM: u32 = 2;
 /// Drivers of our own, for the cards that they know.
 pub const DRIVER_NATIVE: u32 = 4;
 
+/// Where the boot sector of a disk says where the image is on it: the first block (64 bits), how many there are and
+/// the bytes of one (16 bits each), up to the partition table.
+pub const BOOT_SECTOR_PARAMETERS: usize = 0x1b0 - 4;
+
 /// Bytes of the header.
 pub const LENGTH: usize = size_of::<ImageHeader>();
 

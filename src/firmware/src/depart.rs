@@ -7,7 +7,7 @@ use crate::machine::Machine;
 use crate::screen::say;
 
 /// The ways to the next boot device, the best one first; the number of each is remembered.
-const WAYS: [&str; 3] = ["returning to the PXE ROM", "INT 18h", "the first disk"];
+const WAYS: [&str; 3] = ["returning to what started us", "INT 18h", "the first disk"];
 
 impl Machine {
     /// Makes the card quiet, without giving anything up: for a restart.

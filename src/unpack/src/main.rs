@@ -47,6 +47,11 @@ mod bare {
         E820_CAPACITY = E820_CAPACITY,
     );
 
+    base::assembly!(
+        "../../../image-variants/prefix/media.S",
+        BOOT_SECTOR_PARAMETERS = image_header::BOOT_SECTOR_PARAMETERS,
+    );
+
     /// Why the unpacker came back; the prefix has a sentence for each.
     #[repr(u32)]
     enum Failure {

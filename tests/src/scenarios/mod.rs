@@ -9,6 +9,7 @@ pub mod errors;
 pub mod language;
 pub mod leaving;
 pub mod loader;
+pub mod media;
 pub mod quirks;
 pub mod replay;
 pub mod servers;
@@ -85,6 +86,7 @@ pub fn all() -> Vec<Scenario> {
         drivers::all(),
         language::all(),
         replay::all(),
+        media::all(),
         quirks::all(),
         bochs::all(),
     ]
