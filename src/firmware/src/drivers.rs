@@ -27,6 +27,12 @@ const DRIVERS: &[Driver] = &[
         memory: e1000::MEMORY,
         make: |card, memory, pci| Ok(Box::new(e1000::E1000::try_new(card, memory, pci)?)),
     },
+    #[cfg(feature = "rtl8139")]
+    Driver {
+        drives: rtl8139::drives,
+        memory: rtl8139::MEMORY,
+        make: |card, memory, pci| Ok(Box::new(rtl8139::Rtl8139::try_new(card, memory, pci)?)),
+    },
     #[cfg(feature = "virtio-net")]
     Driver {
         drives: virtio_net::drives,

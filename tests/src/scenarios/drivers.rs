@@ -11,7 +11,8 @@ use std::thread;
 use std::time::Duration;
 
 /// QEMU's names of the cards, and the driver that each is for.
-const CARDS: [(&str, &str); 3] = [("e1000", "e1000"), ("e1000e", "e1000"), ("virtio-net-pci", "virtio-net")];
+const CARDS: [(&str, &str); 4] =
+    [("e1000", "e1000"), ("e1000e", "e1000"), ("rtl8139", "rtl8139"), ("virtio-net-pci", "virtio-net")];
 
 /// The same device as it was before version 1.
 const LEGACY: &str = "virtio-net-pci,disable-modern=on,disable-legacy=off";

@@ -1,0 +1,239 @@
+//! The driver against a card of the tests: a right one, and one that does what it likes.
+
+use super::*;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+use hw::device::{HOST_MEMORY_ADDRESS, HostMemory};
+use proptest::prelude::*;
+
+const MAC: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
+/// OWN: the slot is the driver's.
+const TRANSMIT_OWN: u32 = 1 << 13;
+const PCI: PciIdentity = PciIdentity { bus_device_function: 0x10, vendor: 0x10ec, device: 0x8139 };
+
+#[derive(Debug, Default)]
+struct Card {
+    command: u8,
+    is_empty: bool,
+    status: [u32; 4],
+    /// Where the driver reads and where the card writes.
+    read: usize,
+    written: usize,
+    lies: RefCell<Vec<u32>>,
+    waited: Cell<u64>,
+    is_master: bool,
+}
+
+impl Card {
+    fn read(&self, offset: u32) -> u32 {
+        if let Some(lie) = self.lies.borrow_mut().pop() {
+            return lie;
+        }
+        match offset {
+            0..6 => MAC[offset as usize].into(),
+            0x10..0x20 => self.status[(offset as usize - 0x10) / 4],
+            COMMAND => u32::from(self.command | if self.is_empty { BUFFER_EMPTY } else { 0 }),
+            _ => 0,
+        }
+    }
+
+    fn write(&mut self, offset: u32, value: u32) {
+        match offset {
+            0x10..0x20 => self.status[(offset as usize - 0x10) / 4] = value,
+            COMMAND if value & u32::from(RESET) != 0 => {
+                (self.command, self.is_empty, self.read, self.written) = (0, true, 0, 0);
+            }
+            COMMAND => self.command = value as u8,
+            READ_PLACE => {
+                self.read = usize::from((value as u16).wrapping_add(16)) % RING;
+                self.is_empty = self.read == self.written;
+            }
+            RECEIVE_ADDRESS => assert_eq!(u64::from(value), HOST_MEMORY_ADDRESS),
+            _ => {}
+        }
+    }
+}
+
+impl Device for Card {
+    fn read8(&self, _: u8, offset: u32) -> u8 {
+        self.read(offset) as u8
+    }
+
+    fn read16(&self, _: u8, offset: u32) -> u16 {
+        self.read(offset) as u16
+    }
+
+    fn read32(&self, _: u8, offset: u32) -> u32 {
+        self.read(offset)
+    }
+
+    fn write8(&mut self, _: u8, offset: u32, value: u8) {
+        self.write(offset, value.into());
+    }
+
+    fn write16(&mut self, _: u8, offset: u32, value: u16) {
+        self.write(offset, value.into());
+    }
+
+    fn write32(&mut self, _: u8, offset: u32, value: u32) {
+        self.write(offset, value);
+    }
+
+    fn read_configuration(&self, _: u16) -> u32 {
+        0
+    }
+
+    fn set_bus_mastering(&mut self, is_on: bool) {
+        self.is_master = is_on;
+    }
+
+    fn wait(&self, length: Duration) {
+        self.waited.set(self.waited.get() + length.as_micros());
+        assert!(self.waited.get() < 1_000_000, "the driver waits for ever");
+    }
+}
+
+type Driver = Rtl8139<Card, HostMemory>;
+
+fn driver() -> Driver {
+    let mut driver = Rtl8139::try_new(Card::default(), HostMemory(vec![0; MEMORY]), PCI).unwrap();
+    driver.open().unwrap();
+    driver
+}
+
+/// What the card does with a frame from the wire: false if the ring has no room.
+fn deliver(driver: &mut Driver, frame: &[u8], status: u16) -> bool {
+    let card = &driver.device;
+    let used = (card.written + RING - card.read) % RING;
+    let length = (HEADER + frame.len() + CHECK_SEQUENCE).next_multiple_of(4);
+    if used + length >= RING {
+        return false;
+    }
+    assert!(card.is_master && card.command & RECEIVE_ENABLE != 0);
+    let at = card.written;
+    let header = u32::from(status) | ((frame.len() + CHECK_SEQUENCE) as u32) << 16;
+    driver.memory.write32(at, header);
+    driver.memory.bytes_mut(at + HEADER, frame.len()).copy_from_slice(frame);
+    driver.device.written = (at + length) % RING;
+    driver.device.is_empty = false;
+    true
+}
+
+fn poll(driver: &mut Driver) {
+    driver.poll(Instant::ZERO, Instant::ZERO).unwrap();
+}
+
+#[test]
+fn frames_come_in_order_round_the_ring() {
+    let mut driver = driver();
+    assert_eq!(driver.identity().mac, MacAddress(MAC));
+    let (mut number, mut expected) = (0_usize, 0_usize);
+    for burst in [1, 20, 21, 3, 21, 20, 21, 21, 1, 21, 21] {
+        for _ in 0..burst {
+            let mut frame = vec![7; 60 + number * 37 % 1459];
+            frame[..8].copy_from_slice(&number.to_le_bytes());
+            assert!(deliver(&mut driver, &frame, RECEIVE_OK), "{number}");
+            number += 1;
+        }
+        poll(&mut driver);
+        while let Some(frame) = driver.receive() {
+            assert_eq!((&frame[..8], frame.len()), (&expected.to_le_bytes()[..], 60 + expected * 37 % 1459));
+            expected += 1;
+        }
+        assert_eq!(expected, number);
+    }
+}
+
+#[test]
+fn the_card_holds_as_many_frames_as_are_promised() {
+    let mut driver = driver();
+    for _ in 0..9 {
+        for _ in 0..driver.frames_ahead() {
+            assert!(deliver(&mut driver, &[0; FRAME_CAPACITY], RECEIVE_OK));
+        }
+        while driver.receive().is_some() {}
+    }
+}
+
+#[test]
+fn a_ring_that_makes_no_sense_is_begun_anew() {
+    for (length, status) in [(60, RECEIVE_OK | 1 << 2), (60, 0), (FRAME_CAPACITY + 1, RECEIVE_OK)] {
+        let mut driver = driver();
+        assert!(deliver(&mut driver, &vec![1; length], status));
+        assert_eq!(driver.receive(), None);
+        assert_eq!(driver.counters().receive_drops, 1);
+        poll(&mut driver);
+        assert!(deliver(&mut driver, &[2; 60], RECEIVE_OK));
+        assert_eq!(driver.receive(), Some(&[2; 60][..]));
+    }
+}
+
+#[test]
+fn frames_are_sent_padded_and_as_many_as_there_is_room_for() {
+    let mut driver = driver();
+    for round in 1..6_u64 {
+        let mut taken = 0;
+        while driver.transmit(&[taken; 20]) {
+            taken += 1;
+        }
+        assert_eq!(u16::from(taken), TRANSMIT_SLOTS);
+        for slot in 0..TRANSMIT_SLOTS {
+            let order = driver.device.status[usize::from(slot)];
+            assert_eq!((order & 0x1fff, order & TRANSMIT_OWN), (60, 0));
+            let frame = driver.memory.bytes(buffer(slot), 60);
+            assert_eq!((&frame[..20], &frame[20..]), (&[slot as u8; 20][..], &[0; 40][..]));
+            driver.device.status[usize::from(slot)] |= TRANSMIT_OWN | TRANSMIT_DONE;
+        }
+        poll(&mut driver);
+        assert_eq!(driver.counters().sent, u64::from(taken) * round);
+    }
+}
+
+#[test]
+fn a_closed_card_is_quiet() {
+    let mut driver = driver();
+    driver.close();
+    assert_eq!((driver.device.is_master, driver.device.command), (false, 0));
+    assert!(!driver.transmit(&[0; 60]));
+    assert_eq!(driver.receive(), None);
+}
+
+#[test]
+fn a_card_that_is_gone_is_told() {
+    let card = Card { lies: RefCell::new(vec![u32::MAX; 1000]), ..Card::default() };
+    let error = Rtl8139::try_new(card, HostMemory(vec![0; MEMORY]), PCI).unwrap_err();
+    assert!(error.is(&errors::NO_ANSWER), "{error}");
+}
+
+proptest! {
+    /// Whatever the card says and writes, the driver neither panics nor hangs nor gives more than a frame.
+    #[test]
+    fn a_hostile_card_does_no_harm(
+        lies in prop::collection::vec(any::<u32>(), 0..400),
+        writes in prop::collection::vec((0..RING_ROOM, any::<u64>()), 0..300),
+        steps in prop::collection::vec(0..5_u8, 1..60),
+    ) {
+        let mut driver = driver();
+        driver.device.lies.replace(lies);
+        for (offset, value) in writes {
+            driver.memory.write64(offset & !7, value);
+        }
+        for step in steps {
+            driver.device.waited.set(0);
+            driver.device.is_empty = false;
+            match step {
+                0 => _ = driver.poll(Instant::ZERO, Instant::ZERO),
+                1 => {
+                    for _ in 0..300 {
+                        let length = driver.receive().map_or(0, <[u8]>::len);
+                        prop_assert!(length <= FRAME_CAPACITY);
+                    }
+                }
+                2 => _ = driver.transmit(&[0; 1514]),
+                3 => _ = driver.link(),
+                _ => _ = driver.open(),
+            }
+        }
+    }
+}
