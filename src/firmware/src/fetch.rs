@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use base::{Duration, Error, Instant};
 use console::{Countdown, Progress};
 use core::net::{Ipv4Addr, SocketAddrV4};
@@ -118,7 +119,7 @@ impl Machine {
             manner,
         };
         let result = match uri.scheme() {
-            "tftp" => self.tftp(uri, &mut job).map(|()| uri.clone()),
+            "tftp" => self.tftp(uri, None, &mut job).map(|()| uri.clone()),
             "http" => self.http(uri, content, &mut job),
             other => Err(errors::NO_SCHEME.of(other)),
         };
@@ -137,15 +138,20 @@ impl Machine {
         network.ok_or_else(|| errors::NO_ADDRESS.of(uri.redacted()))
     }
 
-    fn tftp(&mut self, uri: &Uri, job: &mut Job) -> Result<(), Error> {
+    /// Reads a file into the job's target, or writes `content` to it.
+    pub(crate) fn tftp(&mut self, uri: &Uri, content: Option<Vec<u8>>, job: &mut Job) -> Result<(), Error> {
         let server = self.resolve(uri, job)?;
         let now = hw::clock::now();
         let seed = low_half(hw::clock::noise());
         let window_size = TFTP_WINDOW.min(self.network(uri)?.frames_ahead());
         let options = tftp::Options { window_size, seed, ..tftp::Options::default() };
         let mut transfer = tftp::Transfer::new(uri, options, now)?;
+        if let Some(content) = content {
+            transfer.write(content);
+        }
         let socket = self.network(uri)?.stack.udp_open(0, TFTP_RECEIVE_CAPACITY)?;
         let mut now = now;
+        let mut buffer = [0; tftp::MAXIMUM_OUTPUT];
         let result = loop {
             let Self { network: Some(network), memory, .. } = self else {
                 break Err(errors::NO_ADDRESS.of(uri.redacted()));
@@ -157,7 +163,6 @@ impl Machine {
                 }
             };
             while network.stack.udp_receive(socket, &mut take) {}
-            let mut buffer = [0; tftp::MAXIMUM_OUTPUT];
             while let Some((port, length)) = transfer.output(now, &mut buffer) {
                 let data = buffer.get(..length).unwrap_or_default();
                 network.stack.udp_send(socket, SocketAddrV4::new(server, port), data);

@@ -19,7 +19,7 @@ const SYSLOG_HEAD: &[u8] = b"<134>ipxe: ";
 const SYSLOG_INTERVAL: Duration = Duration::from_millis(2);
 
 impl Machine {
-    /// Sends a text, which `uri` takes by HTTP POST, or line by line as a syslog server.
+    /// Sends a text, which `uri` takes by HTTP POST, as a file by TFTP, or line by line as a syslog server.
     pub(crate) fn upload(&mut self, uri: &Uri, text: &[u8]) -> Result<(), Error> {
         match uri.scheme() {
             "http" => {
@@ -29,6 +29,7 @@ impl Machine {
                 // What the server says to it is of no interest.
                 self.download(uri, content, manner).map(|(pages, _)| self.memory.free(pages))
             }
+            "tftp" => self.tftp(uri, Some(text.to_vec()), &mut Job::quiet(LIMIT)),
             "syslog" => self.syslog(uri, text),
             other => Err(errors::NO_SCHEME.of(other)),
         }

@@ -12,7 +12,7 @@ base::errors! {
         "check the name, capital letters included, and the server's root directory";
     /// ERROR 2.
     ACCESS_DENIED = "TFTP-04", "the TFTP server refuses access to {}",
-        "make the file readable for all on the server";
+        "make the file readable for all on the server, or writable to write it";
     /// Any other ERROR; the object ends with the server's own words.
     REFUSED = "TFTP-05", "the TFTP server refuses {}", "look into the server's log";
     /// More bytes than the OACK's tsize.
@@ -25,5 +25,5 @@ base::errors! {
     BAD_NAME = "TFTP-08", "{} does not name a file that TFTP can ask for",
         "write tftp://server/file with a name of at most 400 bytes";
     /// [`Transfer::cancel`](crate::Transfer::cancel).
-    CANCELLED = "TFTP-09", "the download of {} was cancelled", "start it again if that was not intended";
+    CANCELLED = "TFTP-09", "the transfer of {} was cancelled", "start it again if that was not intended";
 }

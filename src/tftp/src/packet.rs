@@ -6,6 +6,7 @@ use base::text::{number, same_word};
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Packet<'a> {
     Data { block: u16, data: &'a [u8] },
+    Acknowledgement(u16),
     Error { code: u16, message: &'a [u8] },
     OptionAck(OptionAck),
 }
@@ -29,6 +30,7 @@ impl<'a> Packet<'a> {
         let (operation, rest) = take_word(datagram)?;
         match operation {
             3 => take_word(rest).map(|(block, data)| Self::Data { block, data }),
+            4 => take_word(rest).map(|(block, _)| Self::Acknowledgement(block)),
             5 => {
                 let (code, rest) = take_word(rest)?;
                 let message = rest.split(|&b| b == 0).next().unwrap_or_default();
@@ -121,7 +123,10 @@ mod tests {
     fn packets_are_told_apart() {
         assert_eq!(Packet::parse(b"\0\x03\x12\x34ab"), Some(Packet::Data { block: 0x1234, data: b"ab" }));
         assert_eq!(Packet::parse(b"\0\x05\0\x01gone\0x"), Some(Packet::Error { code: 1, message: b"gone" }));
-        for bad in [&b""[..], b"\0", b"\0\x03", b"\0\x03\0", b"\0\x05\0", b"\0\x04\0\0", b"\x03\0\0\0"] {
+        assert_eq!(Packet::parse(b"\0\x04\x12\x34"), Some(Packet::Acknowledgement(0x1234)));
+        for bad in
+            [&b""[..], b"\0", b"\0\x03", b"\0\x03\0", b"\0\x04\0", b"\0\x05\0", b"\0\x02a\0", b"\x03\0\0\0"]
+        {
             assert_eq!(Packet::parse(bad), None);
         }
     }

@@ -1,4 +1,4 @@
-//! One file from one server.
+//! One file, from or to one server.
 
 use crate::packet::{self, OptionAck, Packet, Writer};
 use crate::{errors, timer::Timer};
@@ -9,13 +9,13 @@ use uri::Uri;
 /// The port that requests go to where the URI names no other.
 pub const SERVER_PORT: u16 = 69;
 
-/// Room that [`Transfer::output`] needs, in bytes.
-pub const MAXIMUM_OUTPUT: usize = 512;
+/// Room that [`Transfer::output`] needs, in bytes: a block that is written.
+pub const MAXIMUM_OUTPUT: usize = 4 + CAREFUL_BLOCK as usize;
 
 const MAXIMUM_NAME: usize = 400;
 /// The block size of RFC 1350, in use where no other is agreed on.
 const PLAIN_BLOCK: u16 = 512;
-/// Asked for where larger blocks were of no use: it passes any tunnel.
+/// Asked for where larger blocks were of no use, and for writing: it passes any tunnel.
 const CAREFUL_BLOCK: u16 = 1024;
 /// What the n-th sending of a request asks for, if that is not more than was already found too much.
 const REQUEST_LEVELS: [Level; 5] = [Level::Window, Level::Window, Level::Block, Level::Plain, Level::Plain];
@@ -63,17 +63,20 @@ impl Level {
 enum Outgoing {
     Nothing,
     Request,
-    Acknowledgement,
+    /// The acknowledgement of the last block, or the block after it.
+    Answer,
     Abort(u16),
 }
 
-/// The reading of one file.
+/// The reading or writing of one file.
 ///
 /// Addresses are the caller's: it hands in only what came from the server's address to its own port, and should use
 /// a local port that no recent transfer had.
 pub struct Transfer {
     name: Box<str>,
     file: Vec<u8>,
+    /// What is written; none where the file is read.
+    content: Option<Vec<u8>>,
     server_port: u16,
     options: Options,
     level: Level,
@@ -83,7 +86,7 @@ pub struct Transfer {
     old_port: Option<u16>,
     block_size: u16,
     window: u16,
-    /// Number of the last block that came in order.
+    /// Number of the last block that came in order, or that the server took.
     block: u16,
     /// Blocks in order since the last acknowledgement.
     unacknowledged: u16,
@@ -115,6 +118,7 @@ impl Transfer {
         let mut transfer = Self {
             name: uri.redacted().into(),
             file,
+            content: None,
             server_port: uri.port().unwrap_or(SERVER_PORT),
             options: Options {
                 block_size: options.block_size.clamp(8, 65464),
@@ -142,7 +146,15 @@ impl Transfer {
         Ok(transfer)
     }
 
-    /// Bytes received in order so far; falls back to 0 where the transfer begins again.
+    /// Makes it the writing of `content` to the file, before the first output. Nothing is put into the sink then.
+    pub fn write(&mut self, content: Vec<u8>) {
+        self.options.block_size = self.options.block_size.min(CAREFUL_BLOCK);
+        self.options.window_size = 1;
+        self.level = Level::Block;
+        self.content = Some(content);
+    }
+
+    /// Bytes received in order so far, or taken by the server; falls back to 0 where the transfer begins again.
     pub fn received(&self) -> u64 {
         self.received
     }
@@ -182,9 +194,12 @@ impl Transfer {
         match core::mem::replace(&mut self.outgoing, Outgoing::Nothing) {
             Outgoing::Nothing => return None,
             Outgoing::Request => self.write_request(&mut writer),
-            Outgoing::Acknowledgement => {
+            Outgoing::Answer => {
                 self.unacknowledged = 0;
-                writer.word(4).word(self.block);
+                match self.next_block() {
+                    None => writer.word(4).word(self.block),
+                    Some(data) => writer.word(3).word(self.block.wrapping_add(1)).bytes(data),
+                };
             }
             Outgoing::Abort(code) => {
                 writer.word(5).word(code).text(b"");
@@ -210,7 +225,7 @@ impl Transfer {
         if let Some(result) = &self.result {
             if result.is_ok() && matches!(packet, Packet::Data { .. }) {
                 // The last acknowledgement was lost.
-                self.outgoing = Outgoing::Acknowledgement;
+                self.outgoing = Outgoing::Answer;
             }
             return;
         }
@@ -220,6 +235,8 @@ impl Transfer {
                 self.agree(now, source_port, &options, sink);
             }
             Packet::OptionAck(_) => self.heard = true,
+            Packet::Acknowledgement(block) => self.acknowledged(now, source_port, block, sink),
+            Packet::Data { .. } if self.content.is_some() => {}
             Packet::Data { block, data } => {
                 if self.port.is_none() {
                     if block != 1 || data.len() > usize::from(PLAIN_BLOCK) {
@@ -247,7 +264,8 @@ impl Transfer {
     }
 
     fn write_request(&self, writer: &mut Writer<'_>) {
-        writer.word(1).text(&self.file).text(b"octet");
+        let operation = if self.content.is_some() { 2 } else { 1 };
+        writer.word(operation).text(&self.file).text(b"octet");
         let mut block_size = self.options.block_size;
         match self.level {
             Level::Plain => return,
@@ -258,7 +276,9 @@ impl Transfer {
             Level::Window => {}
         }
         writer.option(b"blksize", block_size);
-        writer.option(b"tsize", 0);
+        if self.content.is_none() {
+            writer.option(b"tsize", 0);
+        }
     }
 
     /// The server has taken the request, so far without options.
@@ -296,9 +316,9 @@ impl Transfer {
         self.block_size = block_size;
         self.window = window;
         self.timer.progress(now);
-        self.outgoing = Outgoing::Acknowledgement;
+        self.outgoing = Outgoing::Answer;
         // Some servers that do not know the length return our own 0.
-        self.total = options.total.filter(|&total| total != 0 && total != u64::MAX);
+        self.total = options.total.filter(|&total| total != 0 && total != u64::MAX && self.content.is_none());
         if let Some(total) = self.total {
             self.sink_used = true;
             if let Err(error) = sink.announce(total) {
@@ -320,7 +340,7 @@ impl Transfer {
             // packet does not double all that follow.
             if block.wrapping_sub(expected) < self.window && !self.gap_answered {
                 self.gap_answered = true;
-                self.outgoing = Outgoing::Acknowledgement;
+                self.outgoing = Outgoing::Answer;
             }
             return;
         }
@@ -346,8 +366,36 @@ impl Transfer {
             self.result = Some(Ok(received));
         }
         if is_last || self.unacknowledged >= self.window {
-            self.outgoing = Outgoing::Acknowledgement;
+            self.outgoing = Outgoing::Answer;
         }
+    }
+
+    /// What is to be written next; less than a block at the end.
+    fn next_block(&self) -> Option<&[u8]> {
+        let start = usize::try_from(self.received).ok()?;
+        let rest = self.content.as_ref()?.get(start..)?;
+        Some(rest.get(..self.block_size.into()).unwrap_or(rest))
+    }
+
+    /// The server has taken block `block`; 0 is the request.
+    fn acknowledged(&mut self, now: Instant, port: u16, block: u16, sink: &mut dyn Sink) {
+        let Some(data) = self.next_block() else { return };
+        let length = data.len();
+        if self.port.is_none() && block == 0 {
+            self.begin(port, sink);
+        } else if self.port.is_some() && block == self.block.wrapping_add(1) {
+            self.block = block;
+            self.received += length as u64;
+            if length < usize::from(self.block_size) {
+                self.result = Some(Ok(self.received));
+                return;
+            }
+        } else {
+            // An old one, which must not be answered (RFC 1123 section 4.2.3.1).
+            return;
+        }
+        self.timer.progress(now);
+        self.outgoing = Outgoing::Answer;
     }
 
     fn refused(&mut self, now: Instant, code: u16, message: &[u8]) {
@@ -392,7 +440,7 @@ impl Transfer {
             }
         } else if self.timer.retries <= if is_first { FIRST_BLOCK_RETRIES } else { BLOCK_RETRIES } {
             self.gap_answered = false;
-            self.outgoing = Outgoing::Acknowledgement;
+            self.outgoing = Outgoing::Answer;
         } else if self.total == Some(self.received) {
             // Only the empty block that ends a file of full blocks is missing.
             self.result = Some(Ok(self.received));

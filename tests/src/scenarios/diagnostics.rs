@@ -3,9 +3,9 @@
 use super::Scenario;
 use crate::failure::{Context, Failure, Result, ensure};
 use crate::lab::{KPXE, Lab};
-use crate::namespace::SERVER;
+use crate::namespace::{ATFTP, SERVER};
 use crate::qemu::Options;
-use crate::servers::POSTED;
+use crate::servers::{self, POSTED};
 use std::net::UdpSocket;
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ pub fn all() -> Vec<Scenario> {
             180,
             clock,
         ),
+        Scenario::new("diagnostics-tftp", "a TFTP server takes the whole report as a file", 120, tftp_write),
         Scenario::new("diagnostics-syslog", "a syslog server takes the log line by line", 120, syslog),
     ]
 }
@@ -46,7 +47,28 @@ fn http(name: &str) -> Result<()> {
     machine.expect("RIG-MARK sent", 90)?;
     let mut posted = std::fs::read_dir(POSTED).context(POSTED)?;
     let file = posted.next().ok_or_else(|| Failure::new("nothing was posted"))??;
-    let report = std::fs::read_to_string(file.path())?;
+    check_report(&std::fs::read_to_string(file.path())?)?;
+    machine.expect_power_off(10)
+}
+
+fn tftp_write(name: &str) -> Result<()> {
+    let mut lab = Lab::try_new(name, KPXE)?;
+    lab.script(&format!(
+        "echo RIG-MARK unique\ndiag tftp://{ATFTP}/report.txt\necho RIG-MARK sent\n\
+         dmesg tftp://{ATFTP}/none/log.txt || echo RIG-MARK refused\npoweroff"
+    ))?;
+    lab.usual_servers()?;
+    lab.keep(servers::atftpd(&lab.tftp_root())?);
+    let mut machine = lab.machine(&Options::default())?;
+    machine.expect("RIG-MARK sent", 90)?;
+    check_report(&std::fs::read_to_string(lab.tftp_root().join("report.txt"))?)?;
+    machine.expect(tftp::errors::ACCESS_DENIED.id, 30)?;
+    machine.expect("RIG-MARK refused", 30)?;
+    machine.expect_power_off(10)
+}
+
+/// Whether a report has a part of each kind.
+fn check_report(report: &str) -> Result<()> {
     for text in [
         "iPXE 2.0.0+rs, build ",
         "processor: QEMU TCG CPU",
@@ -61,7 +83,7 @@ fn http(name: &str) -> Result<()> {
     ] {
         ensure(report.contains(text), || format!("no {text:?} in the report"))?;
     }
-    machine.expect_power_off(10)
+    Ok(())
 }
 
 fn syslog(name: &str) -> Result<()> {
