@@ -5,7 +5,7 @@ use crate::failure::{Context, Failure, Result, ensure};
 use crate::lab::{KPXE, Lab};
 use crate::namespace::{ATFTP, SERVER};
 use crate::peer::{Facts, Request};
-use crate::qemu::{Counting, MAC, Options};
+use crate::qemu::{Counting, INSTRUCTION, MAC, Options};
 use crate::{paths, peer, quirk, servers, text};
 use std::fs;
 use std::os::unix::net::UnixDatagram;
@@ -338,6 +338,37 @@ fn rom_alone(output: &Path) -> Result<Run> {
         http.length = nanoseconds / 1000;
         Ok(Some(Run { http, ..Run::default() }))
     })
+}
+
+/// How often an empty round trip is asked for; each time the firmware gives the mean of a thousand.
+const ROUND_TRIPS: usize = 5;
+
+/// Guest instructions, or with `counted_time` off nanoseconds, of an empty downcall: from long mode to real mode and
+/// back. To be called in namespaces of its own.
+pub fn round_trip(counted_time: bool) -> Result<u64> {
+    let mut lab = Lab::try_new("bench", KPXE)?;
+    lab.embed(&format!("{}echo {MEASURED}\nsleep 60", "pxestat\n".repeat(ROUND_TRIPS)))?;
+    // No network, so nothing that time could run out for.
+    let options = lab.quirk_rom(&[])?;
+    let mut machine = lab.machine(&Options { counted_time, ..options })?;
+    machine.expect(MEASURED, 240)?;
+    let numbers = machine.transcript().all_between("mode switches,", "ns for an empty one");
+    let mut numbers: Vec<u64> = numbers.iter().filter_map(|number| number.parse().ok()).collect();
+    ensure(numbers.len() == ROUND_TRIPS, || format!("pxestat gives {numbers:?}"))?;
+    numbers.sort_unstable();
+    Ok(numbers[ROUND_TRIPS / 2] / if counted_time { INSTRUCTION } else { 1 })
+}
+
+/// The round trips as a Markdown table.
+pub fn round_trip_table(instructions: u64, nanoseconds: u64) -> String {
+    format!(
+        "| ours | guest instructions | microseconds |\n|---|---|---|\n\
+         | empty downcall: from long mode to real mode, interrupts let in, and back | {instructions} | {} |\n\
+         | empty upcall: from real mode to long mode and back | - | - |\n\n\
+         There is no upcall: nothing of ours is called from real mode but interrupt handlers, which stay there. It would go\n\
+         the same two ways in the other order.\n",
+        hundredths(nanoseconds, 1000)
+    )
 }
 
 fn asked<'f>(facts: &'f Facts, name: &str) -> Result<&'f Request> {

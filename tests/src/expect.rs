@@ -107,9 +107,15 @@ impl Transcript {
 
     /// The text between `before` and `after`, without white space, where it was said first.
     pub fn between(&self, before: &str, after: &str) -> Option<String> {
+        self.all_between(before, after).into_iter().next()
+    }
+
+    /// The same, wherever it was said.
+    pub fn all_between(&self, before: &str, after: &str) -> Vec<String> {
+        let (before, after) = (compact(before), compact(after));
         let said = self.said();
-        let rest = said.compact.split_once(&compact(before))?.1;
-        Some(rest.split_once(&compact(after))?.0.to_owned())
+        let rests = said.compact.split(&before).skip(1);
+        rests.filter_map(|rest| Some(rest.split_once(&after)?.0.to_owned())).collect()
     }
 
     /// Waits until one of `wanted` is said at or after `from`; gives its index and the place behind it.

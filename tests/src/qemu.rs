@@ -59,6 +59,8 @@ pub struct Options {
     pub counting: Option<Counting>,
     /// What it boots from in place of the card.
     pub medium: Vec<String>,
+    /// Each instruction takes [`INSTRUCTION`] of the machine's time, and waiting takes none of ours.
+    pub counted_time: bool,
 }
 
 impl Default for Options {
@@ -71,9 +73,14 @@ impl Default for Options {
             wire: Wire::Bridge,
             counting: None,
             medium: Vec::new(),
+            counted_time: false,
         }
     }
 }
+
+/// Nanoseconds of an instruction where time is counted so, a power of two. Few enough instructions per second that the
+/// firmware, which gives an interval timer a bounded number of looks, can measure its clock.
+pub const INSTRUCTION: u64 = 64;
 
 /// The usual address of the machine's card.
 pub const MAC: [u8; 6] = [0x52, 0x54, 0, 0x77, 0, 0x10];
@@ -215,6 +222,9 @@ fn arguments(options: &Options) -> Vec<String> {
     }
     if let Some(Counting { plugin, output }) = &options.counting {
         add(&format!("-plugin {},out={},pc=7c00", plugin.display(), output.display()));
+    }
+    if options.counted_time {
+        add(&format!("-icount shift={},sleep=off", INSTRUCTION.ilog2()));
     }
     arguments
 }

@@ -21,7 +21,7 @@ Measures our undionly.kpxe against Debian's packages ipxe and pxelinux, interlea
 usage: bench [--bin DIR] [--runs N] [--save]
 
   --bin DIR   take our image from there (default: bin/)
-  --runs N    so many runs of each (default: 5); medians are printed
+  --runs N    so many runs of each (default: 5); medians are printed; 0 for the round trips between the modes only
   --save      put the table into BENCHMARKS.md
 
 The network: QEMU's e1000 with its stock ROM, and its rtl8139 with the ROM of the tests; dnsmasq with router
@@ -31,7 +31,8 @@ the guest's processor does, for all images alike:
   rate        16 MiB / (last - first frame with data of the download)
   to script   from the image's first instruction (at 7C00h) to the request that the first script line makes
   switches    mode switches of the image per frame received in the download (writes of EFER / 2)
-The column of the ROM alone is of frames of 1514 bytes that are waiting in the card, and thrown away.
+An empty downcall is measured by the firmware itself (pxestat), once in time, and once with a clock that counts
+instructions. The column of the ROM alone is of frames of 1514 bytes that are waiting in the card, and thrown away.
 ";
 
 /// One run may take so long.
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         [flag, images, card, contender, plugin] if flag == namespace::INSIDE => {
             inside(images, card, contender, plugin)
         }
+        [flag, images, clock] if flag == namespace::INSIDE => round_trip_inside(images, clock),
         _ => outside(&arguments),
     };
     match outcome {
@@ -64,6 +66,17 @@ fn inside(images: &str, card: &str, contender: &str, plugin: &str) -> Result<()>
     Ok(())
 }
 
+fn round_trip_inside(images: &str, clock: &str) -> Result<()> {
+    namespace::end_with_parent();
+    paths::choose_images(images.into());
+    println!("{clock} {}", bench::round_trip(clock == INSTRUCTIONS)?);
+    Ok(())
+}
+
+/// What a round trip is measured in.
+const INSTRUCTIONS: &str = "instructions";
+const NANOSECONDS: &str = "nanoseconds";
+
 fn outside(words: &[String]) -> Result<()> {
     let (mut runs, mut save) = (5, false);
     let mut words = words.iter();
@@ -83,7 +96,7 @@ fn outside(words: &[String]) -> Result<()> {
     tests::payload::prepare()?;
     let plugin = tests::counter::build()?;
     let mut tables = Vec::new();
-    for card in Card::ALL {
+    for card in Card::ALL.into_iter().filter(|_| runs > 0) {
         let mut all: [Vec<Run>; 3] = Default::default();
         for number in 1..=runs {
             for (contender, results) in card.contenders().into_iter().zip(&mut all) {
@@ -94,9 +107,10 @@ fn outside(words: &[String]) -> Result<()> {
         }
         tables.push(bench::table(card, &all.each_ref().map(|runs| Run::median(runs))));
     }
+    tables.push(bench::round_trip_table(round_trip(INSTRUCTIONS)?, round_trip(NANOSECONDS)?));
     let table = tables.join("\n");
     println!("\n{table}");
-    if save {
+    if save && runs > 0 {
         save_table(&table)?;
     }
     Ok(())
@@ -108,6 +122,15 @@ fn measure(card: Card, contender: Contender, plugin: &Path) -> Result<Run> {
     let doing = || format!("{contender} on {card}");
     let said = namespace::run_self("bench", arguments, BOUND).context(doing())?;
     said.lines().find_map(Run::from_line).ok_or_else(|| Failure(doing()))
+}
+
+fn round_trip(clock: &str) -> Result<u64> {
+    let said = namespace::run_self("bench", [paths::images().as_os_str(), clock.as_ref()], BOUND);
+    let said = said.context("an empty round trip")?;
+    let number = said.lines().find_map(|line| line.strip_prefix(clock)?.trim().parse().ok());
+    let number = number.ok_or_else(|| Failure(format!("no {clock}")))?;
+    println!("an empty downcall: {number} {clock}");
+    Ok(number)
 }
 
 /// Puts the table between its two marks in `BENCHMARKS.md`, which is made if it is not there.

@@ -33,7 +33,13 @@ fn screen(name: &str) -> Result<()> {
     machine.expect("RIG-MARK shown", 90)?;
     let said = |text: &str| machine.transcript().count(text);
     ensure(said("RIG-MARK unique") == 2, || "dmesg does not repeat what was said".to_owned())?;
-    for text in ["!PXE at ", "UNDI segments: ", "polling: UNDI_ISR START", "this image keeps the UNDI"] {
+    for text in [
+        "!PXE at ",
+        "UNDI segments: ",
+        "polling: UNDI_ISR START",
+        "ns for an empty one",
+        "this image keeps the UNDI",
+    ] {
         ensure(said(text) == 1, || format!("{text:?} was said {} times", said(text)))?;
     }
     machine.expect_power_off(10)
