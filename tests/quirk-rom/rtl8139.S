@@ -335,8 +335,11 @@ nic_transmit:
 
         movzbw  %es:TRANSMIT_PROTOCOL(%bx), %si
         testw   %si, %si                        # P_UNKNOWN: the frame has its header
-        jz      3f
-        cmpw    $P_RARP, %si
+        jnz     1f
+        cmpb    $0, undi_quirks + QUIRK_HEADER_REFUSED
+        jne     .Linvalid
+        jmp     3f
+1:      cmpw    $P_RARP, %si
         ja      .Linvalid
         shlw    $1, %si
         movw    %cs:ether_types(%si), %ax

@@ -238,6 +238,10 @@ undi_shutdown:
 1:      xorw    %ax, %ax
         ret
 
+undi_invalid_parameter:
+        movw    $INVALID_PARAMETER, %ax
+        ret
+
 undi_invalid_state:
         movw    $INVALID_STATE, %ax
         ret
@@ -248,7 +252,11 @@ undi_open:
         jne     undi_invalid_state
         movw    %es:4(%di), %ax
         movw    %es:6(%di), %cx
-        callw   nic_choose
+        testb   $FILTER_PROMISCUOUS, %al
+        jz      2f
+        cmpb    $0, undi_quirks + QUIRK_PROMISCUOUS_REFUSED
+        jne     undi_invalid_parameter
+2:      callw   nic_choose
         callw   nic_open
         testw   %ax, %ax
         jnz     1f

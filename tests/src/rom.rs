@@ -66,6 +66,10 @@ quirks! {
     BuffersReused,
     /// A frame of less than 60 bytes is never sent.
     ShortDropped,
+    /// A frame that has its Ethernet header already is refused.
+    HeaderRefused,
+    /// OPEN is refused where all frames are asked for.
+    PromiscuousRefused,
     /// Added to the checksum of `!PXE`.
     ChecksumPxe,
     /// Added to the checksum of `PXENV+`.

@@ -15,6 +15,9 @@ pub const ROM_RETURNED: &str = "Quirk ROM: the boot program came back";
 /// Said by the firmware when it begins.
 pub const BANNER: &str = ", in Rust, for PC BIOS";
 
+/// Said while DHCP waits for a switch whose port does not forward.
+pub const SPANNING_TREE: &str = "keeps this port closed (spanning tree)";
+
 /// Part of the countdown's line before the firmware gives up.
 pub const COUNTDOWN: &str = "next boot device";
 

@@ -147,6 +147,8 @@ pub struct UndiNic<R: Rom> {
     interrupt: Option<u8>,
     etherboot: bool,
     frames_ahead: u16,
+    /// All frames are asked for: the only portable way to multicasts, by which a switch tells of itself (field note
+    /// A11).
     promiscuous: bool,
     state: State,
     hooked: bool,
@@ -218,7 +220,7 @@ impl<R: Rom> UndiNic<R> {
             interrupt,
             etherboot: answer == Status::SUCCESS && interface.kind.starts_with(b"Etherboot"),
             frames_ahead: quirks::frames_ahead(pci),
-            promiscuous: false,
+            promiscuous: true,
             state: State::Closed,
             hooked: false,
             mode: Mode::Start,
@@ -232,12 +234,6 @@ impl<R: Rom> UndiNic<R> {
             transmit: TransmitRing::default(),
             counters: Counters::default(),
         })
-    }
-
-    /// Whether all frames are to be received, which is the only portable way to multicasts (field note A11). Takes
-    /// effect when the card is opened.
-    pub fn set_promiscuous(&mut self, on: bool) {
-        self.promiscuous = on;
     }
 
     /// How frames are found, and why so.
@@ -308,6 +304,8 @@ impl<R: Rom> UndiNic<R> {
             return Ok(Some((Opcode::INITIALIZE, answer)));
         }
         let answer = self.undi_open()?;
+        // What it refuses may be the filter.
+        self.promiscuous &= answer == Status::SUCCESS;
         Ok((answer != Status::SUCCESS).then_some((Opcode::OPEN, answer)))
     }
 

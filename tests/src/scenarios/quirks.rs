@@ -7,9 +7,13 @@ use super::Scenario;
 use super::autoboot::expect_ending;
 use crate::failure::{Failure, Result, ensure};
 use crate::lab::{KKPXE, KPXE, Lab, PXE, boot_lines, expect_user_space};
+use crate::peer;
 use crate::qemu::Machine;
 use crate::rom::Quirk;
 use crate::text::{self, Ending};
+use std::os::unix::net::UnixDatagram;
+use std::thread;
+use std::time::Duration;
 
 const BOUND: u64 = 180;
 
@@ -36,6 +40,8 @@ pub fn all() -> Vec<Scenario> {
         Quirk::Parts,
         Quirk::BuffersReused,
         Quirk::ShortDropped,
+        Quirk::HeaderRefused,
+        Quirk::PromiscuousRefused,
         Quirk::ChecksumPxe,
         Quirk::ChecksumPxenv,
         Quirk::LengthPxe,
@@ -100,6 +106,12 @@ pub fn all() -> Vec<Scenario> {
             false,
         ),
         Scenario::new(
+            "quirks-multicast",
+            "spanning tree is heard on a card that filters: all frames are asked for",
+            BOUND,
+            hears_switch,
+        ),
+        Scenario::new(
             "quirks-transmit-very-late",
             "frames are sent after 220 ms: a script is fetched by HTTP",
             BOUND,
@@ -136,6 +148,31 @@ fn hears_nothing(what: &str, about: &str, quirk: Quirk, is_answered: bool) -> Sc
         let options = lab.quirk_rom(&[(quirk, 1)])?;
         expect_ending(&mut lab.machine(&options)?, text::NO_DHCP)
     })
+}
+
+/// A switch that does not forward yet tells so by multicasts.
+fn hears_switch(name: &str) -> Result<()> {
+    let mut lab = Lab::try_new(name, KPXE)?;
+    lab.embed("dhcp --timeout 30000")?;
+    lab.no_dhcp_for_image();
+    lab.usual_servers()?;
+    let options = lab.quirk_rom(&[])?;
+    let mut machine = lab.machine(&options)?;
+    machine.expect(text::BANNER, 60)?;
+    // A rapid spanning tree message of a port that is neither learning nor forwarding (IEEE 802.1D-2004, 9.3.3).
+    let mut frame = [0; 60];
+    frame[..14].copy_from_slice(&[1, 0x80, 0xc2, 0, 0, 0, 2, 0, 0, 0, 0, 1, 0, 39]);
+    frame[14..22].copy_from_slice(&[0x42, 0x42, 3, 0, 0, 2, 2, 0x0c]);
+    let wire = UnixDatagram::unbound()?;
+    (0..60)
+        .any(|_| {
+            // The card may not take it yet.
+            let _ = wire.send_to(&frame, peer::MACHINE_SOCKET);
+            thread::sleep(Duration::from_millis(500));
+            machine.transcript().count(text::SPANNING_TREE) > 0
+        })
+        .then_some(())
+        .ok_or_else(|| Failure::new("spanning tree was not heard"))
 }
 
 fn leaves(image: &'static str) -> Scenario {

@@ -32,12 +32,19 @@ fn a_stack_that_is_already_started_is_only_opened() {
     nic.rom.calls.clear();
     nic.open().unwrap();
     assert_eq!(nic.rom.calls, [Opcode::OPEN]);
-    assert_eq!((nic.rom.filter, nic.rom.hooked), (3, Some(11)));
+    assert_eq!((nic.rom.filter, nic.rom.hooked), (7, Some(11)));
     assert_eq!(nic.link(), Link::Unknown);
-    nic.close();
-    nic.set_promiscuous(true);
-    nic.open().unwrap();
-    assert_eq!(nic.rom.filter, 7);
+}
+
+#[test]
+fn a_stack_that_refuses_all_frames_is_asked_for_our_own() {
+    let mut rom = FakeRom::default();
+    rom.failing.push((Opcode::OPEN, Status::FAILURE, 3));
+    let mut nic = nic(rom);
+    poll(&mut nic, 0);
+    poll(&mut nic, 200);
+    assert_eq!(nic.link(), Link::Unknown);
+    assert_eq!(nic.rom.filter, 3);
 }
 
 #[test]
