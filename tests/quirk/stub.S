@@ -2,6 +2,7 @@
 #
 #   HANG      one call of the vendor's driver never comes back, with interrupts open
 #   FORGET    the vendor's stack cannot be found any more
+#   UNLOAD    the vendor's stack is unloaded, as PXE wants it done: its calls are answered, and its memory is freed
 #   INT_18    INT 18h comes back without doing anything
 #   STATE     the state of the machine is printed
 #
@@ -16,6 +17,11 @@
         .set    CHECKSUM, 5             # offsets in !PXE (PXE 2.1, section 3.2)
         .set    LENGTH, 4
         .set    ENTRY_POINT, 0x10
+        .set    BIOS_MARK, 639          # KiB of base memory before the ROM took any
+        .set    FREE_SEGMENT, 0x8000    # far from all that the ROM had
+        .set    UNDI_SHUTDOWN, 0x0005
+        .set    STOP_UNDI, 0x0015
+        .set    UNLOAD_STACK, 0x0070
 
         .globl  _start
 _start:
@@ -25,11 +31,27 @@ _start:
         movw    %sp, %bp                # ds, es: 4; pushal: 32; then the return address: 4; then !PXE
         cld
 
-        xorw    %ax, %ax                # take 1 KiB off the top of base memory
+        .ifdef  UNLOAD
+        .irp    opcode, UNDI_SHUTDOWN, UNLOAD_STACK, STOP_UNDI
+        ldsw    40(%bp), %si            # !PXE
+        pushw   %cs
+        pushw   $parameters
+        pushw   $\opcode
+        lcallw  *ENTRY_POINT(%si)
+        addw    $6, %sp
+        .endr
+        .endif
+
+        xorw    %ax, %ax
         movw    %ax, %ds
-        decw    BASE_MEMORY
+        .ifdef  UNLOAD
+        movw    $BIOS_MARK, BASE_MEMORY
+        movw    $FREE_SEGMENT, %ax      # what the ROM had still holds the stack, and nothing stays
+        .else
+        decw    BASE_MEMORY             # take 1 KiB off the top of base memory
         movw    BASE_MEMORY, %ax
         shlw    $6, %ax
+        .endif
         movw    %ax, %es
         movw    $resident, %si
         xorw    %di, %di
@@ -119,6 +141,9 @@ comes_back:
 vendor_entry:
         .long   0
 resident_end:
+
+parameters:
+        .skip   16
 
         .ifdef  STATE
         .include "state.S"

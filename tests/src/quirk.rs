@@ -10,6 +10,8 @@ use std::process::Command;
 pub enum Quirk {
     /// The vendor's stack cannot be found any more.
     Forget,
+    /// The vendor's stack is unloaded.
+    Unload,
     /// One call of the vendor's driver hangs with interrupts open.
     Hang,
     /// INT 18h comes back without doing anything.
@@ -22,6 +24,7 @@ pub enum Quirk {
 pub fn before(image: &[u8], quirk: Quirk) -> Result<Vec<u8>> {
     let symbol = match quirk {
         Quirk::Forget => "FORGET",
+        Quirk::Unload => "UNLOAD",
         Quirk::Hang => "HANG",
         Quirk::Int18 => "INT_18",
         Quirk::State => "STATE",

@@ -27,6 +27,9 @@ pub const SHELL_OFFER: &str = "Ctrl-B";
 /// The shell's prompt.
 pub const PROMPT: &str = "iPXE>";
 
+/// Said of a card whose UNDI was in memory, where its ROM says.
+pub const BY_ROM: &str = "PXE stack by entry stack";
+
 /// Said of a card whose UNDI was loaded from its option ROM.
 pub const BY_LOADER: &str = "PXE stack by UNDI loader";
 

@@ -2,7 +2,7 @@
 //!
 //! In order: the `!PXE` pointer on the entry stack, `PXENV+` at ES:BX, `PXENV+` by INT 1Ah AX=5650h, a scan of the
 //! memory between the free-base-memory mark and 640 KiB. A structure counts only with its signature, its length, its
-//! checksum and an entry point; `PXENV+` from version 2.1 on leads to its `!PXE` if that is sound.
+//! checksum and an entry point, and outside of free memory; `PXENV+` from version 2.1 on leads to its `!PXE` if that is sound.
 
 use crate::abi::{BangPxe, PxenvPlus, SegmentDescriptor};
 use alloc::format;
@@ -34,6 +34,8 @@ pub struct Hints {
     pub es_bx: SegOff,
     /// ES:BX after INT 1Ah AX=5650h, if that answered AX=564Eh with carry clear.
     pub int_1a: Option<SegOff>,
+    /// Where free base memory ends. A structure below is what is left of a stack that was unloaded.
+    pub free_end: u32,
 }
 
 /// The way by which a stack was found.
@@ -108,7 +110,7 @@ pub struct VendorStack {
 
 /// Finds the stack.
 pub fn find(memory: &dyn Memory, hints: &Hints) -> Result<VendorStack, Vec<String>> {
-    let mut search = Search { memory, findings: Vec::new() };
+    let mut search = Search { memory, free_end: hints.free_end, findings: Vec::new() };
     let found = search
         .bang_pxe(hints.stack, Way::EntryStack)
         .or_else(|| search.pxenv(hints.es_bx, Way::EsBx))
@@ -122,11 +124,12 @@ pub fn find(memory: &dyn Memory, hints: &Hints) -> Result<VendorStack, Vec<Strin
 
 /// Finds the stack by the memory scan alone: for when the entry state is no longer true.
 pub fn find_again(memory: &dyn Memory) -> Option<VendorStack> {
-    Search { memory, findings: Vec::new() }.scan()
+    Search { memory, free_end: 0, findings: Vec::new() }.scan()
 }
 
 struct Search<'a> {
     memory: &'a dyn Memory,
+    free_end: u32,
     findings: Vec<String>,
 }
 
@@ -220,7 +223,9 @@ impl Search<'_> {
         let length = usize::from(length_byte[0]);
         let mut bytes = [0; 255];
         let bytes = bytes.get_mut(..length)?;
-        let problem = if length < into.len() {
+        let problem = if at.linear() < self.free_end {
+            "was unloaded"
+        } else if length < into.len() {
             "is too short"
         } else if !self.memory.read(at.linear(), bytes) {
             "does not end"
@@ -287,7 +292,7 @@ mod tests {
     #[test]
     fn the_ways_are_tried_in_order() {
         let memory = machine();
-        let all = Hints { stack: PXE, es_bx: ENV, int_1a: Some(ENV) };
+        let all = Hints { stack: PXE, es_bx: ENV, int_1a: Some(ENV), ..Hints::default() };
         assert_eq!(found(&memory, all).way, Way::EntryStack);
         let stack = found(&memory, Hints { stack: SegOff::default(), ..all });
         assert_eq!((stack.way, stack.is_bang_pxe, stack.structure), (Way::EsBx, true, PXE));
@@ -303,7 +308,7 @@ mod tests {
         for offset in [4, 5, 0x57] {
             let mut memory = machine();
             spoil(&mut memory, PXE, offset);
-            let stack = found(&memory, Hints { stack: PXE, es_bx: ENV, int_1a: None });
+            let stack = found(&memory, Hints { stack: PXE, es_bx: ENV, ..Hints::default() });
             assert!(!stack.is_bang_pxe);
             assert_eq!((stack.way, stack.structure), (Way::EsBx, ENV));
             assert_eq!(stack.findings.len(), 3);
@@ -313,11 +318,20 @@ mod tests {
         let mut memory = machine();
         spoil(&mut memory, PXE, 0x20);
         spoil(&mut memory, ENV, 0x20);
-        let findings = find(&&memory[..], &Hints { stack: PXE, es_bx: ENV, int_1a: None }).unwrap_err();
+        let findings = find(&&memory[..], &Hints { stack: PXE, es_bx: ENV, ..Hints::default() }).unwrap_err();
         assert_eq!(
             findings,
             ["!PXE at 9a00:0070 has a wrong checksum", "PXENV+ at 9a00:0120 has a wrong checksum"]
         );
+    }
+
+    #[test]
+    fn what_was_unloaded_is_not_used() {
+        let memory = machine();
+        let hints = |free_end| Hints { stack: PXE, es_bx: ENV, int_1a: Some(ENV), free_end };
+        assert_eq!(found(&memory, hints(PXE.linear())).way, Way::EntryStack);
+        let findings = find(&&memory[..], &hints(0x9_fc00)).unwrap_err();
+        assert_eq!(findings[0], "!PXE at 9a00:0070 was unloaded");
     }
 
     #[test]
@@ -365,6 +379,7 @@ mod tests {
                 stack: SegOff::new(stack.0, stack.1),
                 es_bx: SegOff::new(es_bx.0, es_bx.1),
                 int_1a: Some(ENV),
+                free_end: 0,
             };
             if let Ok(stack) = find(&&memory[..], &hints) {
                 prop_assert!(!stack.entry.is_null());

@@ -122,8 +122,14 @@ pub fn locate(info: &BootInfo) -> Result<VendorStack, Vec<String>> {
             stack: info.entry_stack_pointer,
             es_bx: info.entry_es_bx,
             int_1a: bios::pxe_installation_check(),
+            free_end: free_end(),
         },
     )
+}
+
+/// Where free base memory ended when we came, and an UNDI that was loaded since begins.
+fn free_end() -> u32 {
+    u32::from(low::found_base_memory_kib()) * 1024
 }
 
 /// Loads the UNDI of an option ROM for the card at that place, into base memory that is taken for good, and starts it.
@@ -171,7 +177,12 @@ pub fn load(
     // SAFETY: the parameters are not used after this.
     unsafe { ManuallyDrop::drop(&mut parameters) };
     let is_loaded = registers.ax() == 0 && loader.start.status == 0;
-    let hints = Hints { stack: loader.bang_pxe.into(), es_bx: loader.pxenv.into(), int_1a: None };
+    let hints = Hints {
+        stack: loader.bang_pxe.into(),
+        es_bx: loader.pxenv.into(),
+        int_1a: None,
+        free_end: free_end(),
+    };
     let Some(stack) = find(&BaseMemory, &hints).ok().filter(|_| is_loaded) else {
         return Err(errors::REFUSED.of(LOADER));
     };

@@ -16,6 +16,7 @@ use crate::fetch::Job;
 use crate::machine::Machine;
 use crate::report::Subject;
 use crate::screen::say;
+use crate::vendor;
 
 /// How long a look-up by command may take.
 const LOOKUP: Duration = Duration::from_secs(60);
@@ -104,6 +105,20 @@ impl Machine {
             counters.received,
             counters.receive_drops
         );
+        self.name_other_cards();
+    }
+
+    /// Names the cards that are not in use.
+    pub(crate) fn name_other_cards(&mut self) {
+        let Some(pci) = self.network.as_ref().and_then(|network| network.port.nic().identity().pci) else {
+            return;
+        };
+        hw::pci::each_network_card(&mut |other, _, _| {
+            if other != pci.bus_device_function {
+                let other = vendor::shown(other);
+                say!(self.screen, "The card at {other} is left alone: UNDI drives one card at a time");
+            }
+        });
     }
 
     fn show_routes(&mut self) {

@@ -73,19 +73,11 @@ fn introduce(machine: &mut Machine) {
                 if way.is_some() { "PXE stack by " } else { "no PXE stack" },
                 way.unwrap_or_default()
             );
-            if machine.header.drivers & DRIVER_UNDI_ROM != 0 {
-                vendor::each_loadable(&mut |other, _| {
-                    if other != place {
-                        let other = vendor::shown(other);
-                        say!(
-                            machine.screen,
-                            "The card at {other} is left alone: UNDI drives one card at a time"
-                        );
-                    }
-                });
-            }
             lease::publish_card(&mut machine.settings, identity);
             machine.network = Some(Network::new(card, hw::clock::noise(), hw::clock::now()));
+            if machine.header.drivers & DRIVER_UNDI_ROM != 0 {
+                machine.name_other_cards();
+            }
         }
         Err(error) => {
             machine.vendor_hangs = error.is(&undi::errors::HANGS);

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use base::Error;
 use base::boot_info::BootInfo;
 use base::image_header::{DRIVER_UNDI_ROM, ImageHeader};
-use undi::option_rom::{self, OptionRom};
+use undi::option_rom;
 use undi::rom::BaseMemory;
 use undi::{UndiNic, VendorRom, VendorStack, cached};
 
@@ -51,22 +51,15 @@ pub(crate) fn find(info: &BootInfo, header: &ImageHeader) -> Result<(Vendor, Und
 /// Loads the UNDI of the first card that has one.
 fn load() -> Result<(VendorStack, VendorRom), Error> {
     let mut found = Err(errors::NO_CARD.of("no card has an UNDI in its ROM"));
-    each_loadable(&mut |place, rom| {
-        if found.is_err() {
+    hw::pci::each_network_card(&mut |place, vendor, device| {
+        if found.is_err()
+            && let Some(rom) = option_rom::find(&BaseMemory, vendor, device)
+        {
             found = if rom.is_ipxe { Err(errors::IPXE_ROM.of(shown(place))) } else { Ok((place, rom)) };
         }
     });
     let (place, rom) = found?;
     undi::rom::load(&rom, place, announce)
-}
-
-/// Shows the places of all cards whose UNDI could be loaded, and their ROMs.
-pub(crate) fn each_loadable(take: &mut dyn FnMut(u16, OptionRom)) {
-    hw::pci::each_network_card(&mut |place, vendor, device| {
-        if let Some(rom) = option_rom::find(&BaseMemory, vendor, device) {
-            take(place, rom);
-        }
-    });
 }
 
 /// A card's place as people write it: `00:03.0`.

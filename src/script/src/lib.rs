@@ -76,7 +76,7 @@ pub mod errors {
         /// A setting that cannot be counted.
         NOT_COUNTABLE = "SCRIPT-18", "{} does not hold a number", "set it with a type: set n:int32 0";
         /// An unknown network card.
-        NO_CARD = "SCRIPT-19", "there is no network card {}", "cards are called net0, net1 and so on";
+        NO_CARD = "SCRIPT-19", "there is no network card {}", "ifstat lists the cards; the vendor's UNDI drives one of them";
         /// A way to configure that does not exist.
         NO_CONFIGURATOR = "SCRIPT-20", "cards cannot be configured by {}", "this build knows dhcp";
         /// Bytes where text is needed.

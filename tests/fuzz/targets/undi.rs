@@ -120,7 +120,7 @@ fuzz_target!(|data: &[u8]| {
         let bytes: &[u8] = data.get(at..at + 4).unwrap_or(&[0; 4]);
         SegOff::new(u16::from_le_bytes([bytes[2], bytes[3]]), u16::from_le_bytes([bytes[0], bytes[1]]))
     };
-    let hints = Hints { stack: pointer(0), es_bx: pointer(4), int_1a: Some(pointer(8)) };
+    let hints = Hints { stack: pointer(0), es_bx: pointer(4), int_1a: Some(pointer(8)), free_end: 0 };
     let world = World {
         data,
         answers: data,
