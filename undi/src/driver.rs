@@ -11,7 +11,9 @@
 //!
 //! A card that has received frames for us and then hears nothing more, whatever is sent, is closed and opened again,
 //! once for each silence (field note A21): a receiver that stopped because its buffers were full may wait for ever.
-//! Seen with QEMU's eepro100, whose RU Resume does not take what has queued up meanwhile.
+//! Seen with QEMU's eepro100, whose RU Resume does not take what has queued up meanwhile. If that does not help, the
+//! card is shut down and initialized, once: not at first, as its link may go down for it, and a switch port with
+//! spanning tree then stays closed for half a minute.
 
 use crate::abi::{self, Information, InterfaceInfo, NicType, Opcode, PacketFilter, Status};
 use crate::control::{RECEIVE_SLOTS, TRANSMIT_SLOTS};
@@ -43,6 +45,7 @@ const SILENCE_PROCESS: Duration = Duration::from_millis(250);
 /// Silence, and frames sent into it, after which the receiver is taken for stuck.
 const SILENCE_STUCK: Duration = Duration::from_secs(3);
 const SENT_INTO_SILENCE: u16 = 3;
+const SILENCE_TRIES: u8 = 2;
 
 /// What one downcall of the pump is to do.
 #[derive(Clone, Copy, Debug)]
@@ -172,8 +175,8 @@ pub struct UndiNic<R: Rom> {
 struct Silence {
     since: Option<Instant>,
     sent: u16,
-    /// The card was opened again because of it.
-    reopened: bool,
+    /// How often the card was opened again because of it.
+    tries: u8,
 }
 
 impl Silence {
@@ -186,7 +189,7 @@ impl Silence {
 
     fn is_suspicious(&self, now: Instant) -> bool {
         let long = self.since.is_some_and(|since| now.since(since) >= SILENCE_STUCK);
-        long && self.sent >= SENT_INTO_SILENCE && !self.reopened
+        long && self.sent >= SENT_INTO_SILENCE && self.tries < SILENCE_TRIES
     }
 }
 
@@ -412,10 +415,28 @@ impl<R: Rom> UndiNic<R> {
     }
 
     fn reopen(&mut self) -> Result<(), Error> {
+        let tries = self.silence.tries + 1;
         self.simple(Opcode::CLOSE)?;
         self.state = State::Closed;
-        self.open()?;
-        self.silence.reopened = true;
+        if tries == 1 {
+            self.open()?;
+        } else {
+            self.simple(Opcode::SHUTDOWN)?;
+            self.start()?;
+        }
+        self.silence.tries = tries;
+        self.reached = true;
+        Ok(())
+    }
+
+    /// Initializes and opens the card, now or in later polls.
+    fn start(&mut self) -> Result<(), Error> {
+        if self.initialize()?.is_none() {
+            self.opened();
+            return Ok(());
+        }
+        self.simple(Opcode::STARTUP)?;
+        self.state = State::Opening { attempts: 1, due: None };
         Ok(())
     }
 }
@@ -445,13 +466,7 @@ impl<R: Rom> Nic for UndiNic<R> {
             self.opened();
             return Ok(());
         }
-        if self.initialize()?.is_none() {
-            self.opened();
-            return Ok(());
-        }
-        self.simple(Opcode::STARTUP)?;
-        self.state = State::Opening { attempts: 1, due: None };
-        Ok(())
+        self.start()
     }
 
     fn close(&mut self) {

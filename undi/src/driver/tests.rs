@@ -148,7 +148,7 @@ fn frames_come_and_go_in_order() {
 }
 
 #[test]
-fn a_receiver_that_falls_silent_is_opened_again_once() {
+fn a_receiver_that_falls_silent_is_opened_again_and_then_initialized() {
     let mut nic = nic(FakeRom::default());
     let talk = |nic: &mut UndiNic<FakeRom>, millis: core::ops::Range<u64>| {
         for millis in millis.step_by(500) {
@@ -156,7 +156,8 @@ fn a_receiver_that_falls_silent_is_opened_again_once() {
             poll(nic, millis);
         }
         let count = |call| nic.rom.calls.iter().filter(|other| **other == call).count();
-        (count(Opcode::CLOSE), count(Opcode::OPEN))
+        assert_eq!(count(Opcode::CLOSE), count(Opcode::OPEN));
+        (count(Opcode::OPEN), count(Opcode::INITIALIZE))
     };
     // Nothing has reached us yet: the switch may keep the port closed, and would begin anew.
     assert_eq!(talk(&mut nic, 0..20_000), (0, 0));
@@ -164,13 +165,15 @@ fn a_receiver_that_falls_silent_is_opened_again_once() {
     poll(&mut nic, 20_000);
     assert_eq!(frames(&mut nic).len(), 1);
     assert_eq!(talk(&mut nic, 20_500..23_500), (0, 0));
-    assert_eq!(talk(&mut nic, 23_500..40_000), (1, 1));
+    assert_eq!(talk(&mut nic, 23_500..26_500), (1, 0));
+    assert_eq!(talk(&mut nic, 26_500..40_000), (2, 1));
+    assert_eq!(nic.rom.calls[2..], [Opcode::CLOSE, Opcode::SHUTDOWN, Opcode::INITIALIZE, Opcode::OPEN]);
     assert_eq!(nic.link(), Link::Unknown);
     // It hears again, and may fall silent again.
     nic.rom.wire.push_back([&MAC[..], &[0; 60]].concat());
     poll(&mut nic, 40_000);
     assert_eq!(frames(&mut nic).len(), 1);
-    assert_eq!(talk(&mut nic, 40_500..50_000), (2, 2));
+    assert_eq!(talk(&mut nic, 40_500..60_000), (4, 2));
 }
 
 #[test]
