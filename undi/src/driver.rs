@@ -366,7 +366,9 @@ impl<R: Rom> UndiNic<R> {
         }
         let trial = silence >= SILENCE_PROCESS && !self.process_tried && !self.start_tells;
         self.process_tried |= trial;
-        let linger = if waiting || trial { Duration::ZERO } else { until.since(now).min(LINGER) };
+        // With all slots taken there is more to send; a ROM that has yet to send what it took is given time.
+        let is_full = usize::from(self.transmit.queued) == TRANSMIT_SLOTS;
+        let linger = if waiting || trial || is_full { Duration::ZERO } else { until.since(now).min(LINGER) };
         let order = Order {
             transmit: self.transmit.queued,
             room,
@@ -568,6 +570,9 @@ struct TransmitRing {
     oldest: usize,
     in_flight: u16,
     queued: u16,
+    /// The ROM did not take all that was queued. More is not handed in then: a newer acknowledgement takes the place of
+    /// one that waits above us.
+    is_slow: bool,
     sent_at: [Instant; TRANSMIT_SLOTS],
     /// Slots that were used again without a word from the ROM: the word may still come, and is not for others.
     late: u16,
@@ -581,7 +586,7 @@ impl TransmitRing {
 
     fn free_slot(&self) -> Option<usize> {
         let used = self.in_flight + self.queued;
-        (usize::from(used) < TRANSMIT_SLOTS).then(|| self.slot(used))
+        (usize::from(used) < TRANSMIT_SLOTS && !self.is_slow).then(|| self.slot(used))
     }
 
     fn retire(&mut self) {
@@ -616,6 +621,7 @@ impl TransmitRing {
         }
         self.in_flight += taken;
         self.queued -= taken;
+        self.is_slow = self.queued > 0;
         let mut completed = outcome.completed;
         let late = self.late.min(completed);
         self.late -= late;

@@ -85,7 +85,8 @@ pub trait Nic {
 
     /// Moves frames between the card and the driver's buffers: bounded work, called once in each round of the loop.
     /// `until` is when the caller next has something to do of its own: a driver whose poll is dear may stay in it
-    /// until a frame arrives or that time has come.
+    /// until a frame arrives or that time has come; a millisecond at most where it took all frames that it could, as
+    /// more may wait.
     fn poll(&mut self, now: Instant, until: Instant) -> Result<(), Error>;
 
     /// The next received frame; valid until the next call.
