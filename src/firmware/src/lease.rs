@@ -222,7 +222,7 @@ pub(crate) fn publish_card(settings: &mut Tree, identity: &nic::Identity) {
     let Ok(block) = settings.block(b"net0") else { return };
     settings.open_card(block);
     settings.publish(block, b"ifname", Kind::String, Some(b"net0"));
-    settings.publish(block, b"mac", Kind::Hex, Some(&identity.mac.0));
+    settings.publish_replaceable(block, b"mac", Kind::Hex, &identity.mac.0);
     settings.publish(block, b"hwaddr", Kind::Hex, Some(&identity.permanent_mac.0));
     settings.publish(block, b"chip", Kind::String, Some(identity.driver.as_bytes()));
     settings.publish(block, b"linktype", Kind::String, Some(b"Ethernet"));
