@@ -61,6 +61,8 @@ pub struct Card {
 pub struct Responses {
     /// By absolute address; the last answer repeats.
     pub requests: BTreeMap<String, OneOrMany>,
+    /// By the name of a program: how it ends each time that it is started.
+    pub boot: BTreeMap<String, Vec<String>>,
 }
 
 /// The answers to one address.
@@ -261,6 +263,8 @@ impl Key {
 /// A program that is started.
 #[derive(Debug, Deserialize)]
 pub struct Boot {
+    /// What scripts call it.
+    pub image: String,
     /// Its arguments.
     pub args: String,
     /// How it came back, if it did.
@@ -279,6 +283,9 @@ const REACTION: u64 = 1000;
 
 /// The longest command line that Linux keeps on x86 (COMMAND_LINE_SIZE, which is 2048, without its end).
 const KEPT_ARGUMENTS: usize = 2047;
+
+/// How a program ends that cannot be started.
+const FAIL: &str = "fail";
 
 /// Commands whose work is not looked at, which do nothing to the rig.
 const QUIET: [&str; 6] = ["colour", "cpair", "ifstat", "route", "sleep", "sync"];
@@ -301,16 +308,34 @@ impl Case {
     /// The arguments of the program that ends it, if one does.
     pub fn booted(&self) -> Option<&str> {
         self.expect.iter().find_map(|effect| match effect {
-            Effect::Boot { boot } => Some(boot.args.as_str()),
+            Effect::Boot { boot: Boot { args, outcome: None, .. } } => Some(args.as_str()),
             _ => None,
         })
+    }
+
+    /// Whether the arguments are more than Linux keeps, so that another kernel has to tell what it was given.
+    pub fn is_long(&self) -> bool {
+        self.booted().is_some_and(|arguments| arguments.len() > KEPT_ARGUMENTS)
+    }
+
+    /// Whether the program that a server has there cannot be started.
+    pub fn is_broken(&self, address: &str) -> bool {
+        let name = address.rsplit('/').next().unwrap_or_default();
+        self.responses.boot.get(name).is_some_and(|results| results.iter().all(|result| result == FAIL))
+    }
+
+    /// Whether the machine is of the kind that the image is for.
+    pub fn is_at_home(&self) -> bool {
+        let Settings { platform, buildarch, .. } = &self.settings;
+        (platform.as_str(), buildarch.as_str()) == ("pcbios", "x86_64")
     }
 
     /// Why the rig cannot provide its world, or not see its effects, in one sentence.
     pub fn obstacle(&self) -> Option<String> {
         let Settings { platform, buildarch, nics, open_interfaces_at_start, values } = &self.settings;
-        if (platform.as_str(), buildarch.as_str()) != ("pcbios", "x86_64") {
-            return Some(format!("it runs on {platform}, {buildarch}"));
+        let is_named = |script: &Script| script.text.contains("builtin/");
+        if !self.is_at_home() && self.script.iter().any(is_named) {
+            return Some(format!("the script must not see that it does not run on {platform}, {buildarch}"));
         }
         if nics.len() != 1 {
             return Some(format!("it needs {} cards, and the machine has one", nics.len()));
@@ -337,11 +362,8 @@ impl Effect {
             Self::Prompt {
                 prompt: Prompt { timeout_ms: 1..REACTION, user: User { key: Some(_), .. }, .. },
             } => Some("a key must be pressed in less than a second".to_owned()),
-            Self::Boot { boot: Boot { outcome: Some(_), .. } } => {
-                Some("a program comes back, which no kernel does".to_owned())
-            }
-            Self::Boot { boot } if boot.args.len() > KEPT_ARGUMENTS => {
-                Some(format!("{} bytes of arguments are more than the kernel keeps", boot.args.len()))
+            Self::Boot { boot: Boot { image, outcome: Some(outcome), .. } } if outcome != FAIL => {
+                Some(format!("{image} comes back, which no kernel does"))
             }
             Self::Command { command, outcome } => {
                 let name = command.first().map(String::as_str).unwrap_or_default();

@@ -46,6 +46,11 @@ pub fn receiver(frames: u64) -> Result<Vec<u8>> {
     assemble("receive.S", Some(("FRAMES", frames)))
 }
 
+/// A kernel that only says what it was given, and keeps arguments of any length.
+pub fn kernel() -> Result<Vec<u8>> {
+    assemble("kernel.S", None)
+}
+
 /// The bytes of an assembly source that runs at 0000:7C00.
 fn assemble(source: &str, symbol: Option<(&str, u64)>) -> Result<Vec<u8>> {
     let folder = paths::root().join("tests/quirk");

@@ -56,6 +56,8 @@ pub struct Recorder {
 pub struct Fillers {
     /// A program.
     pub executable: Vec<u8>,
+    /// A program that cannot be started.
+    pub broken: Vec<u8>,
     /// Neither a program nor a script.
     pub data: Vec<u8>,
 }
@@ -144,9 +146,10 @@ fn files(case: &Case, fillers: &Fillers, others: Vec<(String, Vec<u8>)>) -> File
         let script = case.script.iter().skip(1).find(|script| script.uri == uri);
         script.map(|script| script.text.clone().into_bytes())
     };
-    let bytes = |response: &Response| match response {
+    let bytes = |address: &str, response: &Response| match response {
         Response::NotFound {} => None,
         Response::File(File::Script { script }) => text(script),
+        Response::File(File::Executable) if case.is_broken(address) => Some(fillers.broken.clone()),
         Response::File(File::Executable) => Some(fillers.executable.clone()),
         Response::File(File::Data { text: None }) => Some(fillers.data.clone()),
         Response::File(File::Data { text: Some(text) }) => Some(text.clone().into_bytes()),
@@ -157,8 +160,8 @@ fn files(case: &Case, fillers: &Fillers, others: Vec<(String, Vec<u8>)>) -> File
     }
     for (address, responses) in &case.responses.requests {
         let responses: Vec<_> = match responses {
-            OneOrMany::One(one) => vec![bytes(one)],
-            OneOrMany::Many(many) => many.iter().map(bytes).collect(),
+            OneOrMany::One(one) => vec![bytes(address, one)],
+            OneOrMany::Many(many) => many.iter().map(|one| bytes(address, one)).collect(),
         };
         files.insert(case::on_the_wire(address), responses);
     }

@@ -5,14 +5,14 @@
 //! line's end, exit codes, the list of images, and how effects on the screen and on the network alternate.
 
 use super::Scenario;
-use crate::case::{Case, Effect, Form, Key, Menu, Prompt, Read, Request, on_the_wire};
+use crate::case::{Boot, Case, Effect, Form, Key, Menu, Prompt, Read, Request, on_the_wire};
 use crate::failure::{Context, Failure, Result, ensure};
 use crate::lab::{KPXE, Lab, SCRIPT_URI};
 use crate::namespace::SERVER;
 use crate::qemu::{Control, Machine, Options};
 use crate::recorder::{Fillers, Recorder, Seen};
 use crate::servers::Dnsmasq;
-use crate::{paths, payload, text};
+use crate::{paths, payload, quirk, text};
 use std::fs;
 use std::path::Path;
 use std::thread;
@@ -62,14 +62,16 @@ fn replay(name: &str, case: &Case) -> Result<()> {
     let mut lab = Lab::try_new(name, KPXE)?;
     let payload = payload::prepare()?;
     let initrd = fs::read(&payload.initrd).context("initrd")?;
-    let executable = fs::read(&payload.kernel).context("kernel")?;
+    let executable =
+        if case.is_long() { quirk::kernel()? } else { fs::read(&payload.kernel).context("kernel")? };
+    let broken = payload::flawed_kernel(payload::Flaw::Truncated)?;
     let others = vec![
         (SCRIPT_URI.to_owned(), frame(case)?.into_bytes()),
         (format!("http://{SERVER}/initrd"), initrd.clone()),
     ];
     // A kernel finds user space in whatever a case gives it for an initrd.
     let data = if case.booted().is_some() { initrd } else { b"data\n".to_vec() };
-    let recorder = Recorder::start(case, &Fillers { executable, data }, others)?;
+    let recorder = Recorder::start(case, &Fillers { executable, broken, data }, others)?;
     lab.dnsmasq(&Dnsmasq::Full { rom: Some(KPXE), ipxe: Some(SCRIPT_URI) })?;
     let card = case.settings.nics.first().ok_or_else(|| Failure::new("no card"))?;
     let mut machine = lab.machine(&Options { mac: card.mac.clone(), ..Options::default() })?;
@@ -87,6 +89,11 @@ fn frame(case: &Case) -> Result<String> {
     let first = case.script.first().map(|script| &script.uri).ok_or_else(|| Failure::new("no script"))?;
     let mut lines =
         "#!ipxe\nclear net0.dhcp/filename\nclear net0.dhcp/next-server\nclear net0.dhcp/domain\n".to_owned();
+    if !case.is_at_home() {
+        // Found before those of the machine, wherever the script names no block.
+        lines +=
+            &format!("set platform {}\nset buildarch {}\n", case.settings.platform, case.settings.buildarch);
+    }
     for (name, value) in &case.settings.values {
         lines += &format!("set {name} {value}\n");
     }
@@ -112,6 +119,9 @@ fn live(effect: &Effect, case: &Case, machine: &mut Machine) -> Result<()> {
         Effect::Form { form } => answer_form(form, machine),
         Effect::Read { read } => answer_line(read, machine),
         Effect::Prompt { prompt } => answer_prompt(prompt, machine),
+        Effect::Boot { boot: Boot { outcome: Some(_), .. } } => {
+            text::KERNEL_TRUNCATED.iter().try_for_each(|id| machine.expect(id, PATIENCE))
+        }
         Effect::Boot { boot } => {
             machine.expect(text::USER_SPACE, 180)?;
             let seen = machine.transcript().between("RIG-MARK bytes=", ";").unwrap_or_default();
