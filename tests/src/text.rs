@@ -102,5 +102,7 @@ pub const KERNEL_SIGNATURE: Ending = &[image::errors::NO_HEADER.id, script::erro
 pub const KERNEL_TOO_LARGE: Ending = &[image::errors::NO_INIT_ROOM.id, image::errors::NO_KERNEL_ROOM.id];
 /// A command that does not exist.
 pub const UNKNOWN_COMMAND: Ending = &[script::errors::UNKNOWN_COMMAND.id];
+/// A script that fills the memory.
+pub const SCRIPT_TOO_LARGE: Ending = &["BOOT-16"];
 /// A call of the vendor's driver that does not come back.
 pub const VENDOR_HANG: Ending = &[undi::errors::HANGS.id];

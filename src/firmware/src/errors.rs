@@ -31,4 +31,6 @@ base::errors! {
     NO_STACK = "BOOT-14", "{} needs the PXE stack that started us, and that is not there any more", "start this image by the PXE ROM of the card";
     /// The only UNDI that could be loaded would lie where we do.
     IPXE_ROM = "BOOT-15", "the ROM of the card at {} is iPXE's, which cannot be loaded: it would overwrite this program", "start this image by the PXE ROM of the card";
+    /// Settings, menus and images with their texts.
+    FULL = "BOOT-16", "the memory for scripts is full", "keep fewer settings, menus and images";
 }

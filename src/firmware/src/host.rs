@@ -25,6 +25,9 @@ pub(crate) const BZIMAGE: &str = "bzImage";
 /// And a network boot program.
 const NBP: &str = "NBP";
 
+/// What the heap must have in one piece before a line of a script runs, so that no line uses it up.
+const SPARE: usize = 3 << 20;
+
 impl Machine {
     /// Takes a download into the store, and says what it is.
     pub(crate) fn fetched(&mut self, pages: hw::memory::Pages, uri: &str, name: String) -> Fetched {
@@ -81,6 +84,9 @@ impl Host for Machine {
     }
 
     fn poll(&mut self) -> Result<(), Error> {
+        if Vec::<u8>::new().try_reserve_exact(SPARE).is_err() {
+            return Err(errors::FULL.error());
+        }
         self.round(Instant::ZERO).map(drop)
     }
 

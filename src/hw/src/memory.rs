@@ -15,7 +15,7 @@ const PLACE: PhysRange = PhysRange::new(1 << 20, 4 << 30);
 /// Where the heap may lie.
 const HEAP_PLACE: PhysRange = PhysRange::new(32 << 20, 4 << 30);
 /// TCP windows, datagram buffers and everything that is not an image.
-const HEAP_LENGTH: u64 = 5 << 20;
+const HEAP_LENGTH: u64 = 8 << 20;
 
 /// All memory, and what of it is taken. There is one.
 #[derive(Debug)]

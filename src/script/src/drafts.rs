@@ -1,6 +1,9 @@
 //! What scripts write piece by piece and then use at once: menus and forms, and parameters of a request.
 
+use crate::errors::TOO_LONG;
+use crate::location::readable;
 use alloc::vec::Vec;
+use base::Error;
 
 /// Everything that is being written.
 #[derive(Clone, Debug, Default)]
@@ -27,12 +30,13 @@ pub struct Menu {
     pub title: Vec<u8>,
     /// From top to bottom.
     pub items: Vec<Item>,
+    pub(crate) size: Size,
 }
 
 impl Menu {
     /// One without a name.
     pub fn new(title: &[u8], items: Vec<Item>) -> Self {
-        Self { name: None, title: title.into(), items }
+        Self { name: None, title: title.into(), items, size: Size(0) }
     }
 }
 
@@ -59,6 +63,24 @@ pub struct Parameters {
     pub method: Option<Vec<u8>>,
     /// In the order of entry.
     pub list: Vec<Parameter>,
+    pub(crate) size: Size,
+}
+
+/// How many bytes a draft has, [`OVERHEAD`] for each part included.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Size(usize);
+
+/// The most bytes of a draft: whoever shows or sends it makes a copy.
+const LENGTH: usize = 256 << 10;
+/// What a part takes besides its texts.
+const OVERHEAD: usize = 64;
+
+impl Size {
+    /// Counts another part, whose texts have `length` bytes. `draft` is what messages call the whole.
+    pub(crate) fn grow(&mut self, length: usize, draft: &[u8]) -> Result<(), Error> {
+        self.0 += OVERHEAD + length;
+        if self.0 > LENGTH { Err(TOO_LONG.of(readable(draft))) } else { Ok(()) }
+    }
 }
 
 /// A field of a posted form or a header of the request.

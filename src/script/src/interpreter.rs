@@ -259,7 +259,7 @@ impl Interpreter<'_> {
             *word = expand(self.host.settings(), word)?;
             length += word.len();
             if length > LENGTH {
-                return Err(TOO_LONG.of("this script").into());
+                return Err(TOO_LONG.of("a line").into());
             }
         }
         loop {

@@ -29,8 +29,8 @@ pub enum BadLine {
     TooLong,
 }
 
-/// The most bytes of a line, with those that continue it.
-const LENGTH: usize = 64 << 10;
+/// The most bytes of a line, with those that continue it. Its words, if they are short, take 40 times as much memory.
+const LENGTH: usize = 32 << 10;
 
 impl Cursor {
     /// Reads one line, with those that continue it, and moves behind it. None at the end.

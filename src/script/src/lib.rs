@@ -81,9 +81,9 @@ pub mod errors {
         NO_CONFIGURATOR = "SCRIPT-20", "cards cannot be configured by {}", "this build knows dhcp";
         /// Bytes where text is needed.
         NOT_TEXT = "SCRIPT-21", "{} has bytes that are not text", "write other bytes as %XX in addresses";
-        /// A line that would take too much memory.
-        TOO_LONG = "SCRIPT-23", "{} has a line that is too long",
-            "a line may have 64 KiB, and 256 KiB once its settings are filled in";
+        /// A line, menu, form or list of parameters that would take too much memory.
+        TOO_LONG = "SCRIPT-23", "{} is too long",
+            "a line may have 32 KiB, and it or a menu 256 KiB once settings are filled in";
         /// A menu or form that nobody began.
         NO_MENU = "SCRIPT-24", "there is no menu or form {}", "begin it with menu or form; choose and present use it up";
         /// A menu or form without anything that can be chosen or filled in.

@@ -547,15 +547,31 @@ fn long_lines_and_many_words_work() {
         matches!(failure, Failure::Error(error) if error.is(&NO_LABEL) && error.object().len() == 64)
     }));
     let heavy =
-        format!("set a:hexraw {}\n", "61".repeat(20_000)) + "echo -n x ${a}\necho" + &" ${a}".repeat(20);
+        format!("set a:hexraw {}\n", "61".repeat(15_000)) + "echo -n x ${a}\necho" + &" ${a}".repeat(20);
     let (output, status) = echoes(&heavy);
-    assert_eq!(output.len(), 40_002);
+    assert_eq!(output.len(), 30_002);
     assert!(matches!(status, Err(Failure::Error(error)) if error.is(&TOO_LONG)));
-    let (output, status) = echoes(&format!("echo begin\necho {}", "x".repeat(70_000)));
+    let (output, status) = echoes(&format!("echo begin\necho {}", "x".repeat(33_000)));
     assert_eq!(output, "begin\n");
     assert!(matches!(status, Err(Failure::Error(error)) if error.is(&TOO_LONG)));
     let operators = "&& || ; ".repeat(2000);
     assert_eq!(echoes(&operators), (String::new(), Ok(())));
+}
+
+#[test]
+fn large_menus_and_forms_work_and_have_an_end() {
+    let mut world = World::new(&[]);
+    world.keys.push_back(Some(u32::from(b'z')));
+    let items: String = (1..500).map(|item| format!("item i{item} Item {item}\n")).collect();
+    let script = format!(
+        "menu Large\n{items}item --key z last The last one\nchoose name && echo ${{name}}\n\
+         set text {}\nmenu Endless\n:more inc n && item ${{n}} ${{text}} && goto more || echo ${{n}}\n\
+         params\n:most inc m && param ${{m}} ${{text}} && goto most || echo ${{m}}",
+        "x".repeat(10_000)
+    );
+    assert_eq!(play(&mut world, &script), Ok(()));
+    assert_eq!(world.log, ["choose Large 0 0", "last\n", "27\n", "27\n"]);
+    assert!(world.reports.iter().all(|error| error.is(&TOO_LONG)));
 }
 
 #[test]

@@ -33,6 +33,6 @@ pub mod errors {
         NO_BLOCK = "SET-05", "{} is in a block that does not exist",
             "netX exists once a card is open; blocks may be nested 16 deep";
         /// Too many settings.
-        FULL = "SET-06", "there is no room for {}", "clear settings that are no longer used; all together may take 1 MiB";
+        FULL = "SET-06", "there is no room for {}", "clear settings that are no longer used; all together may take 2 MiB";
     }
 }

@@ -169,10 +169,18 @@ impl Tree {
         children.iter().copied().filter(|child| *child != Self::LATEST).collect()
     }
 
-    /// The names of settings that it may have: all that are known beforehand, and those that are stored in it.
+    /// The names of settings that it may have: all that are known beforehand, and the first [`LISTED`] of those that
+    /// are stored in it.
     pub fn names(&self, block: BlockId) -> Vec<Vec<u8>> {
         let mut names: Vec<Vec<u8>> = crate::key::names().map(Into::into).collect();
-        for value in self.blocks.get(block.0).map(|block| block.values.as_slice()).unwrap_or_default() {
+        for value in self
+            .blocks
+            .get(block.0)
+            .map(|block| block.values.as_slice())
+            .unwrap_or_default()
+            .iter()
+            .take(LISTED)
+        {
             if !names.iter().any(|name| **name == *value.name) {
                 names.push(value.name.to_vec());
             }
@@ -393,10 +401,12 @@ impl Tree {
 const LEVELS: usize = 16;
 /// How many blocks there may be.
 const BLOCKS: usize = 1024;
+/// How many settings of a block a list of names has.
+const LISTED: usize = 1000;
 /// How much all values together may take, [`OVERHEAD`] for each included. What the machine says is not refused.
-const BYTES: usize = 1 << 20;
-/// What a value costs beside its name and bytes.
-const OVERHEAD: usize = 32;
+const BYTES: usize = 2 << 20;
+/// What a value costs beside its name and bytes: itself and its two allocations.
+const OVERHEAD: usize = 144;
 
 fn parts(name: &[u8]) -> impl Iterator<Item = &[u8]> {
     name.split(|byte| *byte == b'.').filter(|part| !part.is_empty())

@@ -6,6 +6,7 @@ use crate::lab::{KPXE, Lab};
 use crate::namespace::SERVER;
 use crate::qemu::Options;
 use crate::servers::POSTED;
+use crate::{quirk, text};
 
 /// The scenarios of this topic.
 pub fn all() -> Vec<Scenario> {
@@ -13,6 +14,13 @@ pub fn all() -> Vec<Scenario> {
         Scenario::new("language-digests", "digests are what other programs compute", 120, digests).quick(),
         Scenario::new("language-post", "parameters are posted as a form", 120, post),
         Scenario::new("language-machine", "PCI, CPUID and the name server answer scripts", 120, machine),
+        Scenario::new(
+            "language-limits",
+            "large menus, long lines, many settings and deep chains",
+            300,
+            limits,
+        ),
+        Scenario::new("language-exhaustion", "a script that fills the memory ends", 300, exhaustion),
     ]
 }
 
@@ -74,4 +82,72 @@ fn machine(name: &str) -> Result<()> {
         "timed",
     ];
     run(name, lines, &wanted, |_| Ok(()))
+}
+
+/// All that is large but not too large works; one more, and an error says so, which the script can answer. The kernel
+/// is told how far it came.
+fn limits(name: &str) -> Result<()> {
+    let long = "abcdefgh".repeat(512);
+    let mut lines =
+        format!("set long {long}\niseq ${{long}} {long} && set same yes ||\nmenu Five hundred items\n");
+    for item in 1..=500 {
+        lines += &format!("item i{item} Item {item} of five hundred\n");
+    }
+    lines += "choose --timeout 100 --default i499 item\n";
+    // A tree: each menu goes on to the next.
+    for menu in 1..=20 {
+        lines += &format!(":menu{menu}\nmenu Menu {menu}\n");
+        for item in 1..=20 {
+            lines += &format!("item menu{} Item {item}\n", menu + 1);
+        }
+        lines += "choose --timeout 10 next && goto ${next} ||\n";
+    }
+    lines += &format!(
+        ":menu21
+set n:int32 0
+:settings inc n
+set value-${{n}} ${{n}} of ten thousand
+iseq ${{n}} 10000 || goto settings
+set many ${{value-1}}, ${{value-10000}}
+imgset --keep big http://{SERVER}/big
+:fill inc n
+set value-${{n}} ${{big}} && goto fill || set full ${{errno}}
+menu
+:more item x ${{big}} && goto more || set items ${{errno}}
+set depth:int32 0
+chain http://{SERVER}/deep || set deep ${{errno}}
+chain http://{SERVER}/next
+imgfree
+kernel http://{SERVER}/vmlinuz ${{same}}, ${{item}}, ${{next}}, ${{many}}, ${{depth}}, ${{replaced}}
+isset ${{full}} && isset ${{items}} && isset ${{deep}} && boot || poweroff"
+    );
+    let mut lab = Lab::try_new(name, KPXE)?;
+    lab.www("big", "x".repeat(10_000).as_bytes())?;
+    lab.www("deep", format!("#!ipxe\ninc depth\nchain http://{SERVER}/deep\n").as_bytes())?;
+    let next =
+        format!("#!ipxe\ninc replaced\niseq ${{replaced}} 200 || chain --replace http://{SERVER}/next\n");
+    lab.www("next", next.as_bytes())?;
+    lab.www("vmlinuz", &quirk::kernel()?)?;
+    lab.script(&lines)?;
+    lab.usual_servers()?;
+    let mut machine = lab.machine(&Options::default())?;
+    machine.expect(text::USER_SPACE, 280)?;
+    let seen = machine.transcript().between("RIG-MARK bytes=", ";").unwrap_or_default();
+    let wanted = "yes, i499, menu21, 1 of ten thousand, 10000 of ten thousand, 99, 200\n";
+    let wanted: String = wanted.bytes().map(|byte| format!("{byte:02x}")).collect();
+    ensure(seen == wanted, || format!("the kernel was given {seen}, not {wanted}"))
+}
+
+/// Arguments of images have no limit of their own; when memory gets short, the script ends with the reason, and the
+/// next boot device has its turn.
+fn exhaustion(name: &str) -> Result<()> {
+    let mut lab = Lab::try_new(name, KPXE)?;
+    lab.www("big", "x".repeat(60_000).as_bytes())?;
+    lab.script(&format!(
+        "imgset big http://{SERVER}/big\n:more inc n\nimgfetch --name file${{n}} http://{SERVER}/boot.ipxe ${{big}}\ngoto more"
+    ))?;
+    lab.usual_servers()?;
+    let mut machine = lab.machine(&Options::default())?;
+    text::SCRIPT_TOO_LARGE.iter().try_for_each(|id| machine.expect(id, 200))?;
+    machine.expect(text::NEXT_DEVICE, 60)
 }

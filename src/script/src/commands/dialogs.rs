@@ -13,7 +13,7 @@ use settings::{BlockId, Key, Kind};
 
 pub(super) fn menu(call: &mut Call<'_>) -> Done {
     let name: Name = call.value(b'n').map(<[u8]>::to_vec);
-    let menu = Menu { name, title: call.joined(0), items: Vec::new() };
+    let menu = Menu { name, title: call.joined(0), ..Menu::default() };
     let menus = &mut call.host.drafts().menus;
     take(menus, menu.name.as_deref());
     if !call.flag(b'd') {
@@ -32,7 +32,9 @@ pub(super) fn item(call: &mut Call<'_>) -> Done {
         is_default: call.flag(b'd'),
         is_secret: call.flag(b's'),
     };
-    find(&mut call.host.drafts().menus, name).ok_or_else(|| no_menu(name))?.items.push(item);
+    let menu = find(&mut call.host.drafts().menus, name).ok_or_else(|| no_menu(name))?;
+    menu.size.grow(item.text.len() + item.name.as_ref().map_or(0, Vec::len), &menu.title)?;
+    menu.items.push(item);
     Ok(Flow::Next)
 }
 
@@ -126,7 +128,7 @@ pub(super) fn parameters(call: &mut Call<'_>) -> Done {
     let parameters = Parameters {
         name: call.value(b'n').map(<[u8]>::to_vec),
         method: call.value(b'm').map(<[u8]>::to_vec),
-        list: Vec::new(),
+        ..Parameters::default()
     };
     take(&mut call.host.drafts().parameters, parameters.name.as_deref());
     if !call.flag(b'd') {
@@ -142,6 +144,7 @@ pub(super) fn parameter(call: &mut Call<'_>) -> Done {
     let Some(parameters) = find(&mut call.host.drafts().parameters, name) else {
         return Err(NO_PARAMETERS.of(readable(name.unwrap_or(b"without a name"))).into());
     };
+    parameters.size.grow(parameter.key.len() + parameter.value.len(), &parameter.key)?;
     parameters.list.push(parameter);
     Ok(Flow::Next)
 }

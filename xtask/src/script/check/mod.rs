@@ -107,7 +107,7 @@ fn find(scripts: &[(&str, &[u8])], set_elsewhere: &[String], only_here: bool) ->
                 findings.add((*line, 1), "the script ends behind a backslash".into(), false);
             }
             Some((BadLine::TooLong, line)) => {
-                findings.add((*line, 1), "the line is longer than 64 KiB".into(), false);
+                findings.add((*line, 1), "the line is longer than 32 KiB".into(), false);
             }
             None => {}
         }
