@@ -85,6 +85,9 @@ pub const INSTRUCTION: u64 = 64;
 /// The usual address of the machine's card.
 pub const MAC: [u8; 6] = [0x52, 0x54, 0, 0x77, 0, 0x10];
 
+/// The machine's UUID.
+pub const UUID: &str = "00112233-4455-6677-8899-aabbccddeeff";
+
 /// The machine's control socket, relative to the scenario's folder.
 const CONTROL: &str = "control.sock";
 
@@ -190,6 +193,9 @@ fn arguments(options: &Options) -> Vec<String> {
     let mut add = |words: &str| arguments.extend(words.split_whitespace().map(str::to_owned));
     add("-accel tcg -M pc,graphics=off -cpu max -nodefaults -display none -no-reboot -boot menu=off");
     add("-serial stdio -monitor none");
+    add(&format!(
+        "-smbios type=1,manufacturer=Rig,product=Bench,serial=RIG-1,uuid={UUID} -smbios type=3,asset=A-7"
+    ));
     add(&format!("-m {}", options.memory));
     add(&format!("-qmp unix:{CONTROL},server=on,wait=off"));
     match &options.wire {

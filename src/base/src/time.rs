@@ -97,3 +97,38 @@ impl fmt::Display for Duration {
         write!(f, "{}.{:01} s", self.as_secs(), (self.0 / 100_000) % 10)
     }
 }
+
+/// Seconds since 1970, of second, minute, hour, day, month and year, which is counted from 2000 and below 100. What no
+/// calendar has gives some number.
+pub fn unix_time([second, minute, hour, day, month, year]: [u32; 6]) -> u32 {
+    // Years begin in March here, so that the day that few have is the last one.
+    const MARCH_1996: u32 = 9_556;
+    let (years, months) = if month < 3 { (year + 3, month + 9) } else { (year + 4, month - 3) };
+    let days = MARCH_1996 + years * 365 + years / 4 + (153 * months + 2) / 5 + day;
+    days.wrapping_sub(1)
+        .wrapping_mul(24)
+        .wrapping_add(hour)
+        .wrapping_mul(3600)
+        .wrapping_add(minute * 60 + second)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_counted_as_calendars_do() {
+        // date --utc --date '...' +%s
+        for (time, seconds) in [
+            ([0, 0, 0, 1, 3, 0], 951_868_800),
+            ([59, 59, 23, 29, 2, 24], 1_709_251_199),
+            ([0, 0, 0, 1, 3, 24], 1_709_251_200),
+            ([7, 8, 9, 31, 12, 26], 1_798_708_087),
+            ([0, 0, 0, 1, 1, 38], 2_145_916_800),
+        ] {
+            assert_eq!(unix_time(time), seconds, "{time:?}");
+        }
+        unix_time([165; 6]);
+        unix_time([0; 6]);
+    }
+}

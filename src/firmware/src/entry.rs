@@ -49,12 +49,10 @@ pub(crate) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "+rs");
 
 /// Says who we are, and brings the card up.
 fn introduce(machine: &mut Machine) {
+    crate::hardware::publish(machine);
     let builtin = Tree::BUILTIN;
     for (name, value) in [("version", VERSION), ("platform", "pcbios"), ("buildarch", "x86_64")] {
         machine.settings.publish(builtin, name.as_bytes(), Kind::String, Some(value.as_bytes()));
-    }
-    if let Some(uuid) = crate::smbios::uuid(&machine.info) {
-        machine.settings.publish(builtin, b"uuid", Kind::Guid, Some(&uuid));
     }
     say!(machine.screen, "\niPXE {VERSION}, in Rust, for PC BIOS: HTTP TFTP DNS bzImage. Ctrl-B: shell");
     let found = find_card(machine);

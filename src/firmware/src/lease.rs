@@ -24,7 +24,7 @@ const WONDER: Duration = Duration::from_millis(1500);
 impl Machine {
     /// Begins a DHCP exchange in the background, unless one runs already.
     pub(crate) fn start_dhcp(&mut self, total: Option<Duration>) -> Result<(), Error> {
-        let uuid = crate::smbios::uuid(&self.info);
+        let uuid = crate::hardware::uuid(&self.info);
         let cached = self.vendor.as_ref().map(|vendor| &vendor.cached);
         let Some(network) = &mut self.network else { return Err(errors::NO_CARD.of("none was found")) };
         if network.exchange.is_some() {
@@ -198,22 +198,20 @@ const YOUR_ADDRESS: u8 = 2;
 const NEXT_SERVER: u8 = 3;
 
 impl Source for PacketSource {
-    fn value(&self, tag: Tag) -> Option<Vec<u8>> {
+    fn value(&self, tag: Tag) -> Option<(Kind, Vec<u8>)> {
         let is_set = |address: &core::net::Ipv4Addr| !address.is_unspecified();
-        match tag.dhcp()? {
-            (ENCAPSULATED, Some(YOUR_ADDRESS)) => {
-                Some(self.packet.your_address()).filter(is_set).map(|address| address.octets().to_vec())
-            }
-            (ENCAPSULATED, Some(NEXT_SERVER)) => {
-                Some(self.packet.next_server()).filter(is_set).map(|address| address.octets().to_vec())
-            }
+        let address = |address| Some(address).filter(is_set).map(|address| address.octets().to_vec());
+        let value = match tag.dhcp()? {
+            (ENCAPSULATED, Some(YOUR_ADDRESS)) => address(self.packet.your_address()),
+            (ENCAPSULATED, Some(NEXT_SERVER)) => address(self.packet.next_server()),
             (dhcp::packet::tag::BOOT_FILE, None) => {
                 let name = || Some(self.packet.file_name().into_bytes()).filter(|name| !name.is_empty());
                 self.file.clone().or_else(name)
             }
             (tag, Some(inner)) => self.packet.option(&[tag, inner]).map(|value| value.into_owned()),
             (tag, None) => self.packet.option(&[tag]).map(|value| value.into_owned()),
-        }
+        };
+        Some((Kind::String, value?))
     }
 }
 

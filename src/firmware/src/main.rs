@@ -25,6 +25,8 @@ mod errors;
 #[cfg(target_os = "none")]
 mod fetch;
 #[cfg(target_os = "none")]
+mod hardware;
+#[cfg(target_os = "none")]
 mod host;
 #[cfg(target_os = "none")]
 mod keyboard;
@@ -42,8 +44,6 @@ mod network_program;
 mod report;
 #[cfg(target_os = "none")]
 mod screen;
-#[cfg(target_os = "none")]
-mod smbios;
 #[cfg(target_os = "none")]
 mod store;
 #[cfg(target_os = "none")]

@@ -125,16 +125,15 @@ impl Machine {
             header.drivers,
             kept(header.keep)
         );
-        let name = hw::cpu::name();
-        let name = printable(name.split(|byte| *byte == 0).next().unwrap_or_default());
+        let name = printable(&self.settings.text(b"cpumodel").unwrap_or_default());
         line!(report, "processor: {name}, {} MHz", hw::clock::ticks_per_microsecond());
-        let table = crate::smbios::table(&self.info);
+        let table = crate::hardware::smbios_table(&self.info).unwrap_or_default().0;
         for (what, kind, fields) in [
             ("system", smbios::SYSTEM, [4, 5, 6]),
             ("board", smbios::BOARD, [4, 5, 6]),
             ("BIOS", smbios::BIOS, [4, 5, 8]),
         ] {
-            if let Some(structure) = smbios::find(&table, kind) {
+            if let Some(structure) = smbios::find(&table, kind, 0) {
                 let [a, b, c] = fields.map(|field| structure.string(field).unwrap_or_default());
                 line!(report, "{what}: {a} {b} {c}");
             }

@@ -76,6 +76,27 @@ pub fn noise() -> u64 {
     unsafe { time::rdtsc() }
 }
 
+/// Seconds since 1970, by the clock of the PC, which is taken for UTC.
+pub fn unix_time() -> u32 {
+    const INDEX: u16 = 0x70;
+    const DATA: u16 = 0x71;
+    // SAFETY: reading the clock's registers changes nothing but its index.
+    let read = |register: u8| unsafe {
+        io::outb(INDEX, register);
+        io::inb(DATA)
+    };
+    const STATUS_A: u8 = 0x0a;
+    const STATUS_B: u8 = 0x0b;
+    // An update takes 2 ms at most; then all registers hold for half a second.
+    let end = now() + Duration::from_millis(10);
+    while read(STATUS_A) & 0x80 != 0 && now() < end {}
+    let is_binary = read(STATUS_B) & 4 != 0;
+    base::time::unix_time([0, 2, 4, 7, 8, 9].map(|register| {
+        let value = u32::from(read(register));
+        if is_binary { value } else { (value >> 4) * 10 + (value & 15) }
+    }))
+}
+
 /// Waits without doing anything else. For delays far below the 50 ms in which interrupts must be let in.
 pub fn spin(length: Duration) {
     let end = now() + length;

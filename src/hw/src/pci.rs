@@ -62,6 +62,13 @@ pub fn place(address: PciAddress) -> u16 {
     u16::from(address.bus()) << 8 | u16::from(address.device()) << 3 | u16::from(address.function())
 }
 
+/// A byte of configuration space.
+pub fn byte(bus_device_function: u16, offset: u8) -> u8 {
+    // SAFETY: reading configuration space changes nothing.
+    let word = unsafe { Ports.read(address(bus_device_function), offset.into()) };
+    word.to_le_bytes().get(usize::from(offset & 3)).copied().unwrap_or_default()
+}
+
 /// Shows every function of every bus to `take`.
 pub fn each(take: &mut dyn FnMut(PciHeader)) {
     let mut functions = 1;

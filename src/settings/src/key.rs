@@ -3,6 +3,7 @@
 use crate::{Kind, number};
 
 /// The number of a setting. Parts are packed with the first one highest: DHCP option 175, suboption 1 is `0xaf01`.
+/// The highest byte is the [`Scope`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tag(pub u64);
 
@@ -17,11 +18,32 @@ impl Tag {
         Self((outer as u64) << 8 | inner as u64)
     }
 
+    /// A number that means something else than a DHCP option.
+    pub const fn of(scope: Scope, number: u64) -> Self {
+        Self((scope as u64) << 56 | number & (u64::MAX >> 8))
+    }
+
+    /// What the number means.
+    pub fn is_of(self, scope: Scope) -> bool {
+        self.0 >> 56 == scope as u64
+    }
+
     /// The address that a DHCP server gave, which is a field and not an option: 175.2.
     pub const ADDRESS: Self = Self::within(175, 2);
 
     /// The address of the next server, which is a field and not an option: 175.3.
     pub const NEXT_SERVER: Self = Self::within(175, 3);
+
+    /// The processor's maker; numbered beyond what can be written.
+    pub const CPU_VENDOR: Self = Self::of(Scope::Cpuid, 1 << 48);
+    /// The processor's name.
+    pub const CPU_MODEL: Self = Self::of(Scope::Cpuid, 2 << 48);
+    /// The machine's UUID, in the order of the text.
+    pub const UUID: Self = Self::of(Scope::Smbios, 0x01_08_10);
+    /// Seconds since 1970.
+    pub const UNIX_TIME: Self = Self::of(Scope::Builtin, 1);
+    /// The last of what was said.
+    pub const LOG: Self = Self::of(Scope::Builtin, 2);
 
     /// As a DHCP option and perhaps an option in it; none for numbers that are neither.
     pub fn dhcp(self) -> Option<(u8, Option<u8>)> {
@@ -34,7 +56,7 @@ impl Tag {
     }
 
     /// `67`, `175.1` or `43.0x9`.
-    fn parse(name: &[u8]) -> Option<Self> {
+    fn parse(name: &[u8], scope: Scope) -> Option<Self> {
         let mut tag = 0_u64;
         for part in name.split(|byte| *byte == b'.') {
             if !part.first()?.is_ascii_digit() {
@@ -42,18 +64,24 @@ impl Tag {
             }
             tag = tag << 8 | number(part)?;
         }
-        (tag != 0).then_some(Self(tag))
+        Some(Self::of(scope, tag)).filter(|tag| tag.0 != 0)
     }
 }
 
-/// What numbers mean in a block.
+/// What the numbers of settings mean in a block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scope {
     /// DHCP options; also in blocks that are not from DHCP.
     #[default]
     Dhcp,
-    /// Instance, type, offset and length in the SMBIOS tables.
+    /// Instance, type, offset and length in the SMBIOS tables. Length 0: the string whose number is at the offset.
     Smbios,
+    /// Bus, device and function as one number, offset and length in the configuration space.
+    Pci,
+    /// Register (EAX 0 to EDX 3) and leaf, whose bit 31 may be set; or subleaf, 40h, register and leaf.
+    Cpuid,
+    /// What is known of the firmware only when it is asked for; the numbers are private.
+    Builtin,
 }
 
 /// A setting, named.
@@ -63,8 +91,6 @@ pub struct Key<'a> {
     pub name: &'a [u8],
     /// The number, for settings that have one.
     pub tag: Option<Tag>,
-    /// What the number means.
-    pub scope: Scope,
     /// The type asked for, or the one that belongs to the setting.
     pub kind: Option<Kind>,
 }
@@ -74,16 +100,12 @@ impl<'a> Key<'a> {
     pub fn new(name: &'a [u8], kind: Option<Kind>, scope: Scope) -> Self {
         if let Some(known) = PREDEFINED.iter().find(|known| known.0.as_bytes() == name) {
             let tag = (known.2 != 0).then_some(Tag(known.2));
-            return Self { name, tag, scope: Scope::Dhcp, kind: kind.or(Some(known.1)) };
+            return Self { name, tag, kind: kind.or(Some(known.1)) };
         }
-        let tag = Tag::parse(name);
-        let known = PREDEFINED.iter().find(|known| scope == Scope::Dhcp && tag == Some(Tag(known.2)));
-        Self {
-            name: known.map_or(name, |known| known.0.as_bytes()),
-            tag,
-            scope,
-            kind: kind.or(known.map(|known| known.1)),
-        }
+        let tag = Tag::parse(name, scope);
+        let known = PREDEFINED.iter().find(|known| tag == Some(Tag(known.2)));
+        let name = known.map_or(name, |known| known.0.as_bytes());
+        Self { name, tag, kind: kind.or(known.map(|known| known.1)) }
     }
 }
 
@@ -96,8 +118,12 @@ const fn site(code: u8) -> u64 {
     Tag::within(175, code).0
 }
 
-/// Name, type and DHCP number (0 for none) of the settings that have a number or are not plain strings.
-const PREDEFINED: [(&str, Kind, u64); 52] = [
+const fn smbios(kind: u8, offset: u8) -> u64 {
+    Tag::of(Scope::Smbios, (kind as u64) << 16 | (offset as u64) << 8).0
+}
+
+/// Name, type and number (0 for none) of the settings that have a number or are not plain strings.
+static PREDEFINED: [(&str, Kind, u64); 60] = [
     ("ip", Kind::Ipv4, Tag::ADDRESS.0),
     ("netmask", Kind::Ipv4, 1),
     ("gateway", Kind::Ipv4, 3),
@@ -135,10 +161,18 @@ const PREDEFINED: [(&str, Kind, u64); 52] = [
     ("gid", Kind::Uint32, site(0xc3)),
     ("initiator-iqn", Kind::String, 203),
     ("errno", Kind::Uint32, 0),
-    ("unixtime", Kind::Uint32, 0),
+    ("unixtime", Kind::Uint32, Tag::UNIX_TIME.0),
+    ("dmesg", Kind::String, Tag::LOG.0),
     ("sysmac", Kind::Hex, 0),
     ("memsize", Kind::Int32, 0),
-    ("uuid", Kind::Uuid, 0),
+    ("cpuvendor", Kind::String, Tag::CPU_VENDOR.0),
+    ("cpumodel", Kind::String, Tag::CPU_MODEL.0),
+    ("uuid", Kind::Uuid, Tag::UUID.0),
+    ("manufacturer", Kind::String, smbios(1, 4)),
+    ("product", Kind::String, smbios(1, 5)),
+    ("serial", Kind::String, smbios(1, 7)),
+    ("asset", Kind::String, smbios(3, 8)),
+    ("board-serial", Kind::String, smbios(2, 7)),
     ("mac", Kind::Hex, 0),
     ("hwaddr", Kind::Hex, 0),
     ("busloc", Kind::Uint32, 0),
@@ -158,11 +192,11 @@ mod tests {
 
     #[test]
     fn numbers_are_written_in_parts_of_any_base() {
-        assert_eq!(Tag::parse(b"67"), Some(Tag::option(67)));
-        assert_eq!(Tag::parse(b"0x43"), Some(Tag::option(67)));
-        assert_eq!(Tag::parse(b"175.0xc8"), Some(Tag::within(175, 200)));
+        assert_eq!(Tag::parse(b"67", Scope::Dhcp), Some(Tag::option(67)));
+        assert_eq!(Tag::parse(b"0x43", Scope::Dhcp), Some(Tag::option(67)));
+        assert_eq!(Tag::parse(b"175.0xc8", Scope::Dhcp), Some(Tag::within(175, 200)));
         for name in [&b""[..], b"0", b"1.", b".1", b"12x", b"-5", b"mac", b"1..2", b"1. 2"] {
-            assert_eq!(Tag::parse(name), None);
+            assert_eq!(Tag::parse(name, Scope::Dhcp), None);
         }
         assert_eq!(Tag::option(67).dhcp(), Some((67, None)));
         assert_eq!(Tag::within(43, 9).dhcp(), Some((43, Some(9))));
@@ -176,7 +210,9 @@ mod tests {
         let key = Key::new(b"1", None, Scope::Smbios);
         assert_eq!((key.name, key.kind), (&b"1"[..], None));
         assert_eq!(Key::new(b"ip", Some(Kind::Hex), Scope::Dhcp).kind, Some(Kind::Hex));
-        assert_eq!(Key::new(b"uuid", None, Scope::Dhcp).tag, None);
+        assert_eq!(Key::new(b"mac", None, Scope::Dhcp).tag, None);
+        let [key, other] = [b"serial", &b"1.7.0"[..]].map(|name| Key::new(name, None, Scope::Smbios));
+        assert_eq!((key.name, key.tag, key.kind), (other.name, other.tag, other.kind));
     }
 
     #[test]

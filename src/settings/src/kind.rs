@@ -412,7 +412,8 @@ fn format_uuid(value: &[u8]) -> Option<Vec<u8>> {
     (value.len() == 16).then_some(out)
 }
 
-fn swap_fields(mut value: Vec<u8>) -> Vec<u8> {
+/// The other form of a UUID: the first three fields big-endian or little-endian.
+pub fn swap_fields(mut value: Vec<u8>) -> Vec<u8> {
     if let [a, b, c, d, e, f, g, h, ..] = value.as_mut_slice() {
         core::mem::swap(a, d);
         core::mem::swap(b, c);

@@ -12,7 +12,7 @@ mod kind;
 mod tree;
 
 pub use key::{Key, Scope, Tag};
-pub use kind::{Kind, number};
+pub use kind::{Kind, number, swap_fields};
 pub use tree::{BlockId, Found, Parts, Source, Tree, split};
 
 /// What can go wrong with settings.

@@ -14,8 +14,8 @@ use base::Error;
 
 /// A foreign holder of numbered settings, such as a DHCP packet.
 pub trait Source {
-    /// The value with this number.
-    fn value(&self, tag: Tag) -> Option<Vec<u8>>;
+    /// The value with this number, and the type in which it is shown if none is known for the number.
+    fn value(&self, tag: Tag) -> Option<(Kind, Vec<u8>)>;
 }
 
 /// A block. Blocks stay, so this stays valid.
@@ -36,7 +36,6 @@ pub struct Found {
 struct Value {
     name: Box<[u8]>,
     tag: Option<Tag>,
-    scope: Scope,
     kind: Kind,
     /// None hides what the block's source has.
     data: Option<Vec<u8>>,
@@ -57,7 +56,7 @@ enum Guard {
 impl Value {
     fn is(&self, key: &Key<'_>) -> bool {
         match (self.tag, key.tag) {
-            (Some(mine), Some(theirs)) => mine == theirs && self.scope == key.scope,
+            (Some(mine), Some(theirs)) => mine == theirs,
             _ => *self.name == *key.name,
         }
     }
@@ -230,9 +229,7 @@ impl Tree {
         let own = match this.values.iter().find(|value| value.is(key)) {
             Some(value) => value.data.clone().map(|data| (value.kind, data)),
             None => match (&this.source, key.tag) {
-                (Some(source), Some(tag)) if key.scope == this.scope => {
-                    source.value(tag).map(|data| (Kind::String, data))
-                }
+                (Some(source), Some(tag)) if tag.is_of(this.scope) => source.value(tag),
                 _ => None,
             },
         };
@@ -353,7 +350,7 @@ impl Tree {
             _ => {}
         }
         let freed = old.map_or(0, Value::cost);
-        let value = Value { name: key.name.into(), tag: key.tag, scope: key.scope, kind, data, guard };
+        let value = Value { name: key.name.into(), tag: key.tag, kind, data, guard };
         let keeps = value.data.is_some() || (target.source.is_some() && key.tag.is_some());
         let stored = self.stored - freed + if keeps { value.cost() } else { 0 };
         if stored > BYTES && keeps && is_script {
@@ -453,8 +450,9 @@ mod tests {
     struct Packet(&'static [(u64, &'static [u8])]);
 
     impl Source for Packet {
-        fn value(&self, tag: Tag) -> Option<Vec<u8>> {
-            self.0.iter().find(|option| option.0 == tag.0).map(|option| option.1.to_vec())
+        fn value(&self, tag: Tag) -> Option<(Kind, Vec<u8>)> {
+            let found = self.0.iter().find(|option| option.0 == tag.0)?;
+            Some((Kind::String, found.1.to_vec()))
         }
     }
 
@@ -615,13 +613,16 @@ mod tests {
     fn numbers_belong_to_their_scope() {
         let mut tree = Tree::new();
         let smbios = tree.block(b"smbios").unwrap();
-        tree.set_source(smbios, Scope::Smbios, Some(Box::new(Packet(&[(0x01_04, b"maker"), (67, b"no")]))));
+        const SMBIOS: u64 = Tag::of(Scope::Smbios, 0).0;
+        let packet = Packet(&[(SMBIOS | 0x01_04_00, b"maker"), (SMBIOS | 0x01_09, b"9"), (67, b"no")]);
+        tree.set_source(smbios, Scope::Smbios, Some(Box::new(packet)));
         assert_eq!(
-            (text(&tree, "smbios/1.4"), text(&tree, "1.4"), text(&tree, "filename")),
-            ("maker".into(), String::new(), String::new())
+            ["manufacturer", "smbios/1.4.0", "smbios/1.9", "1.4.0", "1.9", "filename"]
+                .map(|name| text(&tree, name)),
+            ["maker", "maker", "9", "", "", ""]
         );
-        tree.publish(smbios, b"serial", Kind::String, Some(b"AB 12"));
-        assert_eq!(text(&tree, "serial"), "AB 12");
+        set(&mut tree, "manufacturer", "mine");
+        assert_eq!(["manufacturer", "smbios/manufacturer"].map(|name| text(&tree, name)), ["mine", "maker"]);
     }
 
     #[test]

@@ -4,9 +4,10 @@ use super::Scenario;
 use crate::failure::{Context, Failure, Result, ensure};
 use crate::lab::{KPXE, Lab};
 use crate::namespace::SERVER;
-use crate::qemu::Options;
+use crate::qemu::{Options, UUID};
 use crate::servers::POSTED;
 use crate::{quirk, text};
+use std::time::UNIX_EPOCH;
 
 /// The scenarios of this topic.
 pub fn all() -> Vec<Scenario> {
@@ -14,6 +15,7 @@ pub fn all() -> Vec<Scenario> {
         Scenario::new("language-digests", "digests are what other programs compute", 120, digests).quick(),
         Scenario::new("language-post", "parameters are posted as a form", 120, post),
         Scenario::new("language-machine", "PCI, CPUID and the name server answer scripts", 120, machine),
+        Scenario::new("language-blocks", "tables of the machine are settings", 120, blocks),
         Scenario::new(
             "language-limits",
             "large menus, long lines, many settings and deep chains",
@@ -82,6 +84,43 @@ fn machine(name: &str) -> Result<()> {
         "timed",
     ];
     run(name, lines, &wanted, |_| Ok(()))
+}
+
+fn blocks(name: &str) -> Result<()> {
+    let lines = "echo RIG-MARK uuid ${uuid} ${smbios/uuid} ${smbios/1.8.16:hexraw};\n\
+                 echo RIG-MARK smbios ${manufacturer}, ${product}, ${serial}, ${asset}, ${smbios/1.4.0};\n\
+                 echo RIG-MARK none ${board-serial}${smbios/1.99.4}${smbios/9.1.4.0}${cpuid/9.0}${pci/x};\n\
+                 set first:uint16 0\n\
+                 echo RIG-MARK pci ${pci/${first}.0.2} ${pci/${net0/busloc}.0.4} ${pci/${net0/busloc}.2.2:uint16};\n\
+                 show cpuvendor\nshow cpumodel\n\
+                 echo RIG-MARK cpuid ${cpuid/1.0:hexraw} ${cpuid/cpumodel};\n\
+                 echo RIG-MARK memsize ${memsize} ${memmap/memsize};\n\
+                 isset ${dmesg} && echo RIG-MARK log;\n\
+                 echo RIG-MARK time ${unixtime:int32};";
+    let uuid = format!("RIG-MARK uuid {UUID} {UUID} {};", UUID.replace('-', ""));
+    let wanted = [
+        uuid.as_str(),
+        "RIG-MARK smbios Rig, Bench, RIG-1, A-7, Rig;",
+        "RIG-MARK none ;",
+        "RIG-MARK pci 80:86 10:0e:80:86 0x100e;",
+        "cpuid/cpuvendor:string = AuthenticAMD",
+        "RIG-MARK cpuid 68747541 QEMU TCG CPU",
+        "RIG-MARK memsize 25",
+        "RIG-MARK log;",
+        "RIG-MARK time",
+    ];
+    let mut lab = Lab::try_new(name, KPXE)?;
+    lab.script(&format!("{lines}\npoweroff"))?;
+    lab.usual_servers()?;
+    let mut machine = lab.machine(&Options::default())?;
+    for text in wanted {
+        machine.expect(text, 60)?;
+    }
+    machine.expect_power_off(20)?;
+    let time = machine.transcript().between("RIG-MARK time ", ";").unwrap_or_default();
+    let host = UNIX_EPOCH.elapsed().map_err(|error| Failure(error.to_string()))?.as_secs();
+    let is_near = time.parse::<u64>().is_ok_and(|time| time.abs_diff(host) < 300);
+    ensure(is_near, || format!("the machine said it is {time:?}, and it is {host}"))
 }
 
 /// All that is large but not too large works; one more, and an error says so, which the script can answer. The kernel
