@@ -119,7 +119,10 @@ impl Machine {
             deadline = NEVER;
             let (text, edited) = match key {
                 Key::Tab if line.setting.is_none() => {
-                    let commands: Vec<_> = COMMANDS.iter().map(|command| command.name).collect();
+                    let mut commands = Vec::new();
+                    for command in COMMANDS {
+                        commands.extend(command.names());
+                    }
                     let names: Vec<_> = self.images.registered().map(|image| image.name.as_str()).collect();
                     (editor.complete(&commands, &names), Edited::Going)
                 }

@@ -287,7 +287,7 @@ impl Interpreter<'_> {
             Ok(invocation) => (command.run)(&mut Call { host: &mut *self.host, invocation }),
             Err(error) => {
                 let mut text = String::from("usage: ");
-                text.push_str(&command.usage());
+                text.push_str(command.usage);
                 text.push('\n');
                 self.host.say(text.as_bytes());
                 Err(error.into())

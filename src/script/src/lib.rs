@@ -33,7 +33,7 @@ pub use images::{Handle, Image, ImageId, Images, Type};
 pub use interpreter::{Failure, Start, run};
 pub use lexer::is_script;
 pub use location::{set_working_uri, working_uri};
-pub use options::{Choice, Invocation, Takes};
+pub use options::{Choice, Invocation, Options, Takes, Words};
 
 /// What can go wrong in scripts.
 pub mod errors {

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use base::{Duration, Error, ErrorKind};
 
 /// An option that a command has.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Choice {
     /// `-x`; unique in its command.
     pub short: u8,
@@ -17,37 +17,73 @@ pub struct Choice {
     pub takes: Takes,
 }
 
+/// The options of a command, read from its usage. What is left is its arguments.
+#[derive(Debug)]
+pub struct Options(pub(crate) &'static str);
+
+impl Iterator for Options {
+    type Item = Choice;
+
+    fn next(&mut self) -> Option<Choice> {
+        let (option, rest) = cut(self.0.strip_prefix("[-")?, b']');
+        self.0 = rest.strip_prefix(" ").unwrap_or(rest);
+        let (names, value) = cut(option, b' ');
+        let (short, long) = cut(names, b'|');
+        let short = short.strip_prefix("-").unwrap_or(short);
+        let long = long.strip_prefix("--").unwrap_or(short);
+        let takes = match value {
+            "" => Takes::Nothing,
+            "NUMBER" | "MS" => Takes::Number,
+            "KEY" => Takes::Key,
+            _ => Takes::Text,
+        };
+        Some(Choice { short: *short.as_bytes().first()?, long, takes })
+    }
+}
+
+/// The parts of a text that are not empty, and what stands between them.
+#[derive(Debug)]
+pub struct Words(pub(crate) &'static str, pub(crate) u8);
+
+impl Iterator for Words {
+    type Item = &'static str;
+
+    fn next(&mut self) -> Option<&'static str> {
+        while !self.0.is_empty() {
+            let (word, rest) = cut(self.0, self.1);
+            self.0 = rest;
+            if !word.is_empty() {
+                return Some(word);
+            }
+        }
+        None
+    }
+}
+
+/// What stands before the first `at`, and what stands behind it.
+pub(crate) fn cut(text: &'static str, at: u8) -> (&'static str, &'static str) {
+    let end = text.bytes().position(|byte| byte == at).unwrap_or(text.len());
+    (text.get(..end).unwrap_or_default(), text.get(end + 1..).unwrap_or_default())
+}
+
 /// What follows an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takes {
     /// Nothing.
     Nothing,
-    /// Anything; the usage calls it so.
-    Text(&'static str),
-    /// A number.
+    /// Anything.
+    Text,
+    /// A number; of milliseconds 0 is no limit.
     Number,
-    /// A number of milliseconds; 0 is no limit.
-    Time,
     /// A character, or the number of a key.
     Key,
 }
 
 impl Takes {
-    /// What the usage calls it; empty for nothing.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Nothing => "",
-            Self::Text(name) => name,
-            Self::Number => "NUMBER",
-            Self::Time => "MS",
-            Self::Key => "KEY",
-        }
-    }
-
     fn check(self, text: &[u8]) -> Result<(), Error> {
         match self {
-            Self::Nothing | Self::Text(_) => Ok(()),
-            Self::Number | Self::Time => number(text).map(drop),
+            Self::Nothing | Self::Text => Ok(()),
+            Self::Number => number(text).map(drop),
             Self::Key => key(text).map(drop),
         }
     }
@@ -56,7 +92,6 @@ impl Takes {
 /// A command as it was written, with its words sorted out and numbers checked.
 #[derive(Debug)]
 pub struct Invocation<'a> {
-    pub(crate) command: &'static Command,
     words: &'a [Vec<u8>],
     /// By short name; of an option given twice the last counts.
     options: Vec<(u8, &'a [u8])>,
@@ -78,7 +113,7 @@ impl<'a> Invocation<'a> {
         rest: &mut &'a [Vec<u8>],
     ) -> Result<Self, Error> {
         let mut options = Vec::new();
-        let known = |matches: &dyn Fn(&Choice) -> bool| command.options.iter().find(|choice| matches(choice));
+        let known = |matches: &dyn Fn(&Choice) -> bool| command.options().find(matches);
         while let Some((word, after)) = rest.split_first() {
             let Some(text) = word.strip_prefix(b"-") else { break };
             *rest = after;
@@ -128,20 +163,20 @@ impl<'a> Invocation<'a> {
         let (least, most) = command.arity();
         let arguments = *rest;
         if arguments.len() < least || arguments.len() > most {
-            return Err(ARGUMENTS.of(command.name));
+            return Err(ARGUMENTS.of(readable(words.first().map(Vec::as_slice).unwrap_or_default())));
         }
         for (name, word) in command.argument_names().zip(arguments) {
             *rest = rest.get(1..).unwrap_or_default();
-            if name == b"NUMBER" {
+            if name == "NUMBER" {
                 number(word)?;
             }
         }
-        Ok(Self { command, words, options, arguments })
+        Ok(Self { words, options, arguments })
     }
 
-    /// The command's name.
-    pub fn name(&self) -> &'static str {
-        self.command.name
+    /// The command's name, as it was written.
+    pub fn name(&self) -> &'a str {
+        self.words.first().and_then(|name| core::str::from_utf8(name).ok()).unwrap_or_default()
     }
 
     /// All words, with the name.

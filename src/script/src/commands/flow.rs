@@ -48,12 +48,14 @@ pub(super) fn help(call: &mut Call<'_>) -> Done {
     let mut column = 0;
     let mut out = Vec::new();
     for command in COMMANDS {
-        out.extend_from_slice(command.name.as_bytes());
-        column += 1;
-        if column % 6 == 0 {
-            out.push(b'\n');
-        } else {
-            out.resize(out.len() + 12_usize.saturating_sub(command.name.len()), b' ');
+        for name in command.names() {
+            out.extend_from_slice(name.as_bytes());
+            column += 1;
+            if column % 6 == 0 {
+                out.push(b'\n');
+            } else {
+                out.resize(out.len() + 12_usize.saturating_sub(name.len()), b' ');
+            }
         }
     }
     out.extend_from_slice(b"\nCOMMAND --help shows how a command is used\n");

@@ -205,7 +205,7 @@ impl Check<'_, '_> {
                 }
             }
         }
-        if command.name == "time" {
+        if name.text == b"time" {
             self.command(rest);
         }
     }
@@ -216,7 +216,8 @@ impl Check<'_, '_> {
         let first = words.len() - count;
         let place = if count < least {
             words.first()
-        } else if !command.options.is_empty() && words.iter().skip(first).any(|word| !word.is_known()) {
+        } else if command.options().next().is_some() && words.iter().skip(first).any(|word| !word.is_known())
+        {
             // What is not known may be an option.
             None
         } else {
@@ -224,32 +225,32 @@ impl Check<'_, '_> {
         };
         if let Some(word) = place {
             let much = if count < least { "few" } else { "many" };
-            self.problem(word.offset, format!("too {much} arguments: {}", command.usage()));
+            self.problem(word.offset, format!("too {much} arguments: {}", command.usage));
         }
     }
 
     /// Options that iPXE does not have.
     fn options(&mut self, command: &Command, stock: &Stock, invocation: &Invocation<'_>, words: &[Word]) {
-        let given = command.options.iter().filter(|choice| invocation.flag(choice.short));
+        let given = command.options().filter(|choice| invocation.flag(choice.short));
         for choice in given.filter(|choice| !stock.has(choice.long)) {
             let long = format!("--{}", choice.long);
             let short = [b'-', choice.short];
             let is_it =
                 |word: &&Word| word.text.starts_with(long.as_bytes()) || word.text.starts_with(&short);
             let offset = words.iter().find(is_it).or(words.first()).map_or(0, |word| word.offset);
-            self.problem(offset, format!("{} of iPXE does not have the option {long}", command.name));
+            self.problem(offset, format!("{} of iPXE does not have the option {long}", invocation.name()));
         }
     }
 
     /// Arguments that are settings, and what is stored there.
     fn settings(&mut self, command: &Command, arguments: &[Word]) {
         let names = command.argument_names().zip(arguments);
-        for (_, word) in names.filter(|(name, word)| *name == b"SETTING" && word.is_known()) {
+        for (_, word) in names.filter(|(name, word)| *name == "SETTING" && word.is_known()) {
             if let Err(error) = split(&word.text) {
                 return self.problem(word.offset, sentence(&error));
             }
         }
-        let ("set", Some((setting, values))) = (command.name, arguments.split_first()) else { return };
+        let (true, Some((setting, values))) = (is(command, "set"), arguments.split_first()) else { return };
         if values.is_empty() && setting.text.contains(&b'=') {
             return self
                 .problem(setting.offset, "set takes the name and the value with a blank between them");
@@ -269,6 +270,10 @@ impl Check<'_, '_> {
             self.problem(first.offset, format!("{value} is no value of the type {}", kind.name()));
         }
     }
+}
+
+fn is(command: &Command, name: &str) -> bool {
+    command.names().any(|own| own == name)
 }
 
 /// Whether a command fails whatever the world is like.

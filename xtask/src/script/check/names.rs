@@ -1,5 +1,6 @@
 //! Settings: which ones scripts give a value, and which ones are there without that.
 
+use super::is;
 use super::parse::{Script, UNKNOWN, Word, matches};
 use script::{Command, Invocation};
 use settings::{Key, Scope, split};
@@ -45,14 +46,14 @@ impl Names {
         else {
             return self.guess(command, words);
         };
-        if command.name == "item" {
+        if is(command, "item") {
             self.items.insert(bare(invocation.argument(0)).to_vec());
         }
-        self.has_form |= command.name == "present";
+        self.has_form |= is(command, "present");
         if let Some(place) = target(command) {
             self.set.insert(bare(invocation.argument(place)).to_vec());
         }
-        if command.options.iter().any(|choice| choice.long == "set")
+        if command.options().any(|choice| choice.long == "set")
             && let Some(name) = invocation.value(b's')
         {
             self.set.insert(bare(name).to_vec());
@@ -61,8 +62,8 @@ impl Names {
 
     /// Of a command that cannot be read any word may be the setting.
     fn guess(&mut self, command: &Command, words: &[Word]) {
-        self.has_form |= command.name == "present";
-        if target(command).is_some() || command.name == "item" {
+        self.has_form |= is(command, "present");
+        if target(command).is_some() || is(command, "item") {
             self.set.extend(words.iter().skip(1).map(|word| bare(&word.text).to_vec()));
         }
     }
@@ -91,8 +92,8 @@ impl Names {
 
 /// Which argument is a setting that the command gives a value.
 fn target(command: &Command) -> Option<usize> {
-    let place = command.argument_names().position(|name| name == b"SETTING")?;
-    (!matches!(command.name, "clear" | "show")).then_some(place)
+    let place = command.argument_names().position(|name| name == "SETTING")?;
+    (!is(command, "clear") && !is(command, "show")).then_some(place)
 }
 
 /// A reference without its type.
