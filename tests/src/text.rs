@@ -61,11 +61,11 @@ pub type Ending = &'static [&'static str];
 /// There is no network card that can be used.
 pub const NO_CARD: Ending = &["BOOT-01"];
 /// The card has no address of a station.
-pub const NO_STATION: Ending = &[undi::errors::NO_ADDRESS.id];
+pub const NO_STATION: Ending = &[undi::errors::NO_ADDRESS.id()];
 /// The card's ROM cannot start it.
-pub const CARD_NOT_STARTED: Ending = &[undi::errors::NOT_STARTED.id];
+pub const CARD_NOT_STARTED: Ending = &[undi::errors::NOT_STARTED.id()];
 /// No DHCP server answers our image.
-pub const NO_DHCP: Ending = &[dhcp::errors::NO_ANSWER.id];
+pub const NO_DHCP: Ending = &[dhcp::errors::NO_ANSWER.id()];
 /// The only UNDI that could be loaded is iPXE's.
 pub const ROM_OF_IPXE: Ending = &["BOOT-15"];
 /// The DHCP answer names no file.
@@ -73,36 +73,36 @@ pub const NO_FILE: Ending = &["BOOT-04"];
 /// The DHCP answer names our own image.
 pub const OWN_IMAGE: Ending = &["BOOT-05"];
 /// A name that the DNS server does not know.
-pub const DNS_UNKNOWN: Ending = &[dns::errors::NOT_FOUND.id];
+pub const DNS_UNKNOWN: Ending = &[dns::errors::NOT_FOUND.id()];
 /// A file that the TFTP server does not have.
-pub const TFTP_MISSING: Ending = &[tftp::errors::NOT_FOUND.id];
+pub const TFTP_MISSING: Ending = &[tftp::errors::NOT_FOUND.id()];
 /// A TFTP server that falls silent in the middle.
-pub const TFTP_SILENT: Ending = &[tftp::errors::SERVER_DIED.id];
+pub const TFTP_SILENT: Ending = &[tftp::errors::SERVER_DIED.id()];
 /// A TFTP server that sends more than it announced.
-pub const TFTP_TOO_MUCH: Ending = &[tftp::errors::TOO_LONG.id];
+pub const TFTP_TOO_MUCH: Ending = &[tftp::errors::TOO_LONG.id()];
 /// An HTTP server that is gone in the middle: no connection is accepted any more.
-pub const HTTP_DEAD: Ending = &[http::errors::SHORT_BODY.id, net::errors::REFUSED.id];
+pub const HTTP_DEAD: Ending = &[http::errors::SHORT_BODY.id(), net::errors::REFUSED.id()];
 /// An HTTP server that falls silent in the middle.
-pub const HTTP_SILENT: Ending = &[http::errors::STALLED.id];
+pub const HTTP_SILENT: Ending = &[http::errors::STALLED.id()];
 /// HTTP status 403.
-pub const HTTP_FORBIDDEN: Ending = &[http::errors::FORBIDDEN.id];
+pub const HTTP_FORBIDDEN: Ending = &[http::errors::FORBIDDEN.id()];
 /// HTTP status 404.
-pub const HTTP_MISSING: Ending = &[http::errors::NOT_FOUND.id];
+pub const HTTP_MISSING: Ending = &[http::errors::NOT_FOUND.id()];
 /// HTTP status 500.
-pub const HTTP_FAILED: Ending = &[http::errors::SERVER_FAILED.id];
+pub const HTTP_FAILED: Ending = &[http::errors::SERVER_FAILED.id()];
 /// Redirects without end.
-pub const HTTP_REDIRECTS: Ending = &[http::errors::TOO_MANY_REDIRECTS.id, http::errors::REDIRECT_LOOP.id];
+pub const HTTP_REDIRECTS: Ending = &[http::errors::TOO_MANY_REDIRECTS.id(), http::errors::REDIRECT_LOOP.id()];
 /// A body that is always shorter than announced.
-pub const HTTP_SHORT: Ending = &[http::errors::SHORT_BODY.id];
+pub const HTTP_SHORT: Ending = &[http::errors::SHORT_BODY.id()];
 /// Half a kernel.
-pub const KERNEL_TRUNCATED: Ending = &[image::errors::TRUNCATED.id];
+pub const KERNEL_TRUNCATED: Ending = &[image::errors::TRUNCATED.id()];
 /// A kernel without its signature: it may be refused by its parser, or as a file of no known kind.
-pub const KERNEL_SIGNATURE: Ending = &[image::errors::NO_HEADER.id, script::errors::NOT_EXECUTABLE.id];
+pub const KERNEL_SIGNATURE: Ending = &[image::errors::NO_HEADER.id(), script::errors::NOT_EXECUTABLE.id()];
 /// A kernel that needs more memory than there is.
-pub const KERNEL_TOO_LARGE: Ending = &[image::errors::NO_INIT_ROOM.id, image::errors::NO_KERNEL_ROOM.id];
+pub const KERNEL_TOO_LARGE: Ending = &[image::errors::NO_INIT_ROOM.id(), image::errors::NO_KERNEL_ROOM.id()];
 /// A command that does not exist.
-pub const UNKNOWN_COMMAND: Ending = &[script::errors::UNKNOWN_COMMAND.id];
+pub const UNKNOWN_COMMAND: Ending = &[script::errors::UNKNOWN_COMMAND.id()];
 /// A script that fills the memory.
 pub const SCRIPT_TOO_LARGE: Ending = &["BOOT-16"];
 /// A call of the vendor's driver that does not come back.
-pub const VENDOR_HANG: Ending = &[undi::errors::HANGS.id];
+pub const VENDOR_HANG: Ending = &[undi::errors::HANGS.id()];

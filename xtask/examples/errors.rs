@@ -31,8 +31,8 @@ fn main() {
     for (name, errors) in CRATES {
         println!("\n## {name}\n\n| id | what happened | what to try |\n|---|---|---|");
         for error in *errors {
-            let cause = error.cause.replace("{}", "…");
-            println!("| `{}` | {} | {} |", error.id, escaped(&cause), escaped(error.hint));
+            let cause = error.cause().replace("{}", "…");
+            println!("| `{}` | {} | {} |", error.id(), escaped(&cause), escaped(error.hint()));
         }
     }
 }

@@ -8,21 +8,46 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 
-/// One kind of failure, as constant text.
-#[derive(Debug)]
-pub struct ErrorKind {
-    /// Stable and short, for searching: `DHCP-01`.
-    pub id: &'static str,
-    /// What happened, one sentence without a full stop; `{}` stands for the object's name.
-    pub cause: &'static str,
-    /// What to try, one line.
-    pub hint: &'static str,
-}
+/// One kind of failure, as constant text of three lines: id, cause and hint.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ErrorKind(&'static str);
 
 /// The longest constant text of an [`ErrorKind`], in bytes.
 pub const TEXT_LIMIT: usize = 120;
 
 impl ErrorKind {
+    /// Of a text as [`errors!`](crate::errors) makes it.
+    pub const fn new(text: &'static str) -> Self {
+        Self(text)
+    }
+
+    /// Stable and short, for searching: `DHCP-01`.
+    pub const fn id(&self) -> &'static str {
+        let mut rest = self.0.as_bytes();
+        let mut length = 0;
+        while let [byte, behind @ ..] = rest
+            && *byte != b'\n'
+        {
+            rest = behind;
+            length += 1;
+        }
+        self.0.split_at(length).0
+    }
+
+    /// What happened, one sentence without a full stop; `{}` stands for the object's name.
+    pub fn cause(&self) -> &'static str {
+        self.texts().0
+    }
+
+    /// What to try, one line.
+    pub fn hint(&self) -> &'static str {
+        self.texts().1.unwrap_or_default()
+    }
+
+    fn texts(&self) -> (&'static str, Option<&'static str>) {
+        cut(cut(self.0, b'\n').1.unwrap_or_default(), b'\n')
+    }
+
     /// This failure, of the thing called `object`.
     pub fn of(&'static self, object: impl Into<String>) -> Error {
         Error::new(self, object.into())
@@ -33,14 +58,6 @@ impl ErrorKind {
         Error::new(self, String::new())
     }
 }
-
-impl PartialEq for ErrorKind {
-    fn eq(&self, other: &Self) -> bool {
-        self.id == other.id
-    }
-}
-
-impl Eq for ErrorKind {}
 
 /// What went wrong, with what, and what to try. It is one word long, for it is part of most results.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +100,7 @@ impl Error {
 /// `sentence [ID]`; the hint is printed by those that have a line for it.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let cause = self.kind().cause;
+        let cause = self.kind().cause();
         let (before, rest) = cut(cause, b'{');
         f.write_str(before)?;
         if let Some(rest) = rest {
@@ -91,7 +108,7 @@ impl fmt::Display for Error {
             f.write_str(rest.strip_prefix('}').unwrap_or(rest))?;
         }
         f.write_str(" [")?;
-        f.write_str(self.kind().id)?;
+        f.write_str(self.kind().id())?;
         f.write_str("]")
     }
 }
@@ -107,7 +124,7 @@ macro_rules! errors {
             #[allow(unreachable_pub, reason = "a program's own kinds are for itself only")]
             pub static $name: $crate::ErrorKind = {
                 assert!($cause.len() <= $crate::error::TEXT_LIMIT && $hint.len() <= $crate::error::TEXT_LIMIT);
-                $crate::ErrorKind { id: $id, cause: $cause, hint: $hint }
+                $crate::ErrorKind::new(concat!($id, "\n", $cause, "\n", $hint))
             };
         )+
         /// All kinds of failure that this crate knows.

@@ -449,7 +449,8 @@ mod tests {
     #[test]
     fn cached_packets_that_are_not_ours_are_refused() {
         let good = ack(b"", |_| ());
-        let refused = |bytes: &[u8]| Lease::from_cached(bytes, None, MAC).err().map(|error| error.kind().id);
+        let refused =
+            |bytes: &[u8]| Lease::from_cached(bytes, None, MAC).err().map(|error| error.kind().id());
         assert_eq!(refused(&good), None);
         assert_eq!(refused(&good[..200]), Some("DHCP-05"));
         let mut other = good.clone();

@@ -93,7 +93,7 @@ fn address(resolver: &Resolver) -> Ipv4Addr {
 
 fn failure(resolver: &Resolver) -> &'static str {
     match resolver.state() {
-        State::Failed(error) => error.kind().id,
+        State::Failed(error) => error.kind().id(),
         other => panic!("no failure: {other:?}"),
     }
 }
@@ -101,9 +101,9 @@ fn failure(resolver: &Resolver) -> &'static str {
 #[test]
 fn a_number_needs_no_server_and_a_bad_name_asks_none() {
     assert_eq!(address(&resolver("192.0.2.1", 0, &[])), ADDRESS);
-    assert_eq!(failure(&resolver("example.org", 0, &[])), errors::NO_SERVER.id);
+    assert_eq!(failure(&resolver("example.org", 0, &[])), errors::NO_SERVER.id());
     for bad in ["", ".", "a..b", "a b", "\u{fc}.example", &"x".repeat(64), &"abc.".repeat(64)] {
-        assert_eq!(failure(&resolver(bad, 1, &[])), errors::BAD_NAME.id, "{bad}");
+        assert_eq!(failure(&resolver(bad, 1, &[])), errors::BAD_NAME.id(), "{bad}");
     }
 }
 
@@ -145,15 +145,15 @@ fn unknown_silent_failing_and_addressless_are_told_apart() {
             );
         (failure(&resolver), time, log.len())
     };
-    assert_eq!(outcome(Some(3), 1), (errors::NOT_FOUND.id, 1, 1));
-    assert_eq!(outcome(Some(0), 1), (errors::NO_ADDRESS.id, 1, 1));
-    assert_eq!(outcome(None, 1), (errors::NO_ANSWER.id, 10_000, 4));
+    assert_eq!(outcome(Some(3), 1), (errors::NOT_FOUND.id(), 1, 1));
+    assert_eq!(outcome(Some(0), 1), (errors::NO_ADDRESS.id(), 1, 1));
+    assert_eq!(outcome(None, 1), (errors::NO_ANSWER.id(), 10_000, 4));
     let (id, time, sent) = outcome(Some(2), 1);
-    assert_eq!((id, sent), (errors::SERVER_FAILURE.id, 2));
+    assert_eq!((id, sent), (errors::SERVER_FAILURE.id(), 2));
     assert!((800..1300).contains(&time));
     // The silent second server gets half a second, and its silence outlasts an error of the first.
-    assert_eq!(outcome(Some(3), 2), (errors::NOT_FOUND.id, 501, 2));
-    assert_eq!(outcome(Some(5), 2).0, errors::SERVER_FAILURE.id);
+    assert_eq!(outcome(Some(3), 2), (errors::NOT_FOUND.id(), 501, 2));
+    assert_eq!(outcome(Some(5), 2).0, errors::SERVER_FAILURE.id());
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn short_names_go_through_the_search_list_first() {
     let names = |name: &str| -> Vec<String> {
         let mut resolver = resolver(name, 1, &["one.test", "two.test."]);
         let (_, log) = run(&mut resolver, |_, _, asked| Some(response(asked, 3, &[])));
-        assert_eq!(failure(&resolver), errors::NOT_FOUND.id);
+        assert_eq!(failure(&resolver), errors::NOT_FOUND.id());
         log.into_iter().map(|(_, name)| name).collect()
     };
     assert_eq!(names("boot"), ["boot.one.test.", "boot.two.test.", "boot."]);
@@ -212,13 +212,13 @@ fn alias_circles_end() {
     let (a, b) = (name_of("a.test").unwrap(), name_of("b.test").unwrap());
     let mut one = resolver("a.test", 1, &[]);
     run(&mut one, |_, _, asked| Some(response(asked, 0, &[(&a, 5, &b), (&b, 5, &a)])));
-    assert_eq!(failure(&one), errors::ALIAS_LOOP.id);
+    assert_eq!(failure(&one), errors::ALIAS_LOOP.id());
     let mut two = resolver("a.test", 1, &[]);
     let (_, log) = run(&mut two, |_, name, asked| {
         let to = if name == "a.test." { &b } else { &a };
         Some(response(asked, 0, &[(&[0xc0, 12], 5, to)]))
     });
-    assert_eq!(failure(&two), errors::ALIAS_LOOP.id);
+    assert_eq!(failure(&two), errors::ALIAS_LOOP.id());
     assert!(log.len() <= ALIAS_LIMIT as usize + 1);
 }
 
@@ -235,7 +235,7 @@ fn a_cut_off_answer_is_used_as_far_as_it_goes() {
     assert_eq!(address(&one), ADDRESS);
     let mut two = resolver("a.test", 1, &[]);
     run(&mut two, |_, _, asked| cut(asked, false));
-    assert_eq!(failure(&two), errors::TRUNCATED.id);
+    assert_eq!(failure(&two), errors::TRUNCATED.id());
 }
 
 #[test]

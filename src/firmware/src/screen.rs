@@ -51,7 +51,7 @@ impl Screen {
     /// Shows an error: the sentence, and what to try.
     pub(crate) fn error(&mut self, error: &Error) {
         say!(self, "{error}");
-        say!(self, "  Try: {}", error.kind().hint);
+        say!(self, "  Try: {}", error.kind().hint());
     }
 
     /// Draws a part of a line that changes: it is not logged.

@@ -52,7 +52,7 @@ impl Failure {
         match self {
             Self::Exit(status) => *status,
             Self::Error(error) => {
-                let id = error.kind().id;
+                let id = error.kind().id();
                 let mix = |hash: u32, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
                 let number = id.strip_prefix("SCRIPT-").and_then(|number| number.parse::<usize>().ok());
                 let class = number.and_then(|number| CLASSES.get(number)).unwrap_or(&0x1d);

@@ -413,7 +413,7 @@ impl Transfer {
             _ => &errors::REFUSED,
         };
         let mut object = String::from(&*self.name);
-        if kind.id == errors::REFUSED.id && !message.is_empty() {
+        if kind.id() == errors::REFUSED.id() && !message.is_empty() {
             object.push_str(": ");
             object.extend(
                 message

@@ -68,7 +68,7 @@ fn tftp_write(name: &str) -> Result<()> {
     let mut machine = lab.machine(&Options::default())?;
     machine.expect("RIG-MARK sent", 90)?;
     check_report(&std::fs::read_to_string(lab.tftp_root().join("report.txt"))?)?;
-    machine.expect(tftp::errors::ACCESS_DENIED.id, 30)?;
+    machine.expect(tftp::errors::ACCESS_DENIED.id(), 30)?;
     machine.expect("RIG-MARK refused", 30)?;
     machine.expect_power_off(10)
 }

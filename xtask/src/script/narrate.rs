@@ -34,7 +34,7 @@ impl<W: Write> Audience for Narrator<W> {
     }
 
     fn failure(&mut self, error: &Error) {
-        self.say(&format!("{error}: {}", error.kind().hint));
+        self.say(&format!("{error}: {}", error.kind().hint()));
     }
 }
 

@@ -111,7 +111,7 @@ pub(super) fn perform(scenario: Scenario, audience: &mut dyn Audience) -> Result
     }
     world.audience.effect(json!({"final": values}));
     match world.stuck {
-        Some(error) => bail!("{error}: {}", error.kind().hint),
+        Some(error) => bail!("{error}: {}", error.kind().hint()),
         None => Ok(()),
     }
 }
