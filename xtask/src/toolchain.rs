@@ -13,7 +13,6 @@ const FLAGS: &[&str] = &[
     "-Zfmt-debug=none",
     "-Zlocation-detail=none",
     // Digests in the form that is small, and without instructions that the target does not have.
-    "--cfg=sha1_backend=\"soft\"",
     "--cfg=sha2_backend=\"soft\"",
     "--cfg=sha2_backend_soft=\"compact\"",
     // LLVM does some things for speed also where it is asked for size. Small copies become calls, a `match` compares

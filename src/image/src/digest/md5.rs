@@ -1,10 +1,10 @@
 //! MD5 (RFC 1321), rolled up: the code of the crate `md-5` is 64 steps in a row, 10 KB of a packed image.
 
-/// Bytes that one step of the whole takes.
-const BLOCK: usize = 64;
+use super::{BLOCK, each_block};
+use alloc::vec::Vec;
 
 /// The 4294967296 times absolute sine of 1 to 64 (RFC 1321 section 3.4).
-const SINES: [u32; BLOCK] = [
+const SINES: [u32; 64] = [
     0xd76a_a478,
     0xe8c7_b756,
     0x2420_70db,
@@ -78,30 +78,10 @@ const ROTATIONS: [[u32; 4]; 4] = [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 2
 const ORDERS: [(usize, usize); 4] = [(1, 0), (5, 1), (3, 5), (7, 0)];
 
 /// The digest of `bytes`.
-pub(super) fn digest(bytes: &[u8]) -> [u8; 16] {
+pub(super) fn digest(bytes: &[u8]) -> Vec<u8> {
     let mut state = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
-    let (blocks, rest) = bytes.as_chunks::<BLOCK>();
-    for block in blocks {
-        step(&mut state, block);
-    }
-    // A one, zeros, and the length in bits fill up the last one or two blocks (sections 3.1 and 3.2).
-    let mut tail = [0; 2 * BLOCK];
-    let length = if rest.len() < BLOCK - 8 { BLOCK } else { 2 * BLOCK };
-    let bits = (bytes.len() as u64).wrapping_mul(8).to_le_bytes();
-    for (to, from) in tail.iter_mut().zip(rest.iter().chain(&[0x80])) {
-        *to = *from;
-    }
-    for (to, from) in tail.iter_mut().take(length).rev().zip(bits.iter().rev()) {
-        *to = *from;
-    }
-    for block in tail.as_chunks::<BLOCK>().0.iter().take(length / BLOCK) {
-        step(&mut state, block);
-    }
-    let mut digest = [0; 16];
-    for (to, from) in digest.iter_mut().zip(state.iter().flat_map(|word| word.to_le_bytes())) {
-        *to = from;
-    }
-    digest
+    each_block(bytes, u64::to_le_bytes, &mut |block| step(&mut state, block));
+    state.map(u32::to_le_bytes).as_flattened().to_vec()
 }
 
 /// Takes in one block (section 3.4).
@@ -136,7 +116,7 @@ mod tests {
     proptest! {
         #[test]
         fn it_is_what_the_crate_says(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            prop_assert_eq!(super::digest(&bytes).to_vec(), ::md5::Md5::digest(&bytes).to_vec());
+            prop_assert_eq!(super::digest(&bytes), ::md5::Md5::digest(&bytes).to_vec());
         }
     }
 }
