@@ -12,6 +12,7 @@ use nic::Nic;
 use settings::{Kind, Tree};
 
 use crate::drivers::{self, Card};
+use crate::host::FEATURES;
 use crate::machine::Machine;
 use crate::network::Network;
 use crate::screen::say;
@@ -54,7 +55,7 @@ fn introduce(machine: &mut Machine) {
     for (name, value) in [("version", VERSION), ("platform", "pcbios"), ("buildarch", "x86_64")] {
         machine.settings.publish(builtin, name.as_bytes(), Kind::String, Some(value.as_bytes()));
     }
-    say!(machine.screen, "\niPXE {VERSION}, in Rust, for PC BIOS: HTTP TFTP DNS bzImage. Ctrl-B: shell");
+    say!(machine.screen, "\niPXE {VERSION}, in Rust, for PC BIOS: {FEATURES}. Ctrl-B: shell");
     let found = find_card(machine);
     vendor::hush();
     match found {

@@ -25,6 +25,9 @@ pub(crate) const BZIMAGE: &str = "bzImage";
 /// And a network boot program.
 const NBP: &str = "NBP";
 
+/// What the first line says that this build can do.
+pub(crate) const FEATURES: &str = "HTTP TFTP DNS bzImage NBP";
+
 /// What the heap must have in one piece before a line of a script runs, so that no line uses it up.
 const SPARE: usize = 3 << 20;
 
@@ -88,6 +91,10 @@ impl Host for Machine {
             return Err(errors::FULL.error());
         }
         self.round(Instant::ZERO).map(drop)
+    }
+
+    fn features(&self) -> &'static str {
+        FEATURES
     }
 
     fn now(&self) -> Instant {

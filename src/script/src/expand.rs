@@ -12,7 +12,7 @@ pub fn expand(settings: &Tree, word: &[u8]) -> Result<Vec<u8>, Error> {
     let mut text = word.to_vec();
     for _ in 0..ROUNDS {
         let Some((start, end)) = innermost(&text) else { return Ok(text) };
-        let value = text.get(start + 2..end).and_then(|name| settings.text(name)).unwrap_or_default();
+        let value = text.get(start + 2..end).and_then(|name| value(settings, name)).unwrap_or_default();
         if text.len() + value.len() > LENGTH {
             break;
         }
@@ -22,6 +22,36 @@ pub fn expand(settings: &Tree, word: &[u8]) -> Result<Vec<u8>, Error> {
         text.extend_from_slice(&rest);
     }
     Err(EXPANSION.of(readable(word)))
+}
+
+/// What a reference stands for: the text of a setting, or a slice of it. A start below 0 counts from the end.
+fn value(settings: &Tree, reference: &[u8]) -> Option<Vec<u8>> {
+    let (reference, start, length) = slice(reference);
+    let mut text = settings.text(reference)?;
+    let count = |number: i64| usize::try_from(number).unwrap_or(usize::MAX);
+    let start = if start < 0 {
+        text.len().saturating_sub(count(start.wrapping_neg()))
+    } else {
+        count(start).min(text.len())
+    };
+    text.drain(..start);
+    text.truncate(count(length));
+    Some(text)
+}
+
+/// Takes `reference:START` or `reference:START:LENGTH` apart. Without a slice they are 0 and -1, which is all.
+pub fn slice(reference: &[u8]) -> (&[u8], i64, i64) {
+    let Some((rest, last)) = last_number(reference) else { return (reference, 0, -1) };
+    match last_number(rest) {
+        Some((rest, start)) => (rest, start, last),
+        None => (rest, last, -1),
+    }
+}
+
+fn last_number(reference: &[u8]) -> Option<(&[u8], i64)> {
+    let colon = reference.iter().rposition(|byte| *byte == b':')?;
+    let number = settings::number(reference.get(colon + 1..)?)?;
+    Some((reference.get(..colon)?, number.cast_signed()))
 }
 
 /// How many references one word may have, those in values included.
@@ -74,6 +104,35 @@ mod tests {
             ("}${b}{", "}bee{"),
             ("${none}${none}", ""),
             ("${b:colour}", ""),
+        ] {
+            assert_eq!(expanded(&tree, word), output, "{word}");
+        }
+    }
+
+    #[test]
+    fn slices_are_cut_out_of_the_text() {
+        let tree = tree(&[
+            ("t", "abcdef"),
+            ("net0/mac", "52:54:00:12:34:56"),
+            ("n:int32", "-5"),
+            ("1", "192.0.2.1"),
+        ]);
+        for (word, output) in [
+            ("${t:2}", "cdef"),
+            ("${t:0:3}", "abc"),
+            ("${t:-2}", "ef"),
+            ("${t:-4:0x2}", "cd"),
+            ("${t:4:9}", "ef"),
+            ("${t:9}${t:0:0}", ""),
+            ("${t:-9}", "abcdef"),
+            ("${t:1:-9}", "bcdef"),
+            ("${net0/mac:hexraw:-6}", "123456"),
+            ("${net0/mac:0:8}", "52:54:00"),
+            ("${n:1}", "5"),
+            ("${1:0:3}", "192"),
+            ("${t:string:1:1}", "b"),
+            ("${t:1:2:3}${t:x:1}${none:1}", ""),
+            ("${t:-9223372036854775808:9223372036854775807}", "abcdef"),
         ] {
             assert_eq!(expanded(&tree, word), output, "{word}");
         }

@@ -82,6 +82,9 @@ pub trait Host {
     /// Shows why a command failed. The script may have an answer to that and go on.
     fn report(&mut self, error: &Error);
 
+    /// What this build can do, for instance `HTTP`, with blanks between.
+    fn features(&self) -> &'static str;
+
     /// The time.
     fn now(&self) -> Instant;
 

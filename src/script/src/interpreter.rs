@@ -2,10 +2,12 @@
 
 use crate::commands::{Call, Command};
 use crate::errors::{
-    CANCELLED, CONTINUATION, FALSE, HELP, LEFT, NO_LABEL, NOT_IN_SCRIPT, TOO_DEEP, TOO_LONG, UNKNOWN_COMMAND,
-    UNTRUSTED,
+    CANCELLED, CONTINUATION, FALSE, HELP, LEFT, NO_LABEL, NO_LOOP, NOT_IN_SCRIPT, TOO_DEEP, TOO_LONG,
+    UNKNOWN_COMMAND, UNTRUSTED,
 };
-use crate::lexer::{BadLine, Cursor, Operator, find_label, next_command, split_label};
+use crate::lexer::{
+    BadLine, Cursor, Operator, behind_loop, find_label, find_loop, next_command, split_label,
+};
 use crate::location::readable;
 use crate::options::Invocation;
 use crate::{Handle, Host, ImageId, Line, Type, expand, set_working_uri, working_uri};
@@ -67,7 +69,8 @@ impl Failure {
 static CLASSES: &[u8] = &[
     // EACCES 02, ECANCELED 0b, EINVAL 1c, ENODEV 2c, ENOENT 2d, ENOEXEC 2e, ENOTSUP 3c, ENOTTY 3d, ERANGE 46, ETIMEDOUT 4c
     0x1d, 0x2e, 0x1c, 0x1c, 0x46, 0x1c, 0x2d, 0x3d, 0x1d, 0x1d, 0x1c, 0x2d, 0x2e, 0x0b, 0x4c, 0x0b,
-    0x2d, 0x2d, 0x3c, 0x2c, 0x3c, 0x1c, 0x0b, 0x1c, 0x2d, 0x2d, 0x2d, 0x02, 0x02,
+    0x2d, 0x2d, 0x3c, 0x2c, 0x3c, 0x1c, 0x0b, 0x1c, 0x2d, 0x2d, 0x2d, 0x02, 0x02, 0x1d, 0x1c, 0x1c,
+    0x02,
 ];
 
 /// Success, or how it ended instead.
@@ -77,8 +80,8 @@ pub(crate) type Status = Result<(), Failure>;
 pub(crate) enum Flow {
     /// The next command.
     Next,
-    /// On with the line of that label.
-    Goto(Vec<u8>),
+    /// On with the line of that label; with a call, until a script would end.
+    Goto { label: Vec<u8>, is_call: bool },
     /// The script or shell ends.
     Exit(u32),
     /// Start this image.
@@ -87,8 +90,10 @@ pub(crate) enum Flow {
     Replace(ImageId),
     /// Read lines from the keyboard.
     Shell,
-    /// Run these words and tell how long that took.
-    Time(Vec<Vec<u8>>),
+    /// Run these words, as `while` or `time` has them.
+    Words { words: Vec<Vec<u8>>, is_condition: bool },
+    /// Back to the beginning of the loop.
+    End,
 }
 
 /// Runs something and all that it starts, and says how it ended.
@@ -140,6 +145,11 @@ enum Lines {
         handle: Handle,
         outer_uri: Option<String>,
     },
+    /// A part of a script that was called.
+    Part {
+        image: ImageId,
+        handle: Handle,
+    },
 }
 
 struct Frame {
@@ -153,6 +163,8 @@ struct Frame {
     status: Status,
     /// When the command began that is timed.
     timed: Option<Instant>,
+    /// How the line ends decides whether the lines up to `end` are run.
+    is_condition: bool,
 }
 
 impl Frame {
@@ -165,7 +177,17 @@ impl Frame {
             pending: None,
             status: Ok(()),
             timed: None,
+            is_condition: false,
         }
+    }
+
+    /// Goes on with the line at `cursor`.
+    fn jump(&mut self, cursor: Cursor) {
+        self.cursor = cursor;
+        self.pending = None;
+        self.status = Ok(());
+        self.timed = None;
+        self.is_condition = false;
     }
 }
 
@@ -203,8 +225,8 @@ impl Interpreter<'_> {
     /// Goes on behind the end of a line.
     fn next_line(&mut self) -> Option<Status> {
         let frame = self.frames.last_mut()?;
-        match frame.lines {
-            Lines::One => self.finish(),
+        let (image, handle) = match frame.lines {
+            Lines::One => return self.finish(),
             Lines::Shell => {
                 frame.status = Ok(());
                 match self.host.read_line(&Line { setting: None, text: b"", timeout: None }) {
@@ -215,33 +237,39 @@ impl Interpreter<'_> {
                         return self.finish();
                     }
                 }
-                None
+                return None;
             }
-            Lines::Script { image, handle, .. } => {
-                if frame.status.is_err() {
-                    self.blame(image);
-                    return self.finish();
-                }
-                if let Err(error) = self.host.poll() {
-                    return self.interrupt(error);
-                }
-                match frame.cursor.next_line(self.host.content(handle)) {
-                    None => return self.finish(),
-                    Some(Ok(line)) => self.load(line),
-                    Some(Err(bad)) => {
-                        let kind = match bad {
-                            BadLine::Dangling => &CONTINUATION,
-                            BadLine::TooLong => &TOO_LONG,
-                        };
-                        let error = kind.of(self.name_of(image));
-                        self.host.report(&error);
-                        self.set_status(Err(error.into()));
-                        return self.finish();
-                    }
-                }
-                None
+            Lines::Script { image, handle, .. } | Lines::Part { image, handle } => (image, handle),
+        };
+        if frame.status.is_err() {
+            if frame.is_condition
+                && let Some(behind) = behind_loop(self.host.content(handle), frame.cursor)
+            {
+                frame.jump(behind);
+            } else {
+                self.blame(image);
+                return self.finish();
             }
         }
+        frame.is_condition = false;
+        if let Err(error) = self.host.poll() {
+            return self.interrupt(error);
+        }
+        match frame.cursor.next_line(self.host.content(handle)) {
+            None => return self.finish(),
+            Some(Ok(line)) => self.load(line),
+            Some(Err(bad)) => {
+                let kind = match bad {
+                    BadLine::Dangling => &CONTINUATION,
+                    BadLine::TooLong => &TOO_LONG,
+                };
+                let error = kind.of(self.name_of(image));
+                self.host.report(&error);
+                self.set_status(Err(error.into()));
+                return self.finish();
+            }
+        }
+        None
     }
 
     fn load(&mut self, line: Vec<u8>) {
@@ -264,11 +292,14 @@ impl Interpreter<'_> {
         }
         loop {
             match self.dispatch(&words)? {
-                Flow::Time(timed) => {
-                    words = timed;
+                Flow::Words { words: inner, is_condition } => {
+                    words = inner;
                     let now = self.host.now();
                     if let Some(frame) = self.frames.last_mut() {
-                        frame.timed = Some(now);
+                        frame.is_condition |= is_condition;
+                        if !is_condition {
+                            frame.timed = Some(now);
+                        }
                     }
                 }
                 flow => return Ok(flow),
@@ -297,38 +328,49 @@ impl Interpreter<'_> {
 
     /// Does what a command asked for.
     fn follow(&mut self, flow: Flow) -> Option<Status> {
+        let is_deep = self.frames.len() >= DEPTH;
         let frame = self.frames.last_mut()?;
         let script = match &frame.lines {
-            Lines::Script { image, handle, .. } => Some((*image, *handle)),
+            Lines::Script { image, handle, .. } | Lines::Part { image, handle } => Some((*image, *handle)),
             _ => None,
         };
         let failed = match flow {
-            Flow::Next | Flow::Time(_) => return self.complete(Ok(()), true),
+            Flow::Next | Flow::Words { .. } => return self.complete(Ok(()), true),
             Flow::Exit(status) => {
                 frame.status = if status == 0 { Ok(()) } else { Err(Failure::Exit(status)) };
                 return self.finish();
             }
-            Flow::Goto(label) => match script {
+            Flow::End => {
+                let start = script.and_then(|(_, handle)| find_loop(self.host.content(handle), frame.cursor));
+                if let Some(start) = start {
+                    frame.jump(start);
+                    return None;
+                }
+                NO_LOOP.error()
+            }
+            Flow::Goto { label, is_call } => match script {
                 None => NOT_IN_SCRIPT.of("goto"),
-                Some((_, handle)) => match find_label(self.host.content(handle), &label) {
+                Some(_) if is_call && is_deep => TOO_DEEP.of(readable(&label)),
+                Some((image, handle)) => match find_label(self.host.content(handle), &label) {
                     None => NO_LABEL.of(readable(&label)),
+                    Some(cursor) if is_call => {
+                        self.frames.push(Frame { cursor, ..Frame::new(Lines::Part { image, handle }) });
+                        return None;
+                    }
                     Some(cursor) => {
-                        frame.cursor = cursor;
-                        frame.pending = None;
-                        frame.status = Ok(());
-                        frame.timed = None;
+                        frame.jump(cursor);
                         return None;
                     }
                 },
             },
-            Flow::Shell if self.frames.len() < DEPTH => match self.host.shell() {
+            Flow::Shell if is_deep => TOO_DEEP.of("shell"),
+            Flow::Shell => match self.host.shell() {
                 Ok(true) => {
                     self.frames.push(Frame::new(Lines::Shell));
                     return None;
                 }
                 done => return self.complete(done.map(drop).map_err(Failure::Error), true),
             },
-            Flow::Shell => TOO_DEEP.of("shell"),
             Flow::Execute(image) => {
                 return self.execute(image).and_then(|status| self.complete(status, true));
             }
@@ -337,6 +379,9 @@ impl Interpreter<'_> {
                 Some((old, _)) => {
                     if let Some(old) = self.host.images().image_mut(old) {
                         old.autofree = true;
+                    }
+                    while let Some(Lines::Part { .. }) = self.frames.last().map(|frame| &frame.lines) {
+                        self.leave();
                     }
                     self.leave();
                     return match self.execute(image) {
@@ -466,7 +511,7 @@ impl Interpreter<'_> {
     /// ` in line 3`, or nothing outside of scripts.
     fn place(&self) -> String {
         match self.frames.last() {
-            Some(frame) if matches!(frame.lines, Lines::Script { .. }) => {
+            Some(frame) if matches!(frame.lines, Lines::Script { .. } | Lines::Part { .. }) => {
                 alloc::format!(" in line {}", frame.cursor.line)
             }
             _ => String::new(),

@@ -74,6 +74,36 @@ pub(crate) fn find_label(script: &[u8], name: &[u8]) -> Option<Cursor> {
     }
 }
 
+/// The place behind the `end` that belongs to a loop, whose body is at `cursor`.
+pub(crate) fn behind_loop(script: &[u8], mut cursor: Cursor) -> Option<Cursor> {
+    let mut depth = 1;
+    while depth > 0 {
+        let line = cursor.next_line(script)?.ok()?;
+        match first_word(&line) {
+            b"while" => depth += 1,
+            b"end" => depth -= 1,
+            _ => {}
+        }
+    }
+    Some(cursor)
+}
+
+/// The place of the `while` whose loop ends before `behind`.
+pub(crate) fn find_loop(script: &[u8], behind: Cursor) -> Option<Cursor> {
+    let mut cursor = Cursor::default();
+    loop {
+        let place = cursor;
+        let line = cursor.next_line(script)?.ok()?;
+        if first_word(&line) == b"while" && behind_loop(script, cursor) == Some(behind) {
+            return Some(place);
+        }
+    }
+}
+
+fn first_word(line: &[u8]) -> &[u8] {
+    next_word(split_label(line).1, &mut 0).unwrap_or_default()
+}
+
 /// A line's label, and the rest of it.
 pub fn split_label(line: &[u8]) -> (Option<&[u8]>, &[u8]) {
     let Some(text) = line.trim_ascii_start().strip_prefix(b":") else { return (None, line) };

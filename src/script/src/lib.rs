@@ -27,7 +27,7 @@ mod tests;
 
 pub use commands::{COMMANDS, Command, fill_in};
 pub use drafts::{Drafts, Item, Menu, Parameter, Parameters};
-pub use expand::{expand, innermost};
+pub use expand::{expand, innermost, slice};
 pub use host::{Fetch, Fetched, Host, Line, Selection};
 pub use images::{Handle, Image, ImageId, Images, Type};
 pub use interpreter::{Failure, Start, run};
@@ -96,6 +96,12 @@ pub mod errors {
         TRUST_IS_SET = "SCRIPT-28", "whether images are trusted was settled before", "imgtrust --permanent allows no other answer";
         /// The machine was handed over. For hosts that only play a machine; never shown.
         LEFT = "SCRIPT-29", "the machine was handed over", "nothing is left to do";
+        /// The end of a loop without its beginning, or the other way round.
+        NO_LOOP = "SCRIPT-30", "end has no while", "both stand first in their lines";
+        /// An operator that is none.
+        NO_OPERATOR = "SCRIPT-31", "{} is not an operator", "write + - * / % < = > <= >= <>, same or prefix";
+        /// Another file than the wanted one.
+        WRONG_DIGEST = "SCRIPT-32", "the file has another SHA-256 digest", "it was changed: check it, or the digest in the script";
         /// A command asked for its usage; never shown.
         HELP = "SCRIPT-22", "only the usage was shown", "leave out --help";
     }

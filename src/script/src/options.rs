@@ -4,6 +4,7 @@ use crate::commands::Command;
 use crate::errors::{ARGUMENTS, HELP, MISSING_VALUE, NOT_A_NUMBER, NOT_TEXT, UNKNOWN_OPTION};
 use crate::location::readable;
 use alloc::vec::Vec;
+use base::text::cut;
 use base::{Duration, Error, ErrorKind};
 
 /// An option that a command has.
@@ -26,16 +27,16 @@ impl Iterator for Options {
 
     fn next(&mut self) -> Option<Choice> {
         let (option, rest) = cut(self.0.strip_prefix("[-")?, b']');
-        self.0 = rest.strip_prefix(" ").unwrap_or(rest);
+        self.0 = rest.unwrap_or_default().trim_ascii_start();
         let (names, value) = cut(option, b' ');
         let (short, long) = cut(names, b'|');
         let short = short.strip_prefix("-").unwrap_or(short);
-        let long = long.strip_prefix("--").unwrap_or(short);
+        let long = long.and_then(|long| long.strip_prefix("--")).unwrap_or(short);
         let takes = match value {
-            "" => Takes::Nothing,
-            "NUMBER" | "MS" => Takes::Number,
-            "KEY" => Takes::Key,
-            _ => Takes::Text,
+            None => Takes::Nothing,
+            Some("NUMBER" | "MS") => Takes::Number,
+            Some("KEY") => Takes::Key,
+            Some(_) => Takes::Text,
         };
         Some(Choice { short: *short.as_bytes().first()?, long, takes })
     }
@@ -51,19 +52,13 @@ impl Iterator for Words {
     fn next(&mut self) -> Option<&'static str> {
         while !self.0.is_empty() {
             let (word, rest) = cut(self.0, self.1);
-            self.0 = rest;
+            self.0 = rest.unwrap_or_default();
             if !word.is_empty() {
                 return Some(word);
             }
         }
         None
     }
-}
-
-/// What stands before the first `at`, and what stands behind it.
-pub(crate) fn cut(text: &'static str, at: u8) -> (&'static str, &'static str) {
-    let end = text.bytes().position(|byte| byte == at).unwrap_or(text.len());
-    (text.get(..end).unwrap_or_default(), text.get(end + 1..).unwrap_or_default())
 }
 
 /// What follows an option.
@@ -114,8 +109,12 @@ impl<'a> Invocation<'a> {
     ) -> Result<Self, Error> {
         let mut options = Vec::new();
         let known = |matches: &dyn Fn(&Choice) -> bool| command.options().find(matches);
+        let may_be_negative = command.argument_names().next() == Some("NUMBER|TEXT");
         while let Some((word, after)) = rest.split_first() {
             let Some(text) = word.strip_prefix(b"-") else { break };
+            if may_be_negative && settings::number(word).is_some() {
+                break;
+            }
             *rest = after;
             if text == b"-" {
                 break;

@@ -82,6 +82,9 @@ impl Host for World {
     fn drafts(&mut self) -> &mut Drafts {
         &mut self.drafts
     }
+    fn features(&self) -> &'static str {
+        "HTTP TFTP"
+    }
     fn now(&self) -> Instant {
         Instant::from_micros(self.log.len() as u64 * 1_500_000)
     }
@@ -556,6 +559,137 @@ fn long_lines_and_many_words_work() {
     assert!(matches!(status, Err(Failure::Error(error)) if error.is(&TOO_LONG)));
     let operators = "&& || ; ".repeat(2000);
     assert_eq!(echoes(&operators), (String::new(), Ok(())));
+}
+
+#[test]
+fn lines_are_repeated_while_the_condition_holds() {
+    for (script, output) in [
+        ("set n:int32 0\nwhile is ${n} < 3\necho ${n}\ninc n\nend\necho after", "0\n1\n2\nafter\n"),
+        ("while isset ${none}\necho never\nwhile isset x\nend\nend\necho after", "after\n"),
+        // The whole line is the condition, and may have a label.
+        (
+            ":top while isset ${none} || inc n && is ${n} <> 3\necho ${n} # end\n  :x end\necho after",
+            "1\n2\nafter\n",
+        ),
+        (
+            "while is ${a:int32}0 < 2\ninc a && set b:int32 0\nwhile is ${b} < 2\ninc b && echo ${a}.${b}\nend\nend",
+            "1.1\n1.2\n",
+        ),
+        ("while isset x\ninc n\nis ${n} = 3 && goto out ||\nend\n:out echo ${n}", "3\n"),
+        ("goto in\nwhile is ${n} < 2\n:in inc n\nend\necho ${n}", "2\n"),
+        ("while isset x\nexit 0\nend", ""),
+        ("while echo once && isset ${none} || isset ${none}\nend\necho after", "once\nafter\n"),
+    ] {
+        assert_eq!(echoes(script), (output.into(), Ok(())), "{script}");
+    }
+    for script in ["end", "isset x && end", "while isset ${none}", "while isset x\nsleep x\nend"] {
+        assert!(echoes(script).1.is_err(), "{script}");
+    }
+}
+
+#[test]
+fn parts_of_a_script_are_called() {
+    for (script, output) in [
+        (
+            "call twice text=ab && echo back ${text}\nexit\n:twice\nset text ${text}${text}\nexit",
+            "back abab\n",
+        ),
+        ("call none || echo no label\ncall l a=1 b= c && echo [${a}${b}${c}]\nexit\n:l", "no label\n[1]\n"),
+        ("call f || echo failed ; call g && echo ended\nexit\n:f exit 5\n:g echo g\n", "failed\ng\nended\n"),
+        // Jumps stay in the call.
+        ("call f\necho back\nexit\n:f goto g\n:h exit\n:g echo g\ngoto h", "g\nback\n"),
+        ("set n:int32 0\ncall f\nexit\n:f inc n\nis ${n} < 5 && call f ||\necho ${n}", "5\n5\n5\n5\n5\n"),
+        (
+            "while inc n && is ${n} < 3\ncall f\nend\nexit\n:f while inc m && is ${m} <= ${n}\necho ${n}\nend",
+            "1\n",
+        ),
+        ("call deep || echo too deep\nexit\n:deep inc n\ncall deep || is ${n} > 90", "too deep\n"),
+    ] {
+        let (mut seen, status) = echoes(script);
+        if script.contains("deep") {
+            assert!(status.is_ok());
+            seen = "too deep\n".into();
+        }
+        assert_eq!((seen.as_str(), status), (output, Ok(())), "{script}");
+    }
+    let mut world = World::new(&[("k", "ELF")]);
+    assert_eq!(play(&mut world, "call f\necho never\nexit\n:f chain --replace k"), Ok(()));
+    assert_eq!(world.log, ["fetch k", "boot k [] with "]);
+}
+
+#[test]
+fn numbers_and_texts_are_compared_and_numbers_computed() {
+    let yes = [
+        "2 < 10",
+        "2 <= 2",
+        "0x10 = 16",
+        "-1 < 0",
+        "3 <> 4",
+        "4 >= 4",
+        "1 + 1 = 2",
+        "7 % 4 * 2 = 6",
+        "1",
+        "abc prefix ab",
+        "--nocase Dell same dELL",
+        "--nocase ABC prefix ab",
+        "a prefix ${none}",
+        "a same a",
+    ];
+    let no = ["2 > 10", "2 < 2", "1 - 1", "a same b", "A same a", "ab prefix abc", "ab prefix b", "0"];
+    let faulty =
+        ["a < b", "1 = ", "1 &&& 2", "1 / 0", "1 % 0 = 0", "1 + 2 +", "${none} = 0", "1 ${none} 1", "1 eq 1"];
+    for (tests, outcome) in [(&yes[..], "yes\n"), (&no, "no\n"), (&faulty, "no\n")] {
+        for test in tests {
+            let short = test.split(' ').count() < 3;
+            let script = format!("is {test}{} && echo yes || echo no", if short { " + 0" } else { "" });
+            let mut world = World::new(&[]);
+            let _ = play(&mut world, &script);
+            assert_eq!(world.log, [outcome], "{script}");
+            assert_eq!(
+                world.reports.len(),
+                usize::from(outcome == "no\n" && faulty.contains(test)),
+                "{script}"
+            );
+        }
+    }
+    for (script, output) in [
+        ("calc n 2 + 3 * 4\necho ${n}", "20\n"),
+        ("calc n:uint8 7 / 2 - 4\necho ${n}", "0xff\n"),
+        ("calc a.b/n -9 / 2\necho n ${n:int16}", "n -4\n"),
+        ("set n 010\ncalc n ${n} * ${n}\necho ${n}", "64\n"),
+        ("calc n 1 / 0 || echo none${n}", "none\n"),
+        ("calc big:string 9223372036854775807 + 1\necho n ${big}", "n -9223372036854775808\n"),
+        ("calc n -9223372036854775808 / -1 || echo none${n}", "none\n"),
+        ("calc n 5 < 6 + 1\necho ${n}", "2\n"),
+    ] {
+        assert_eq!(echoes(script).0, output, "{script}");
+    }
+}
+
+#[test]
+fn scripts_ask_what_there_is() {
+    let (output, _) = echoes(
+        "features http while && echo both\nfeatures HTTPS || echo no HTTPS\nfeatures tftp htt || echo no\n",
+    );
+    assert_eq!(output, "both\nno HTTPS\nno\n");
+    let mut world = World::new(&[]);
+    assert_eq!(play(&mut world, "features"), Ok(()));
+    assert!(world.said.starts_with("HTTP TFTP calc "));
+}
+
+#[test]
+fn only_the_file_with_the_digest_is_taken() {
+    // The digest of everything in this world.
+    let digest = b"sha256".map(|byte| format!("{byte:02X}")).concat();
+    let mut world = World::new(&[("k", "ELF"), ("x", "data")]);
+    let script = format!(
+        "kernel --sha256 00 k || imgstat k || echo refused\nkernel --sha256 {digest} k && imgstat k && echo taken\n\
+         imgargs --sha256={digest}00 k a || imgstat k || echo dropped\nimgset --sha256 ${{none}} s x || echo none ${{s}}\n\
+         imgset -S {digest} s x && echo ${{s}}\nkernel k\nboot --sha256 12 || echo not booted"
+    );
+    assert_eq!(play(&mut world, &script), Ok(()));
+    let echoed: Vec<_> = world.log.iter().filter(|line| !line.starts_with("fetch")).cloned().collect();
+    assert_eq!(echoed, ["refused\n", "taken\n", "dropped\n", "none \n", "data\n", "not booted\n"]);
 }
 
 #[test]

@@ -36,6 +36,10 @@ impl Host for World<'_> {
         &mut self.drafts
     }
 
+    fn features(&self) -> &'static str {
+        "HTTP"
+    }
+
     fn now(&self) -> Instant {
         Instant::ZERO
     }

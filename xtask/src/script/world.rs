@@ -350,6 +350,10 @@ impl Host for World<'_> {
         self.audience.failure(error);
     }
 
+    fn features(&self) -> &'static str {
+        "HTTP TFTP DNS bzImage"
+    }
+
     fn now(&self) -> Instant {
         Instant::ZERO
     }

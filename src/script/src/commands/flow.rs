@@ -33,15 +33,29 @@ pub(super) fn exit(call: &mut Call<'_>) -> Done {
 }
 
 pub(super) fn goto(call: &mut Call<'_>) -> Done {
-    Ok(Flow::Goto(call.argument(0).to_vec()))
+    Ok(Flow::Goto { label: call.argument(0).to_vec(), is_call: false })
+}
+
+/// Sets what is named, and goes to the label for a while.
+pub(super) fn call(call: &mut Call<'_>) -> Done {
+    for word in call.arguments.get(1..).unwrap_or_default() {
+        let (name, value) = word.split_at(word.iter().position(|byte| *byte == b'=').unwrap_or(word.len()));
+        call.host.settings().store(name, value.get(1..).unwrap_or_default())?;
+    }
+    Ok(Flow::Goto { label: call.argument(0).to_vec(), is_call: true })
+}
+
+pub(super) fn end(_: &mut Call<'_>) -> Done {
+    Ok(Flow::End)
 }
 
 pub(super) fn shell(_: &mut Call<'_>) -> Done {
     Ok(Flow::Shell)
 }
 
-pub(super) fn time(call: &mut Call<'_>) -> Done {
-    Ok(Flow::Time(call.arguments.to_vec()))
+/// Of what stands behind `time` it is told how long it takes; behind `while` it is a condition.
+pub(super) fn inner(call: &mut Call<'_>) -> Done {
+    Ok(Flow::Words { words: call.arguments.to_vec(), is_condition: call.name() != "time" })
 }
 
 pub(super) fn help(call: &mut Call<'_>) -> Done {

@@ -2,7 +2,7 @@
 
 use super::{Call, Done};
 use crate::drafts::take;
-use crate::errors::{NO_IMAGE, NOT_EXECUTABLE, TRUST_IS_SET};
+use crate::errors::{NO_IMAGE, NOT_EXECUTABLE, TRUST_IS_SET, WRONG_DIGEST};
 use crate::interpreter::Flow;
 use crate::location::readable;
 use crate::options::text;
@@ -37,7 +37,7 @@ pub(super) fn boot(call: &mut Call<'_>) -> Done {
             call.host.say(b"nothing to boot: no image is selected, kernel selects one\n");
             return Ok(Flow::Next);
         };
-        id
+        checked(call, id)?
     } else {
         acquire(call, 0)?
     };
@@ -188,9 +188,20 @@ fn find(call: &mut Call<'_>, name: &[u8]) -> Result<ImageId, Error> {
 fn acquire(call: &mut Call<'_>, index: usize) -> Result<ImageId, Error> {
     let name = call.argument(index);
     match call.host.images().find(name) {
-        Some(id) => Ok(id),
+        Some(id) => checked(call, id),
         None => download(call, index),
     }
+}
+
+/// Frees an image that is not the one whose digest the script names.
+fn checked(call: &mut Call<'_>, id: ImageId) -> Result<ImageId, Error> {
+    if let Some(wanted) = call.value(b'S')
+        && Kind::HexRaw.parse(wanted) != Some(call.host.digest("sha256", id)?)
+    {
+        discard(call, id);
+        return Err(WRONG_DIGEST.error());
+    }
+    Ok(id)
 }
 
 /// What stands behind an address to say that parameters go with it, perhaps with `=` and their name.
@@ -207,7 +218,8 @@ fn download(call: &mut Call<'_>, index: usize) -> Result<ImageId, Error> {
     }
     let (timeout, quiet) = (call.time(b't'), call.flag(b'q'));
     let fetched = call.host.fetch(&Fetch { uri, parameters: parameters.as_ref(), timeout, quiet })?;
-    Ok(call.host.images().register(fetched))
+    let id = call.host.images().register(fetched);
+    checked(call, id)
 }
 
 /// Applies name, command line and flags. Without arguments the command line stays, unless it is to be cleared.

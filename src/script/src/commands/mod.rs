@@ -10,7 +10,8 @@ pub use dialogs::fill_in;
 
 use crate::Host;
 use crate::interpreter::{Failure, Flow};
-use crate::options::{Invocation, Options, Words, cut};
+use crate::options::{Invocation, Options, Words};
+use base::text::cut;
 use core::ops::Deref;
 
 /// One command.
@@ -20,7 +21,8 @@ pub struct Command {
     ///
     /// An option's short name is its first letter, unless both are written. A value in capitals follows it or not;
     /// `NUMBER`, `MS` and `KEY` are checked before the command runs, and so is an argument that is a `NUMBER`. Arguments
-    /// may be left out where they are in brackets; with dots there may be more.
+    /// may be left out where they are in brackets; with dots there may be more. Where the first one is a `NUMBER|TEXT`,
+    /// a number below 0 is no option.
     pub usage: &'static str,
     pub(crate) run: fn(&mut Call<'_>) -> Done,
 }
@@ -38,7 +40,7 @@ impl Command {
 
     /// What may stand behind the name first.
     pub fn options(&self) -> Options {
-        Options(cut(self.usage, b' ').1)
+        Options(cut(self.usage, b' ').1.unwrap_or_default())
     }
 
     /// What follows, word by word.
@@ -91,7 +93,9 @@ const fn command(usage: &'static str, run: fn(&mut Call<'_>) -> Done) -> Command
 #[rustfmt::skip]
 pub static COMMANDS: &[Command] = &[
     command("autoboot [CARD...]", flow::machine),
-    command("boot|chain|imgexec [--name NAME] [--timeout MS] [--quiet] [--autofree] [--replace] [URI|IMAGE [ARGUMENT...]]", images::boot),
+    command("boot|chain|imgexec [--name NAME] [--timeout MS] [--quiet] [--autofree] [--replace] [-S|--sha256 HEX] [URI|IMAGE [ARGUMENT...]]", images::boot),
+    command("calc SETTING NUMBER [OPERATOR...]", values::calculate),
+    command("call LABEL [NAME=VALUE...]", flow::call),
     command("certfree [--subject NAME]", flow::machine),
     command("certstat [--subject NAME]", flow::machine),
     command("certstore [--subject NAME] [--keep] [URI|IMAGE]", flow::machine),
@@ -106,7 +110,9 @@ pub static COMMANDS: &[Command] = &[
     command("diag [URI]", flow::machine),
     command("dmesg [URI]", flow::machine),
     command("echo [-n] [TEXT...]", flow::echo),
+    command("end", flow::end),
     command("exit [NUMBER]", flow::exit),
+    command("features [NAME...]", values::features),
     command("form|menu [--name NAME] [--delete] [TEXT...]", dialogs::menu),
     command("goto LABEL", flow::goto),
     command("help", flow::help),
@@ -114,18 +120,19 @@ pub static COMMANDS: &[Command] = &[
     command("iflinkwait [--timeout MS] [CARD...]", network::wait_for_link),
     command("ifopen [CARD...]", network::open),
     command("ifstat [CARD...]", flow::machine),
-    command("imgargs [--name NAME] [--timeout MS] [--quiet] [--autofree] URI|IMAGE [ARGUMENT...]", images::arguments),
-    command("imgextract [--name NAME] [--keep] [--timeout MS] [--quiet] URI|IMAGE", images::extract),
-    command("imgfetch|initrd|module [--name NAME] [--timeout MS] [--quiet] [--autofree] URI [ARGUMENT...]", images::fetch),
+    command("imgargs [--name NAME] [--timeout MS] [--quiet] [--autofree] [-S|--sha256 HEX] URI|IMAGE [ARGUMENT...]", images::arguments),
+    command("imgextract [--name NAME] [--keep] [--timeout MS] [--quiet] [-S|--sha256 HEX] URI|IMAGE", images::extract),
+    command("imgfetch|initrd|module [--name NAME] [--timeout MS] [--quiet] [--autofree] [-S|--sha256 HEX] URI [ARGUMENT...]", images::fetch),
     command("imgfree [IMAGE...]", images::free),
-    command("imgload|imgselect|kernel [--name NAME] [--timeout MS] [--quiet] [--autofree] URI|IMAGE [ARGUMENT...]", images::select),
+    command("imgload|imgselect|kernel [--name NAME] [--timeout MS] [--quiet] [--autofree] [-S|--sha256 HEX] URI|IMAGE [ARGUMENT...]", images::select),
     command("imgmem [--name NAME] NUMBER NUMBER", flow::machine),
-    command("imgset [--keep] [--timeout MS] [--quiet] SETTING URI|IMAGE", images::set),
+    command("imgset [--keep] [--timeout MS] [--quiet] [-S|--sha256 HEX] SETTING URI|IMAGE", images::set),
     command("imgstat [IMAGE...]", images::list),
     command("imgtrust [--allow] [--permanent]", images::trust),
     command("imgverify [--signer NAME] [--keep] [--timeout MS] [--quiet] URI|IMAGE URI|IMAGE", images::verify),
     command("inc SETTING [NUMBER]", values::increase),
     command("ipstat", flow::machine),
+    command("is [--nocase] NUMBER|TEXT OPERATOR NUMBER|TEXT...", values::is),
     command("iseq TEXT TEXT", values::is_equal),
     command("isset TEXT", values::is_set),
     command("item [--menu NAME] [--form NAME] [--key KEY] [--default] [--secret] [--gap] [NAME [TEXT...]]", dialogs::item),
@@ -157,8 +164,9 @@ pub static COMMANDS: &[Command] = &[
     command("startpxe [CARD]", flow::machine),
     command("stoppxe", flow::machine),
     command("sync [--timeout MS]", flow::machine),
-    command("time COMMAND [ARGUMENT...]", flow::time),
+    command("time COMMAND [ARGUMENT...]", flow::inner),
     command("usbscan SETTING", flow::machine),
     command("vcreate [--tag NUMBER] [--priority NUMBER] CARD", flow::machine),
     command("vdestroy CARD", flow::machine),
+    command("while COMMAND [ARGUMENT...]", flow::inner),
 ];

@@ -2,12 +2,14 @@
 
 use super::{Call, Done};
 use crate::Line;
-use crate::errors::{FALSE, NOT_COUNTABLE, NOT_SET};
+use crate::errors::{ARGUMENTS, FALSE, NO_OPERATOR, NOT_A_NUMBER, NOT_COUNTABLE, NOT_SET};
 use crate::interpreter::{Failure, Flow};
 use crate::location::readable;
-use crate::options::number;
+use crate::options::{Words, number};
 use alloc::vec::Vec;
-use settings::Kind;
+use base::Error;
+use base::text::same_word;
+use settings::{BlockId, Key, Kind, Tree};
 
 pub(super) fn set(call: &mut Call<'_>) -> Done {
     let (reference, value) = (call.argument(0), call.joined(1));
@@ -61,9 +63,7 @@ pub(super) fn increase(call: &mut Call<'_>) -> Done {
     if !kind.is_number() {
         return Err(NOT_COUNTABLE.of(readable(reference)).into());
     }
-    let sum = alloc::format!("{}", old.wrapping_add_unsigned(step));
-    settings.store_text(block, &key, kind, sum.as_bytes())?;
-    Ok(Flow::Next)
+    store_number(settings, block, &key, kind, old.wrapping_add_unsigned(step))
 }
 
 /// The line is stored with the type of the value that was there.
@@ -87,6 +87,81 @@ pub(super) fn is_set(call: &mut Call<'_>) -> Done {
 
 pub(super) fn is_equal(call: &mut Call<'_>) -> Done {
     answer(call.argument(0) == call.argument(1))
+}
+
+/// Texts compared; or numbers, of which the result is not to be 0.
+pub(super) fn is(call: &mut Call<'_>) -> Done {
+    let (mut left, right) = (call.argument(0), call.argument(2));
+    answer(match call.argument(1) {
+        operator @ (b"same" | b"prefix") => {
+            if operator == b"prefix" {
+                left = left.get(..right.len()).unwrap_or(left);
+            }
+            if call.flag(b'n') { same_word(left, right) } else { left == right }
+        }
+        _ => evaluate(call.arguments)? != 0,
+    })
+}
+
+pub(super) fn calculate(call: &mut Call<'_>) -> Done {
+    let result = evaluate(call.arguments.get(1..).unwrap_or_default())?;
+    let reference = call.argument(0);
+    let settings = call.host.settings();
+    let (block, key) = settings.place(reference)?;
+    store_number(settings, block, &key, key.kind.unwrap_or(Kind::Int32), result)
+}
+
+/// `1 + 2 * 3 > 8`, from left to right as commands in a line. A comparison, of `<`, `=` and `>` those that are to be
+/// true, gives 1 or 0.
+fn evaluate(words: &[Vec<u8>]) -> Result<i64, Error> {
+    let mut operator = &b"+"[..];
+    let mut result = 0_i64;
+    for (index, word) in words.iter().enumerate() {
+        if index % 2 == 1 {
+            operator = word;
+            continue;
+        }
+        let operand = number(word)?.cast_signed();
+        let value = match operator {
+            b"+" => Some(result.wrapping_add(operand)),
+            b"-" => Some(result.wrapping_sub(operand)),
+            b"*" => Some(result.wrapping_mul(operand)),
+            b"/" => result.checked_div(operand),
+            b"%" => result.checked_rem(operand),
+            [_, ..] if operator.iter().all(|byte| b"<=>".contains(byte)) => {
+                let order = b'='.wrapping_add_signed(result.cmp(&operand) as i8);
+                Some(operator.contains(&order).into())
+            }
+            _ => return Err(NO_OPERATOR.of(readable(operator))),
+        };
+        result = value.ok_or_else(|| NOT_A_NUMBER.of("a division by 0"))?;
+    }
+    if words.len().is_multiple_of(2) { Err(ARGUMENTS.of(readable(operator))) } else { Ok(result) }
+}
+
+fn store_number(settings: &mut Tree, block: BlockId, key: &Key<'_>, kind: Kind, number: i64) -> Done {
+    settings.store_text(block, key, kind, alloc::format!("{number}").as_bytes())?;
+    Ok(Flow::Next)
+}
+
+/// Additions to the language of iPXE.
+const FEATURES: &str = "calc call is sha256 slice while";
+
+/// Whether all of these are there; without names, which there are.
+pub(super) fn features(call: &mut Call<'_>) -> Done {
+    let features = [call.host.features(), FEATURES];
+    if call.arguments.is_empty() {
+        let mut out = features.join(" ");
+        out.push('\n');
+        call.host.say(out.as_bytes());
+    }
+    for name in call.arguments {
+        let is_it = |own: &str| same_word(own.as_bytes(), name);
+        if !features.into_iter().any(|features| Words(features, b' ').any(is_it)) {
+            return answer(false);
+        }
+    }
+    answer(true)
 }
 
 fn answer(yes: bool) -> Done {

@@ -8,7 +8,39 @@ use std::collections::HashMap;
 /// The first line of each label.
 type Labels<'a> = HashMap<&'a [u8], usize>;
 
+/// By the line of `while` that of its `end`, and the other way round.
+type Loops = HashMap<usize, usize>;
+
+fn loops(script: &Script, findings: &mut Findings<'_>) -> Loops {
+    let (mut loops, mut open) = (Loops::new(), Vec::new());
+    let lone = |line: &Line, findings: &mut Findings<'_>, sentence: &str| {
+        let place = line.commands.first().and_then(|(_, words)| words.first()).map_or(0, |word| word.offset);
+        findings.problem(line, place, sentence);
+    };
+    for (index, line) in script.lines.iter().enumerate() {
+        let first = line.commands.first().and_then(|(_, words)| words.first());
+        match first.map(|word| word.text.as_slice()) {
+            Some(b"while") => open.push(index),
+            Some(b"end") => match open.pop() {
+                Some(start) => loops.extend([(start, index), (index, start)]),
+                None => lone(line, findings, "no while stands before this end"),
+            },
+            _ => {}
+        }
+        for (_, words) in line.commands.iter().skip(1) {
+            if let Some(word) = words.first().filter(|word| [&b"while"[..], b"end"].contains(&&*word.text)) {
+                findings.problem(line, word.offset, "while and end stand first in their lines");
+            }
+        }
+    }
+    for line in open.into_iter().filter_map(|index| script.lines.get(index)) {
+        lone(line, findings, "this while has no end");
+    }
+    loops
+}
+
 pub(super) fn check(script: &Script, findings: &mut Findings<'_>) {
+    let loops = loops(script, findings);
     let mut labels = Labels::new();
     let mut is_double = vec![false; script.lines.len()];
     for ((index, line), is_double) in script.lines.iter().enumerate().zip(&mut is_double) {
@@ -25,8 +57,8 @@ pub(super) fn check(script: &Script, findings: &mut Findings<'_>) {
             labels.insert(&label.text, index);
         }
     }
-    let reached = Reached::find(script, &labels, false);
-    let surely = Reached::find(script, &labels, true);
+    let reached = Reached::find(script, &labels, &loops, false);
+    let surely = Reached::find(script, &labels, &loops, true);
     for (index, at, label) in &reached.missing {
         let Some(line) = script.lines.get(*index) else { continue };
         findings.problem(line, *at, format!("there is no label {} in this script", shown(label)));
@@ -41,6 +73,8 @@ pub(super) fn check(script: &Script, findings: &mut Findings<'_>) {
         let start = line.commands.first().and_then(|(_, words)| words.first()).map_or(0, |word| word.offset);
         match &line.label {
             _ if is_reached(&surely) => {}
+            // The end of a loop that is always left.
+            None if loops.contains_key(&index) => {}
             Some(_) if is_double.get(index) == Some(&true) => {}
             Some(label) if !is_reached(&reached) => {
                 let sentence = format!("label {} is never reached", shown(&label.text));
@@ -92,7 +126,7 @@ struct Ends {
 
 impl Reached {
     /// `boots`: what is booted does not come back.
-    fn find(script: &Script, labels: &Labels<'_>, boots: bool) -> Self {
+    fn find(script: &Script, labels: &Labels<'_>, loops: &Loops, boots: bool) -> Self {
         let mut reached = Self { lines: vec![false; script.lines.len()], ..Self::default() };
         let mut waiting = vec![0];
         while let Some(index) = waiting.pop() {
@@ -100,16 +134,20 @@ impl Reached {
                 continue;
             };
             *is_reached = true;
-            if let Some(line) = script.lines.get(index)
-                && reached.walk(index, line, labels, boots, &mut waiting)
-            {
-                waiting.push(index + 1);
+            let Some(line) = script.lines.get(index) else { continue };
+            let ends = reached.walk(index, line, labels, boots, &mut waiting);
+            match loops.get(&index) {
+                Some(start) if *start < index => waiting.push(*start),
+                end => {
+                    waiting.extend(ends.well.then_some(index + 1));
+                    waiting.extend(end.filter(|_| ends.badly).map(|end| end + 1));
+                }
             }
         }
         reached
     }
 
-    /// Goes through one line, and says whether the script may go on behind it.
+    /// Goes through one line, and says how it may end.
     fn walk(
         &mut self,
         index: usize,
@@ -117,7 +155,7 @@ impl Reached {
         labels: &Labels<'_>,
         boots: bool,
         waiting: &mut Vec<usize>,
-    ) -> bool {
+    ) -> Ends {
         let mut now = Ends { well: true, badly: false };
         for (operator, words) in &line.commands {
             let at = words.first().map_or(0, |word| word.offset);
@@ -136,7 +174,7 @@ impl Reached {
             let ends = self.command(index, words, labels, boots, waiting);
             now = Ends { well: skipped.well || ends.well, badly: skipped.badly || ends.badly };
         }
-        now.well
+        now
     }
 
     fn command(
@@ -152,9 +190,9 @@ impl Reached {
         match name.text.as_slice() {
             // That is told already: nothing else is to follow from it.
             _ if is_misused(words) => {}
-            b"time" => return self.command(index, rest, labels, boots, waiting),
+            b"time" | b"while" => return self.command(index, rest, labels, boots, waiting),
             b"exit" => return Ends { well: false, badly: false },
-            b"goto" => {
+            b"goto" | b"call" => {
                 let Some(label) = rest.iter().find(|word| word.text != b"--") else {
                     return Ends { well: false, badly: true };
                 };
@@ -166,7 +204,8 @@ impl Reached {
                 if !is_found {
                     self.missing.push((index, label.offset, label.text.clone()));
                 }
-                return Ends { well: false, badly: !is_found || !label.is_known() };
+                let comes_back = name.text == b"call";
+                return Ends { well: comes_back, badly: comes_back || !is_found || !label.is_known() };
             }
             b"boot" | b"chain" | b"imgexec"
                 if rest.iter().take_while(|word| word.text.starts_with(b"-")).any(|word| is_flag(&word)) =>

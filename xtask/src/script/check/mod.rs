@@ -13,7 +13,7 @@ use self::stock::Stock;
 use anyhow::{Context as _, Result, ensure};
 use base::Error;
 use script::lexer::BadLine;
-use script::{Command, Invocation, errors, is_script};
+use script::{Command, Invocation, errors, is_script, slice};
 use settings::{Key, Scope, split};
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -144,7 +144,11 @@ impl Check<'_, '_> {
             if name.contains(&UNKNOWN) {
                 continue;
             }
-            match split(name) {
+            let (reference, start, length) = slice(name);
+            if !self.only_here && (start, length) != (0, -1) {
+                self.problem(offset, "iPXE cannot cut slices out of settings");
+            }
+            match split(reference) {
                 Err(error) if error.object().is_empty() => {
                     self.problem(offset, "this reference does not name a setting");
                 }
@@ -205,7 +209,7 @@ impl Check<'_, '_> {
                 }
             }
         }
-        if name.text == b"time" {
+        if PREFIXES.contains(&name.text.as_slice()) {
             self.command(rest);
         }
     }
@@ -271,6 +275,9 @@ impl Check<'_, '_> {
         }
     }
 }
+
+/// Commands behind which another one stands.
+const PREFIXES: [&[u8]; 2] = [b"time", b"while"];
 
 fn is(command: &Command, name: &str) -> bool {
     command.names().any(|own| own == name)

@@ -1,7 +1,7 @@
 //! Settings: which ones scripts give a value, and which ones are there without that.
 
-use super::is;
 use super::parse::{Script, UNKNOWN, Word, matches};
+use super::{PREFIXES, is};
 use script::{Command, Invocation};
 use settings::{Key, Scope, split};
 use std::collections::HashSet;
@@ -32,8 +32,12 @@ impl Names {
 
     fn command(&mut self, words: &[Word]) {
         let Some((name, rest)) = words.split_first() else { return };
-        if name.text == b"time" {
+        if PREFIXES.contains(&name.text.as_slice()) {
             return self.command(rest);
+        }
+        if name.text == b"call" {
+            let parts = rest.iter().filter_map(|word| word.text.split(|byte| *byte == b'=').next());
+            self.set.extend(parts.map(|name| bare(name).to_vec()));
         }
         if name.text == b"isset" {
             let references = rest.iter().flat_map(|word| &word.references);

@@ -2,8 +2,8 @@ use super::*;
 use std::path::Path;
 
 /// What is found in one script, without the notes: line, column, sentence.
-fn problems(text: &str) -> Vec<(u32, usize, String)> {
-    let found = find(&[("x.ipxe", text.as_bytes())], &[], false);
+fn problems(text: &str, only_here: bool) -> Vec<(u32, usize, String)> {
+    let found = find(&[("x.ipxe", text.as_bytes())], &[], only_here);
     let problems = found.into_iter().filter(|finding| !finding.is_note);
     problems.map(|finding| (finding.line, finding.column, finding.sentence)).collect()
 }
@@ -49,21 +49,49 @@ const MISTAKES: &[(&str, &str)] = &[
     ("echo one \\\n  two \\\n ^${three}", "nothing sets three, so ${three} is always empty"),
     ("echo ä ^${three}", "nothing sets three, so ${three} is always empty"),
     ("^echo end \\", "the script ends behind a backslash"),
+    ("^calc n 1 + 2", "iPXE does not have the command calc"),
+    ("^features https || echo none", "iPXE does not have the command features"),
+    ("chain ^--sha256 00 x.ipxe", "chain of iPXE does not have the option --sha256"),
+    ("echo ^${net0/mac:hexraw:-6}", "iPXE cannot cut slices out of settings"),
 ];
 
 #[test]
 fn each_mistake_is_found_where_it_is() {
-    for (marked, sentence) in MISTAKES {
+    let both = [(MISTAKES, false), (MISTAKES_HERE, true)];
+    for (list, only_here) in both {
+        each_is_found(list, only_here);
+    }
+    assert_eq!(problems("echo\n", false)[0].0, 1, "no magic word");
+}
+
+fn each_is_found(list: &[(&str, &str)], only_here: bool) {
+    for (marked, sentence) in list {
         let script = format!("#!ipxe\n{marked}");
         let before = script.split('^').next().unwrap();
         let line = before.split('\n').count();
         let column = before.rsplit('\n').next().unwrap().chars().count() + 1;
-        let found = problems(&script.replace('^', ""));
+        let found = problems(&script.replace('^', ""), only_here);
         let wanted = (u32::try_from(line).unwrap(), column, (*sentence).to_owned());
         assert_eq!(found, [wanted], "{marked}");
     }
-    assert_eq!(problems("echo\n")[0].0, 1, "no magic word");
 }
+
+/// The same in scripts for this firmware only.
+const MISTAKES_HERE: &[(&str, &str)] = &[
+    ("echo ^${net0/mac:hexrow:-6}", "net0/mac:hexrow has a type that does not exist"),
+    ("^while isset ${ip}\necho a", "this while has no end"),
+    ("echo a\n^end", "no while stands before this end"),
+    ("isset ${ip} && ^while isset ${ip}", "while and end stand first in their lines"),
+    ("while ^ehco a\nend", "unknown command ehco"),
+    (
+        "while isset ${ip}\ngoto out\n^echo lost\nend\n:out",
+        "this is never reached: the line before never goes on",
+    ),
+    ("call ^part a=1", "there is no label part in this script"),
+    ("call part\nexit\n:part\nexit\n^echo lost", "this is never reached: the line before never goes on"),
+    ("call part a=1\necho ${a} ^${b}\nexit\n:part", "nothing sets b, so ${b} is always empty"),
+    ("^is a", "too few arguments: is [--nocase] NUMBER|TEXT OPERATOR NUMBER|TEXT..."),
+];
 
 #[test]
 fn what_may_be_right_is_left_alone() {
@@ -100,7 +128,17 @@ fn what_may_be_right_is_left_alone() {
         "imgargs x a=b --c -d",
         "echo -- -x",
     ] {
-        assert_eq!(problems(&format!("#!ipxe\n{script}")), [], "{script}");
+        assert_eq!(problems(&format!("#!ipxe\n{script}"), false), [], "{script}");
+    }
+    for script in [
+        "while inc n && is ${n} < 5\nwhile isset ${ip}\nend\nend\necho ${n:0:1}",
+        ":a while isset ${ip}\ngoto b\nend\n:b call part text=x y=${n} || goto a\nexit\n:part echo ${text} ${y}\ncalc n 1 + 2",
+        "goto in\nwhile isset ${ip}\n:in echo a\nend",
+        "features https while || exit 1\nkernel --sha256 ${digest} x\nset digest 00",
+        "call ${net0/mac} || echo none\nexit\n:52-54",
+        "while exit\nend || echo a",
+    ] {
+        assert_eq!(problems(&format!("#!ipxe\n{script}"), true), [], "{script}");
     }
 }
 
@@ -128,11 +166,14 @@ fn one_script_sets_what_another_uses() {
 #[test]
 fn the_examples_are_clean() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/examples");
-    let files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert!(files.len() >= 15, "{files:?}");
-    for file in files {
-        let found = problems(&std::fs::read_to_string(&file).unwrap());
-        assert_eq!(found, [], "{}", file.display());
+    for (folder, only_here, least) in [(folder.clone(), false, 15), (folder.join("only-here"), true, 1)] {
+        let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let files: Vec<_> = files.filter(|file| file.is_file()).collect();
+        assert!(files.len() >= least, "{files:?}");
+        for file in files {
+            let found = problems(&std::fs::read_to_string(&file).unwrap(), only_here);
+            assert_eq!(found, [], "{}", file.display());
+        }
     }
 }
 
