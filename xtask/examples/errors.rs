@@ -15,6 +15,7 @@ const CRATES: &[(&str, &[&ErrorKind])] = &[
     ("http", http::errors::ALL),
     ("uri", uri::errors::ALL),
     ("image", image::errors::ALL),
+    ("picture", picture::errors::ALL),
     ("settings", settings::errors::ALL),
     ("script", script::errors::ALL),
 ];

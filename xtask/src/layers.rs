@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tftp", &["base", "uri"]),
     ("http", &["base", "uri"]),
     ("image", &["base", "memmap"]),
+    ("picture", &["base"]),
     ("script", &["base", "settings"]),
     ("console", &["base"]),
     ("hw", &["base", "memmap"]),
