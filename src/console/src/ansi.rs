@@ -1,5 +1,6 @@
 //! The control sequences of terminals (ECMA-48), for screens that know none: the BIOS's, a framebuffer.
 
+use crate::DEFAULT;
 use crate::charset::{self, Utf8};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -17,26 +18,38 @@ pub trait Display {
     fn show_cursor(&mut self, visible: bool);
 }
 
+/// A colour, for screens that have eight and for those that have all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Colour {
+    /// 0 to 7: black, red, green, yellow, blue, magenta, cyan, white; 9: as is usual.
+    pub basic: u8,
+    /// 24 bits: red, green, blue; none if the basic colour says it all.
+    pub value: Option<u32>,
+}
+
 /// How characters look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
-    /// 0 to 7: black, red, green, yellow, blue, magenta, cyan, white; 9: as is usual.
-    pub foreground: u8,
-    /// The same.
-    pub background: u8,
+    /// The colour of the character itself.
+    pub foreground: Colour,
+    /// The colour behind it.
+    pub background: Colour,
     /// In the brighter shade of the foreground.
     pub bold: bool,
 }
 
 impl Style {
-    const PLAIN: Self = Self { foreground: 9, background: 9, bold: false };
+    pub(crate) const PLAIN: Self = {
+        let usual = Colour { basic: DEFAULT, value: None };
+        Self { foreground: usual, background: usual, bold: false }
+    };
 
     /// The attribute of a character in a text mode of VGA: white on black is 7.
     pub fn vga(self) -> u8 {
         /// VGA has blue at bit 0 and red at bit 2.
         const COLOURS: [u8; 8] = [0, 4, 2, 6, 1, 5, 3, 7];
         let colour = |number: u8, usual| COLOURS.get(usize::from(number)).copied().unwrap_or(usual);
-        colour(self.background, 0) << 4 | u8::from(self.bold) << 3 | colour(self.foreground, 7)
+        colour(self.background.basic, 0) << 4 | u8::from(self.bold) << 3 | colour(self.foreground.basic, 7)
     }
 }
 
@@ -133,10 +146,19 @@ impl Ansi {
                 0 => *style = Style::PLAIN,
                 1 => style.bold = true,
                 22 => style.bold = false,
-                30..=37 | 39 => style.foreground = parameter - 30,
-                // The value of a colour, for screens that have more than eight: 2, red, green, blue.
-                38 | 48 => _ = parameters.nth(3),
-                40..=47 | 49 => style.background = parameter - 40,
+                30..=49 => {
+                    let colour = if *parameter < 40 { &mut style.foreground } else { &mut style.background };
+                    match parameter % 10 {
+                        // A value: 2, red, green, blue.
+                        8 => {
+                            let kind = parameters.next();
+                            let mut part = || u32::from(parameters.next().copied().unwrap_or(0));
+                            let value = part() << 16 | part() << 8 | part();
+                            colour.value = (kind == Some(&2)).then_some(value);
+                        }
+                        basic => *colour = Colour { basic, value: None },
+                    }
+                }
                 _ => {}
             }
         }
@@ -176,6 +198,9 @@ mod tests {
     impl Display for Notes {
         fn text(&mut self, text: &[u8], style: Style) {
             write!(self.0, "{}:{:02x} ", text.escape_ascii(), style.vga()).unwrap();
+            for (sign, colour) in [('f', style.foreground), ('b', style.background)] {
+                colour.value.iter().for_each(|value| write!(self.0, "{sign}{value:06x} ").unwrap());
+            }
         }
 
         fn go(&mut self, row: u8, column: u8) {
@@ -206,6 +231,8 @@ mod tests {
             ("\x1b[H", "go(0,0)"),
             ("a\x1b[37;44mb\x1b[1mc\x1b[mz", "a:07 b:17 c:1f z:07"),
             ("\x1b[31mr\x1b[0;38;2;255;1;1;36;49mc", "r:04 c:03"),
+            ("\x1b[36;38;2;255;1;2;44;48;2;3;4;5mc\x1b[31md", "c:13 fff0102 b030405 d:14 b030405"),
+            ("\x1b[38;5;200;38mc\x1b[48;2;9m", "c:07"),
             ("\x1b[?25l\x1b[25h\x1b[?25h", "cursor(false) cursor(true)"),
             ("a\x1b[1\x1b[;;7Xb\x1bMc", "a:07 bc:07"),
             ("Menü \u{2502} ж", "Men\\x81 \\xb3 ?:07"),

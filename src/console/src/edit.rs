@@ -37,10 +37,10 @@ impl LineEdit {
         Self::default()
     }
 
-    /// Begins a line. Returns what to print: the prompt and the line as it is at first.
-    pub fn begin(&mut self, prompt: &str, line: &[u8]) -> String {
-        self.prompt = crate::text::shortened(prompt, COLUMNS / 2);
-        self.edit = Edit::new(&String::from_utf8_lossy(line), COLUMNS - self.prompt.len());
+    /// Begins a line of at most `width` columns. Returns what to print: the prompt and the line as it is at first.
+    pub fn begin(&mut self, prompt: &str, line: &[u8], width: usize) -> String {
+        self.prompt = crate::text::shortened(prompt, width / 2);
+        self.edit = Edit::new(&String::from_utf8_lossy(line), width - self.prompt.len());
         self.recalled = self.history.len();
         self.draft.clear();
         self.redraw()
@@ -308,7 +308,7 @@ mod tests {
     #[test]
     fn typing_prints_one_character() {
         let mut edit = LineEdit::new();
-        assert_eq!(edit.begin("> ", b"ab"), "> ab");
+        assert_eq!(edit.begin("> ", b"ab", COLUMNS), "> ab");
         assert_eq!(edit.key(Key::Char('c')), ("c".into(), Edited::Going));
         assert_eq!(edit.key(Key::Backspace), ("\x08 \x08".into(), Edited::Going));
         assert_eq!(edit.key(Key::Home), ("\x08\x08".into(), Edited::Going));
@@ -321,7 +321,7 @@ mod tests {
     fn words_and_ends_are_cut() {
         let mut edit = LineEdit::new();
         let mut screen = Screen::default();
-        screen.print(&edit.begin("> ", b""));
+        screen.print(&edit.begin("> ", b"", COLUMNS));
         typed(&mut edit, &mut screen, "kernel linux quiet  ");
         press(&mut edit, &mut screen, &[Key::Control(b'w')]);
         assert_eq!(screen.text(), "> kernel linux");
@@ -340,11 +340,11 @@ mod tests {
         let mut edit = LineEdit::new();
         let mut screen = Screen::default();
         for line in ["one", "two", "two", ""] {
-            edit.begin("> ", b"");
+            edit.begin("> ", b"", COLUMNS);
             typed(&mut edit, &mut Screen::default(), line);
             let _ = edit.key(Key::Enter);
         }
-        screen.print(&edit.begin("> ", b""));
+        screen.print(&edit.begin("> ", b"", COLUMNS));
         typed(&mut edit, &mut screen, "dra");
         press(&mut edit, &mut screen, &[Key::Up, Key::Up, Key::Up]);
         assert_eq!(screen.text(), "> one");
@@ -355,7 +355,7 @@ mod tests {
     #[test]
     fn a_line_may_be_cancelled_and_printed_again() {
         let mut edit = LineEdit::new();
-        edit.begin("> ", b"text");
+        edit.begin("> ", b"text", COLUMNS);
         assert_eq!(edit.redraw(), "> text");
         assert_eq!(edit.key(Key::Control(b'c')), ("\r\n".into(), Edited::Cancelled));
     }
@@ -363,7 +363,7 @@ mod tests {
     #[test]
     fn long_lines_end() {
         let mut edit = LineEdit::new();
-        edit.begin("> ", &[b'x'; 10_000]);
+        edit.begin("> ", &[b'x'; 10_000], COLUMNS);
         let _ = edit.key(Key::Char('y'));
         assert_eq!(edit.line().len(), LENGTH);
     }
@@ -381,7 +381,7 @@ mod tests {
     #[test]
     fn characters_beyond_ascii_are_one_column() {
         let mut edit = LineEdit::new();
-        assert_eq!(edit.begin("> ", "Tür\x1b\u{9b}\n".as_bytes()), "> Tür");
+        assert_eq!(edit.begin("> ", "Tür\x1b\u{9b}\n".as_bytes(), COLUMNS), "> Tür");
         assert_eq!(edit.key(Key::Left).0, "\x08");
         assert_eq!(edit.key(Key::Backspace).0, "\x08r \x08\x08");
         assert_eq!(edit.key(Key::Char('ö')).0, "ör\x08");
@@ -394,7 +394,7 @@ mod tests {
     /// What is printed and what the line is after a Tab behind this line.
     fn completed(line: &str) -> (String, String) {
         let mut edit = LineEdit::new();
-        edit.begin("> ", line.as_bytes());
+        edit.begin("> ", line.as_bytes(), COLUMNS);
         let out = edit.complete(&COMMANDS, &NAMES);
         (out, String::from_utf8(edit.line()).unwrap())
     }
@@ -424,7 +424,7 @@ mod tests {
     fn what_a_word_may_become_is_listed() {
         assert_eq!(completed("if").0, "\r\nifconf  iflinkwait  ifopen\r\n> if");
         let mut edit = LineEdit::new();
-        edit.begin("> ", b"");
+        edit.begin("> ", b"", COLUMNS);
         let names: Vec<_> = (0..40).map(|number| alloc::format!("name-{number:02}")).collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         let mut screen = Vec::new();
@@ -445,7 +445,7 @@ mod tests {
             let history = [['o'; 3].to_vec(), ['h'; 150].to_vec()].into();
             let mut edit = LineEdit { history, ..LineEdit::new() };
             let mut screen = Screen::default();
-            screen.print(&edit.begin("> ", first.as_bytes()));
+            screen.print(&edit.begin("> ", first.as_bytes(), COLUMNS));
             for key in keys {
                 screen.print(&edit.key(key).0);
                 let edit = &edit.edit;

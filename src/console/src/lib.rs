@@ -4,7 +4,7 @@
 //! Keys and numbers go in, the text that the screen must print comes out, in UTF-8. Nothing here knows a screen or a
 //! keyboard. A line moves the cursor with backspace and carriage return only, and stays within 79 columns, so it
 //! looks the same on a BIOS screen and on a serial line. A [`Dialogue`] has the screen for itself and moves by control
-//! sequences; [`Ansi`] is for screens that know none.
+//! sequences; [`Ansi`] is for screens that know none, such as a [`Framebuffer`].
 #![no_std]
 
 extern crate alloc;
@@ -15,6 +15,7 @@ mod colours;
 mod config;
 mod edit;
 mod form;
+mod framebuffer;
 mod keys;
 mod menu;
 mod panel;
@@ -23,18 +24,21 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod text;
+mod video;
 
-pub use ansi::{Ansi, Display, Style};
+pub use ansi::{Ansi, Colour, Display, Style};
 pub use colours::{Colours, DEFAULT, MAGIC, Pair};
 pub use config::{Config, Entry, Request};
 pub use edit::{Edited, LineEdit};
 pub use form::{Field, Form};
+pub use framebuffer::{FONT_LENGTH, Framebuffer, Margins, Surface};
 pub use keys::{Key, SerialKeys, bios_key};
 pub use menu::{Item, Menu};
 pub use panel::{Dialogue, LEAVE, Outcome, Size};
 pub use progress::{Countdown, Progress};
 pub use table::Table;
 pub use text::{printable, printable_bytes};
+pub use video::{MODE_INFO_LENGTH, VideoMode};
 
 /// The most characters of a line: the last column stays free, for there a screen would go to the next line.
 pub const COLUMNS: usize = 79;

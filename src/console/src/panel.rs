@@ -64,6 +64,11 @@ pub struct Size {
     pub columns: u8,
 }
 
+impl Size {
+    /// The smallest screen that dialogues fit on.
+    pub const LEAST: Self = Self { rows: AROUND_LIST + 3, columns: 40 };
+}
+
 /// What a row of a list is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -125,7 +130,8 @@ const AROUND_LIST: u8 = 6;
 
 impl Panel {
     pub(crate) fn new(title: &str, help: &'static str, size: Size) -> Self {
-        let size = Size { rows: size.rows.max(AROUND_LIST + 3), columns: size.columns.max(40) };
+        let Size { rows, columns } = Size::LEAST;
+        let size = Size { rows: size.rows.max(rows), columns: size.columns.max(columns) };
         Self {
             title: title.into(),
             help,

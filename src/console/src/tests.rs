@@ -1,9 +1,10 @@
-//! Menus, forms and the editor of settings, as a user sees them: on a terminal that others wrote, and on a BIOS screen,
-//! which must always show the same.
+//! Menus, forms and the editor of settings, as a user sees them: on a terminal that others wrote, on a BIOS screen, and
+//! in pixels, which must always show the same.
 
+use crate::framebuffer::tests::Seen;
 use crate::{
-    Ansi, Colours, Config, Dialogue, Display, Entry, Field, Form, Item, Key, LEAVE, Menu, Outcome, Request,
-    Size, Style,
+    Ansi, Colours, Config, Dialogue, Display, Entry, Field, Form, Item, Key, LEAVE, Margins, Menu, Outcome,
+    Request, Size, Style,
 };
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -53,12 +54,20 @@ impl Display for Bios {
     }
 }
 
-/// Both screens, and how much was printed on them.
+/// All screens, and how much was printed on them.
 struct Screens {
     terminal: vt100::Parser,
     ansi: Ansi,
     bios: Bios,
+    /// In some tests only, as drawing takes its time.
+    pixels: Option<Seen>,
     printed: usize,
+}
+
+/// A colour of VGA's text modes; yellow is no brown here.
+fn vga_colour(number: u8) -> u32 {
+    let part = |bit: u8| u32::from(number >> bit & 1) * 0xaa + u32::from(number >> 3) * 0x55;
+    part(2) << 16 | part(1) << 8 | part(0)
 }
 
 impl Screens {
@@ -67,6 +76,7 @@ impl Screens {
             terminal: vt100::Parser::new(NonZero::new(25).unwrap(), NonZero::new(80).unwrap(), 0),
             ansi: Ansi::default(),
             bios: Bios { cells: vec![(b'?', 7); 80 * 25], row: 0, column: 0, cursor: true },
+            pixels: None,
             printed: 0,
         }
     }
@@ -82,6 +92,7 @@ impl Screens {
         self.printed = out.len();
         self.terminal.process(out.as_bytes());
         self.ansi.print(out.as_bytes(), &mut self.bios);
+        self.pixels.iter_mut().for_each(|pixels| pixels.print(out));
         let screen = self.terminal.screen();
         assert_eq!(screen.hide_cursor(), !self.bios.cursor);
         let places = (0_u16..25).flat_map(|row| (0_u16..80).map(move |column| (row, column)));
@@ -114,6 +125,12 @@ impl Screens {
         dialogue.redraw();
         self.draw(dialogue);
         assert!(before == self.bios.cells);
+        let Some(pixels) = &self.pixels else { return };
+        for (place, (byte, attribute)) in before.into_iter().enumerate() {
+            let (character, foreground, background) = pixels.place(place / 80, place % 80);
+            assert_eq!(character, byte);
+            assert_eq!((foreground, background), (vga_colour(attribute & 15), vga_colour(attribute >> 4)));
+        }
     }
 
     /// The screen as text, without the spaces that end lines and the lines that are empty.
@@ -501,6 +518,23 @@ fn the_screen_is_left_clean() {
     assert_eq!(screens.text(), "");
     assert!(screens.bios.cells.iter().all(|cell| *cell == (b' ', 7)));
     assert_eq!((screens.bios.row, screens.bios.column, screens.bios.cursor), (0, 0, true));
+}
+
+#[test]
+fn pixels_show_the_same() {
+    let mut screens = Screens::new();
+    screens.pixels = Some(Seen::new(640, 400, 32, Margins::default()));
+    let mut form = login();
+    enter(&mut screens, &mut form, "admin");
+    screens.redraw(&mut form);
+    let mut config = Config::new(SIZE);
+    config.show("Settings", settings());
+    press(&mut screens, &mut config, Key::Down);
+    screens.redraw(&mut config);
+    let items = (0..60).map(|number| item(&format!("item {number}"), ' ')).collect();
+    let mut menu = Menu::new("Systems", items, 2, SIZE).unwrap();
+    press(&mut screens, &mut menu, Key::PageDown);
+    screens.redraw(&mut menu);
 }
 
 fn any_key() -> impl Strategy<Value = Key> {

@@ -108,7 +108,7 @@ impl Machine {
             Some(_) => (LineEdit::new(), ""),
             None => (core::mem::take(&mut self.editor), "iPXE> "),
         };
-        self.screen.draw(&editor.begin(prompt, line.text));
+        self.screen.draw(&editor.begin(prompt, line.text, console::COLUMNS));
         let mut deadline = deadline(line.timeout);
         let result = loop {
             let key = match self.key(deadline) {

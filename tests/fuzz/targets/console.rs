@@ -1,11 +1,11 @@
 //! The screen: keys from a serial line into menus, forms, the editor of settings and a line, and what they print, or
-//! anything at all, on a BIOS screen.
+//! anything at all, on a BIOS screen and in pixels.
 #![no_main]
 
 use base::{Duration, Instant};
 use console::{
-    Ansi, Colours, Config, Dialogue, Display, Entry, Field, Form, Item, Key, LineEdit, Menu, Outcome,
-    SerialKeys, Size, Style,
+    Ansi, Colours, Config, Dialogue, Display, Entry, FONT_LENGTH, Field, Form, Framebuffer, Item, Key, LineEdit,
+    MODE_INFO_LENGTH, Margins, Menu, Outcome, SerialKeys, Size, Style, Surface, VideoMode,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -54,6 +54,28 @@ impl Display for Anything {
     fn show_cursor(&mut self, _: bool) {}
 }
 
+/// Video memory of so many bytes.
+struct Memory(usize);
+
+impl Surface for Memory {
+    fn write(&mut self, offset: usize, bytes: &[u8]) {
+        assert!(offset + bytes.len() <= self.0, "a pixel outside of the screen");
+    }
+}
+
+/// Whatever the video BIOS says of a mode, text stays on the screen.
+fn print_in_pixels(text: &[u8]) {
+    let Some((info, text)) = text.split_first_chunk::<MODE_INFO_LENGTH>() else { return };
+    // Large ones only take long.
+    let Some(mode) = VideoMode::parse(1, info).filter(|mode| mode.length() < 1 << 20) else { return };
+    let margin = |place: usize| u32::from(info[200 + place]) * 4;
+    let margins = Margins { left: margin(0), right: margin(1), top: margin(2), bottom: margin(3) };
+    let surface = Box::new(Memory(mode.length()));
+    if let Some(mut screen) = Framebuffer::new(surface, mode, Box::new([0x55; FONT_LENGTH]), margins) {
+        Ansi::default().print(text, &mut screen);
+    }
+}
+
 fn answer(
     dialogue: &mut dyn Dialogue,
     keys: &[Key],
@@ -75,6 +97,7 @@ fn answer(
 
 fuzz_target!(|data: &[u8]| {
     Ansi::default().print(data, &mut Anything);
+    print_in_pixels(data);
 
     // The size of the screen, some lines of text, an empty one, and the keys.
     let [rows, columns, rest @ ..] = data else { return };
@@ -122,7 +145,7 @@ fuzz_target!(|data: &[u8]| {
     answer(&mut config, &keys, size, |_| ());
 
     let mut line = LineEdit::new();
-    let mut printed = line.begin(texts[0], texts.join(" ").as_bytes());
+    let mut printed = line.begin(texts[0], texts.join(" ").as_bytes(), size.columns.into());
     for key in &keys {
         printed.push_str(&if *key == Key::Tab { line.complete(&texts, &texts) } else { line.key(*key).0 });
     }
