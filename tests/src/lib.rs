@@ -30,6 +30,7 @@ pub mod recorder;
 pub mod rogue;
 pub mod rom;
 pub mod scenarios;
+pub mod screen;
 pub mod servers;
 pub mod soak;
 pub mod text;

@@ -8,6 +8,7 @@ use crate::failure::{Context, Failure, Result};
 use crate::peer;
 use crate::process::{Guarded, tool};
 use crate::quirk;
+use crate::screen::Screen;
 use crate::text;
 use base::MacAddress;
 use std::fs::File;
@@ -53,6 +54,8 @@ pub struct Options {
     pub files: Vec<(String, PathBuf)>,
     /// Memory in MiB.
     pub memory: u32,
+    /// It has a screen, beside the serial port that shows the same text: what is drawn in pixels is on the screen only.
+    pub screen: bool,
     /// Its wire.
     pub wire: Wire,
     /// The counter plugin.
@@ -70,6 +73,7 @@ impl Default for Options {
             mac: MacAddress(MAC).to_string(),
             files: Vec::new(),
             memory: 256,
+            screen: false,
             wire: Wire::Bridge,
             counting: None,
             medium: Vec::new(),
@@ -197,6 +201,9 @@ fn arguments(options: &Options) -> Vec<String> {
         "-smbios type=1,manufacturer=Rig,product=Bench,serial=RIG-1,uuid={UUID} -smbios type=3,asset=A-7"
     ));
     add(&format!("-m {}", options.memory));
+    if options.screen {
+        add("-device VGA");
+    }
     add(&format!("-qmp unix:{CONTROL},server=on,wait=off"));
     match &options.wire {
         Wire::Bridge => {
@@ -341,10 +348,34 @@ impl Control {
         self.command("{\"execute\":\"cont\"}").map(drop)
     }
 
-    /// A picture of the screen as PNG, in the scenario's folder.
-    pub fn picture(&mut self, name: &str) -> Result<()> {
-        let arguments = format!("{{\"filename\":\"{name}\",\"format\":\"png\"}}");
-        self.command(&format!("{{\"execute\":\"screendump\",\"arguments\":{arguments}}}")).map(drop)
+    /// The screen as it is now, and as PNG in the scenario's folder.
+    pub fn screen(&mut self, name: &str) -> Result<Screen> {
+        let file = format!("{name}.png");
+        let arguments = format!("{{\"filename\":\"{file}\",\"format\":\"png\"}}");
+        self.command(&format!("{{\"execute\":\"screendump\",\"arguments\":{arguments}}}"))?;
+        Screen::read(&file)
+    }
+
+    /// Waits until the screen is as `wanted` says.
+    pub fn expect_screen(
+        &mut self,
+        name: &str,
+        seconds: u64,
+        mut wanted: impl FnMut(&Screen) -> bool,
+    ) -> Result<Screen> {
+        let deadline = Instant::now() + Duration::from_secs(seconds);
+        loop {
+            let screen = self.screen(name)?;
+            if wanted(&screen) {
+                return Ok(screen);
+            }
+            if Instant::now() >= deadline {
+                return Err(Failure(format!(
+                    "the screen did not look as wanted within {seconds} s: {name}.png"
+                )));
+            }
+            thread::sleep(Duration::from_millis(200));
+        }
     }
 }
 

@@ -233,10 +233,10 @@ impl Machine {
         let mut countdown = Countdown::new("Ctrl-B for a shell; else the next boot device", end);
         let result = self.run_until(end, |machine, now| {
             let text = countdown.update(now);
-            machine.screen.draw(&text.unwrap_or_default());
+            machine.screen.overwrite(&text.unwrap_or_default());
             None::<()>
         });
-        self.screen.draw(&countdown.clear());
+        self.screen.overwrite(&countdown.clear());
         result.map(drop)
     }
 }

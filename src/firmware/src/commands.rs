@@ -10,7 +10,7 @@ use script::{Invocation, Item, Menu};
 use settings::{Key, Kind, Scope, Tree};
 use uri::Uri;
 
-use crate::dialogue::{screen_size, shown};
+use crate::dialogue::shown;
 use crate::errors;
 use crate::fetch::Job;
 use crate::machine::Machine;
@@ -35,6 +35,7 @@ impl Machine {
                 self.screen.colours.set_colour(index.into(), basic, value);
             }
             "config" => return self.configure_settings(command.argument(0)),
+            "console" => return self.configure_console(command),
             "cpair" => {
                 let [foreground, background] = [b'f', b'b'].map(|side| byte(number(side, DEFAULT.into())));
                 self.screen.colours.set_pair(index.into(), foreground, background);
@@ -155,7 +156,7 @@ impl Machine {
     /// The editor of settings, until the user leaves it.
     fn configure_settings(&mut self, name: &[u8]) -> Result<(), Error> {
         let mut block = self.settings.block(name)?;
-        let mut editor = Config::new(screen_size());
+        let mut editor = Config::new(self.screen.size());
         loop {
             let parent = self.settings.parent(block);
             let blocks: Vec<_> = parent.into_iter().chain(self.settings.children(block)).collect();

@@ -21,6 +21,7 @@ impl Machine {
     /// kept of the vendor's stack: the card is quiet, the vectors and the base memory mark are as they were found
     /// or better. Says whether a far return into the vendor's stack is still possible.
     pub(crate) fn depart(&mut self, purpose: Purpose) -> bool {
+        self.screen.show_text();
         // Last in, first out: the ROM is to see the mark that it left.
         hw::leave::release_base_memory(hw::low::found_base_memory_kib());
         let Some(network) = self.network.take() else { return !self.vendor_hangs };

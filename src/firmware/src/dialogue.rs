@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::{Duration, Error, Instant};
-use console::{Dialogue, Edited, Field, Form, Key, LEAVE, LineEdit, Outcome, Size};
+use console::{Dialogue, Edited, Field, Form, Key, LEAVE, LineEdit, Outcome};
 use script::errors::{CANCELLED, TIMEOUT};
 use script::{COMMANDS, Line, Selection};
 
@@ -63,7 +63,7 @@ impl Machine {
             key: item.key.unwrap_or_default(),
         });
         let title = shown(&selection.menu.title);
-        let menu = console::Menu::new(&title, items.collect(), selection.initial, screen_size());
+        let menu = console::Menu::new(&title, items.collect(), selection.initial, self.screen.size());
         let menu = menu.ok_or_else(|| script::errors::NO_ITEMS.of(title.as_str()))?;
         let [timeout, retimeout] = [selection.timeout, selection.retimeout].map(Option::unwrap_or_default);
         let mut menu = menu.with_timeout(timeout, retimeout, hw::clock::now());
@@ -84,7 +84,7 @@ impl Machine {
             value: item.name.as_ref().map(|_| shown(text)),
             secret: item.is_secret,
         });
-        let mut dialogue = Form::new(&shown(&form.title), fields.collect(), screen_size());
+        let mut dialogue = Form::new(&shown(&form.title), fields.collect(), self.screen.size());
         if let Some((field, error)) = refused {
             dialogue.refuse(field, &format!("{error}"));
         }
@@ -108,7 +108,7 @@ impl Machine {
             Some(_) => (LineEdit::new(), ""),
             None => (core::mem::take(&mut self.editor), "iPXE> "),
         };
-        self.screen.draw(&editor.begin(prompt, line.text, console::COLUMNS));
+        self.screen.draw(&editor.begin(prompt, line.text, self.screen.width()));
         let mut deadline = deadline(line.timeout);
         let result = loop {
             let key = match self.key(deadline) {
@@ -148,10 +148,4 @@ impl Machine {
 /// Text of a script for the screen.
 pub(crate) fn shown(text: &[u8]) -> String {
     String::from_utf8_lossy(text).into_owned()
-}
-
-/// How large the screen is.
-pub(crate) fn screen_size() -> Size {
-    let (rows, columns) = hw::bios::screen_size();
-    Size { rows, columns }
 }

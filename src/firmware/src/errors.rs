@@ -33,4 +33,8 @@ base::errors! {
     IPXE_ROM = "BOOT-15", "the ROM of the card at {} is iPXE's, which cannot be loaded: it would overwrite this program", "start this image by the PXE ROM of the card";
     /// Settings, menus and images with their texts.
     FULL = "BOOT-16", "the memory for scripts is full", "keep fewer settings, menus and images";
+    /// The video BIOS has no mode that a script asks for.
+    NO_VIDEO_MODE = "BOOT-17", "this screen cannot show {} pixels in enough colours", "ask console for fewer pixels, or add || behind it: text goes on as before";
+    /// A text area too small for dialogues.
+    NO_TEXT_ROOM = "BOOT-18", "the margins leave too little of {} pixels for text", "leave 320 pixels in each line and 144 lines";
 }

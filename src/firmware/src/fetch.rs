@@ -64,7 +64,7 @@ impl Job {
             && let Some(text) =
                 self.progress.as_mut().and_then(|progress| progress.update(now, received, total))
         {
-            screen.draw(&text);
+            screen.overwrite(&text);
         }
     }
 
@@ -74,7 +74,7 @@ impl Job {
             && now.since(since) >= WONDER
             && let Some(text) = countdown.update(now)
         {
-            screen.draw(&text);
+            screen.overwrite(&text);
         }
     }
 
@@ -323,7 +323,7 @@ impl Machine {
                 Err(error) => Some(Err(explain(network, error))),
             }
         });
-        self.screen.draw(&countdown.clear());
+        self.screen.overwrite(&countdown.clear());
         match settled.and_then(|settled| settled.unwrap_or_else(|| Err(errors::TIMEOUT.of(uri.redacted())))) {
             Ok(()) => Ok((remote, handle, false)),
             Err(error) => {
@@ -380,7 +380,7 @@ impl Machine {
                 Err(error) => break Err(error),
             }
         };
-        self.screen.draw(&countdown.clear());
+        self.screen.overwrite(&countdown.clear());
         if let Some(network) = &mut self.network {
             network.stack.udp_close(socket);
         }
@@ -421,12 +421,12 @@ impl Wait {
             self.countdown = Some((what, until, Countdown::new(what, until)));
         }
         let text = self.countdown.as_mut().and_then(|(_, _, countdown)| countdown.update(now));
-        screen.draw(&text.unwrap_or_default());
+        screen.overwrite(&text.unwrap_or_default());
     }
 
     fn end(&mut self, screen: &mut Screen) {
         if let Some((_, _, mut countdown)) = self.countdown.take() {
-            screen.draw(&countdown.clear());
+            screen.overwrite(&countdown.clear());
         }
     }
 }

@@ -83,14 +83,14 @@ impl Machine {
                         shown = Some((text.to_string(), Countdown::new(&format!("DHCP: {text}"), ends)));
                     }
                     let line = shown.as_mut().and_then(|(_, countdown)| countdown.update(now));
-                    machine.screen.draw(&line.unwrap_or_default());
+                    machine.screen.overwrite(&line.unwrap_or_default());
                 }
                 dhcp::State::Running { .. } => {}
             }
             None
         });
         if let Some((_, mut countdown)) = shown {
-            self.screen.draw(&countdown.clear());
+            self.screen.overwrite(&countdown.clear());
         }
         answer
     }

@@ -59,6 +59,7 @@ impl Machine {
         };
         let pages = memory.0.into_pages();
         let size = |range: PhysRange| range.length() >> 10;
+        self.screen.show_text();
         say!(
             self.screen,
             "Booting {name}: kernel {} KiB at {:#x}, initrds {} KiB at {:#x}, setup at {:#x}",

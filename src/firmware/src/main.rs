@@ -25,6 +25,8 @@ mod errors;
 #[cfg(target_os = "none")]
 mod fetch;
 #[cfg(target_os = "none")]
+mod graphics;
+#[cfg(target_os = "none")]
 mod hardware;
 #[cfg(target_os = "none")]
 mod host;

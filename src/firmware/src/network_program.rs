@@ -43,6 +43,7 @@ impl Machine {
                 return Err(gone());
             }
         };
+        self.screen.show_text();
         say!(self.screen, "Starting {name} at 0:7C00");
         self.depart(Purpose::NetworkProgram);
         // Nothing of the network is left in base memory, and all pages are held, so neither of these can fail.

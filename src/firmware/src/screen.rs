@@ -1,9 +1,10 @@
 //! What people see, and what the log keeps.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::Error;
-use console::{Ansi, COLUMNS, Colours, Dialogue, Display, Style};
+use console::{Ansi, COLUMNS, Colours, Dialogue, Display, Framebuffer, Size, Style};
 use core::fmt::{self, Write};
 
 /// Prints a line and logs it: `say!(machine.screen, "{} is here", name)`.
@@ -15,10 +16,12 @@ macro_rules! say {
 pub(crate) use say;
 
 /// The screen, written to by whole pieces: each costs one downcall.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Screen {
     ansi: Ansi,
     pub(crate) colours: Colours,
+    /// The screen in pixels; none while the BIOS shows text.
+    pixels: Option<Box<Framebuffer>>,
 }
 
 impl Screen {
@@ -28,7 +31,7 @@ impl Screen {
         // Formatting into a string fails only where a part says so, and none of ours does.
         let _ = line.write_fmt(text);
         line.push('\n');
-        self.say(&wrapped(line.as_bytes()));
+        self.say(&self.wrapped(line.as_bytes()));
     }
 
     /// Prints text of ours, line feeds and all.
@@ -45,7 +48,7 @@ impl Screen {
     /// Prints text that need not be in the log: it is made of what is known already.
     pub(crate) fn show(&mut self, text: &[u8]) {
         let clean: Vec<u8> = text.iter().map(|byte| printable(*byte)).collect();
-        self.ansi.print(&with_returns(&clean), &mut Bios);
+        self.emit(&with_returns(&clean));
     }
 
     /// Shows an error: the sentence, and what to try.
@@ -54,10 +57,18 @@ impl Screen {
         say!(self, "  Try: {}", error.kind().hint());
     }
 
-    /// Draws a part of a line that changes: it is not logged.
+    /// Draws what changes: it is not logged.
     pub(crate) fn draw(&mut self, text: &str) {
         if !text.is_empty() {
-            self.ansi.print(text.as_bytes(), &mut Bios);
+            self.emit(text.as_bytes());
+        }
+    }
+
+    /// Draws a line over itself, cut to the screen's width: it begins with a carriage return, and may end with one.
+    pub(crate) fn overwrite(&mut self, line: &str) {
+        self.draw(line.get(..=self.width()).unwrap_or(line));
+        if line.ends_with('\r') {
+            self.draw("\r");
         }
     }
 
@@ -75,7 +86,60 @@ impl Screen {
 
     fn raw(&mut self, text: &[u8]) {
         hw::log::append(text);
-        self.ansi.print(text, &mut Bios);
+        self.emit(text);
+    }
+
+    fn emit(&mut self, text: &[u8]) {
+        match &mut self.pixels {
+            Some(pixels) => self.ansi.print(text, &mut **pixels),
+            None => self.ansi.print(text, &mut Bios),
+        }
+    }
+
+    /// How large the screen is.
+    pub(crate) fn size(&self) -> Size {
+        if let Some(pixels) = &self.pixels {
+            return pixels.size();
+        }
+        let (rows, columns) = hw::bios::screen_size();
+        Size { rows, columns }
+    }
+
+    /// The most characters of a line.
+    pub(crate) fn width(&self) -> usize {
+        COLUMNS.min(usize::from(self.size().columns) - 1)
+    }
+
+    /// Shows text in pixels, in a mode that was set.
+    pub(crate) fn show_pixels(&mut self, mut pixels: Box<Framebuffer>, has_picture: bool) {
+        pixels.show();
+        self.pixels = Some(pixels);
+        self.colours.set_picture(has_picture);
+    }
+
+    /// Lets the BIOS show text, if that is not so. The screen is clear then.
+    pub(crate) fn show_text(&mut self) {
+        if self.pixels.take().is_some() {
+            hw::video::set_text_mode();
+            self.colours.set_picture(false);
+        }
+    }
+
+    /// Breaks a line between words where it would be longer than the screen is wide; what follows is set in.
+    fn wrapped(&self, line: &[u8]) -> Vec<u8> {
+        let width = self.width();
+        let mut out = Vec::with_capacity(line.len() + 8);
+        let mut column = 0;
+        for word in line.split_inclusive(|byte| *byte == b' ') {
+            if column + word.len() > width + 1 && column > INDENT.len() {
+                out.push(b'\n');
+                out.extend_from_slice(INDENT);
+                column = INDENT.len();
+            }
+            out.extend_from_slice(word);
+            column += word.len();
+        }
+        out
     }
 }
 
@@ -113,22 +177,6 @@ impl Display for Bios {
 
 /// White on black.
 const PLAIN: u8 = 7;
-
-/// Breaks a line between words where it would be longer than the screen is wide; what follows is set in.
-fn wrapped(line: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(line.len() + 8);
-    let mut column = 0;
-    for word in line.split_inclusive(|byte| *byte == b' ') {
-        if column + word.len() > COLUMNS + 1 && column > INDENT.len() {
-            out.push(b'\n');
-            out.extend_from_slice(INDENT);
-            column = INDENT.len();
-        }
-        out.extend_from_slice(word);
-        column += word.len();
-    }
-    out
-}
 
 const INDENT: &[u8] = b"  ";
 

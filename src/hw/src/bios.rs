@@ -59,7 +59,7 @@ fn video(ax: u16, bx: u16, cx: u16, dx: u16) {
 }
 
 /// Bytes of the BIOS data area, by their linear address.
-fn data<const LENGTH: usize>(address: u32) -> [u8; LENGTH] {
+pub(crate) fn data<const LENGTH: usize>(address: u32) -> [u8; LENGTH] {
     let mut bytes = [0; LENGTH];
     low::read(address, &mut bytes);
     bytes

@@ -12,7 +12,7 @@ use x86::segmentation::{BuildDescriptor, DescriptorBuilder, GateDescriptorBuilde
 use x86::{Ring, controlregs, dtables, task};
 
 use crate::low::{self, Symbol};
-use crate::{bios, log, power};
+use crate::{bios, log, power, video};
 
 const VECTORS: usize = 32;
 const STACK: usize = 0x2000;
@@ -147,6 +147,7 @@ extern "C" fn dump(frame: &Frame) -> ! {
     // SAFETY: reading the register changes nothing.
     let cr2 = unsafe { controlregs::cr2() } as u64;
     let mut line = Line::new();
+    video::set_text_mode();
     bios::print(
         b"\r\n\r\nThe firmware met an error of its own and stops here. Please report these lines.\r\n",
     );

@@ -1,4 +1,4 @@
-//! The heap of the core: a talc allocator over one range of memory.
+//! The heap of the core: a talc allocator over one range of memory, or more.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr;
@@ -32,11 +32,11 @@ unsafe impl GlobalAlloc for Heap {
 #[global_allocator]
 static HEAP: Heap = Heap(TalcCell::new(Manual));
 
-/// Gives the heap its memory.
+/// Gives the heap memory.
 ///
 /// # Safety
 /// The range is mapped one to one and nobody else's, for ever.
-pub(crate) unsafe fn init(start: u64, length: usize) {
+pub(crate) unsafe fn add(start: u64, length: usize) {
     // SAFETY: by contract of this function.
     let _ = unsafe { HEAP.0.claim(ptr::with_exposed_provenance_mut(start as usize), length) };
 }

@@ -57,6 +57,8 @@ pub mod pic;
 pub mod power;
 #[cfg(target_os = "none")]
 pub mod realmode;
+#[cfg(target_os = "none")]
+pub mod video;
 
 #[cfg(target_os = "none")]
 use base::boot_info::BootInfo;

@@ -34,12 +34,9 @@ pub(crate) unsafe fn init(info: &BootInfo) -> PhysicalMemory {
     let mut map = MemoryMap::from_e820(entries, info.base_memory_kib);
     let _ = map.reserve(PhysRange::with_length(info.core, info.core_length), Owner::Core);
     let _ = map.reserve(PhysRange::new(info.low.into(), u64::from(info.base_memory_kib) * 1024), Owner::Low);
-    if let Some(range) = map.find_top(HEAP_LENGTH, PAGE, HEAP_PLACE) {
-        let _ = map.reserve(range, Owner::Heap);
-        // SAFETY: the range was free, is mapped one to one as it lies below 4 GiB, and is reserved for ever.
-        unsafe { heap::init(range.start(), range.length() as usize) };
-    }
-    PhysicalMemory { map, pieces: 0 }
+    let mut memory = PhysicalMemory { map, pieces: 0 };
+    memory.grow_heap(HEAP_LENGTH);
+    memory
 }
 
 /// The script that was appended to the image; empty for none.
@@ -137,6 +134,16 @@ impl PhysicalMemory {
     /// The map, with what is taken marked.
     pub fn map(&self) -> &MemoryMap {
         &self.map
+    }
+
+    /// Gives the heap so many bytes more, for good, if they can be had in one piece.
+    pub fn grow_heap(&mut self, length: u64) {
+        if let Some(range) = self.map.find_top(length, PAGE, HEAP_PLACE)
+            && self.map.reserve(range, Owner::Heap).is_ok()
+        {
+            // SAFETY: the range was free, is mapped one to one as it lies below 4 GiB, and is reserved for ever.
+            unsafe { heap::add(range.start(), range.length() as usize) };
+        }
     }
 
     /// Pages for `length` bytes, the lowest above `avoid`, or else the lowest of all; their content is whatever was

@@ -10,6 +10,7 @@ pub mod language;
 pub mod leaving;
 pub mod loader;
 pub mod media;
+pub mod pictures;
 pub mod quirks;
 pub mod replay;
 pub mod servers;
@@ -85,6 +86,7 @@ pub fn all() -> Vec<Scenario> {
         dialogues::all(),
         drivers::all(),
         language::all(),
+        pictures::all(),
         replay::all(),
         media::all(),
         quirks::all(),

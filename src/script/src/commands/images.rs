@@ -6,13 +6,15 @@ use crate::errors::{NO_IMAGE, NOT_EXECUTABLE, TRUST_IS_SET, WRONG_DIGEST};
 use crate::interpreter::Flow;
 use crate::location::readable;
 use crate::options::text;
-use crate::{Fetch, Image, ImageId, Type};
+use crate::{Fetch, Host, Image, ImageId, Type};
 use alloc::vec::Vec;
-use base::Error;
+use base::{Duration, Error};
 use settings::Kind;
 
 pub(super) fn fetch(call: &mut Call<'_>) -> Done {
-    let id = download(call, 0)?;
+    let (name, timeout, quiet) = (call.argument(0), call.time(b't'), call.flag(b'q'));
+    let id = download(call.host, name, timeout, quiet)?;
+    let id = checked(call, id)?;
     adjust(call, id, false)?;
     Ok(Flow::Next)
 }
@@ -48,11 +50,11 @@ pub(super) fn boot(call: &mut Call<'_>) -> Done {
 
 pub(super) fn free(call: &mut Call<'_>) -> Done {
     if call.arguments.is_empty() {
-        everything(call).into_iter().for_each(|id| discard(call, id));
+        everything(call).into_iter().for_each(|id| discard(call.host, id));
     }
     for name in call.arguments {
         let id = find(call, name)?;
-        discard(call, id);
+        discard(call.host, id);
     }
     Ok(Flow::Next)
 }
@@ -142,15 +144,9 @@ fn set_trusted(call: &mut Call<'_>, id: ImageId, is_trusted: bool) {
     }
 }
 
-fn discard(call: &mut Call<'_>, id: ImageId) {
-    if let Some(image) = call.host.images().remove(id) {
-        call.host.release(image.handle);
-    }
-}
-
 fn discard_unless_kept(call: &mut Call<'_>, id: ImageId) {
     if !call.flag(b'k') {
-        discard(call, id);
+        discard(call.host, id);
     }
 }
 
@@ -186,10 +182,28 @@ fn find(call: &mut Call<'_>, name: &[u8]) -> Result<ImageId, Error> {
 
 /// The image of that argument: one of that name, or else downloaded.
 fn acquire(call: &mut Call<'_>, index: usize) -> Result<ImageId, Error> {
-    let name = call.argument(index);
-    match call.host.images().find(name) {
-        Some(id) => checked(call, id),
-        None => download(call, index),
+    let (name, timeout, quiet) = (call.argument(index), call.time(b't'), call.flag(b'q'));
+    let id = image(call.host, name, timeout, quiet)?;
+    checked(call, id)
+}
+
+/// The image of that name, or else downloaded from that address.
+pub fn image(
+    host: &mut dyn Host,
+    name: &[u8],
+    timeout: Option<Duration>,
+    quiet: bool,
+) -> Result<ImageId, Error> {
+    match host.images().find(name) {
+        Some(id) => Ok(id),
+        None => download(host, name, timeout, quiet),
+    }
+}
+
+/// Gives up an image.
+pub fn discard(host: &mut dyn Host, id: ImageId) {
+    if let Some(image) = host.images().remove(id) {
+        host.release(image.handle);
     }
 }
 
@@ -198,7 +212,7 @@ fn checked(call: &mut Call<'_>, id: ImageId) -> Result<ImageId, Error> {
     if let Some(wanted) = call.value(b'S')
         && Kind::HexRaw.parse(wanted) != Some(call.host.digest("sha256", id)?)
     {
-        discard(call, id);
+        discard(call.host, id);
         return Err(WRONG_DIGEST.error());
     }
     Ok(id)
@@ -207,19 +221,22 @@ fn checked(call: &mut Call<'_>, id: ImageId) -> Result<ImageId, Error> {
 /// What stands behind an address to say that parameters go with it, perhaps with `=` and their name.
 const PARAMETERS: &str = "##params";
 
-fn download(call: &mut Call<'_>, index: usize) -> Result<ImageId, Error> {
-    let mut uri = text(call.argument(index))?;
+fn download(
+    host: &mut dyn Host,
+    address: &[u8],
+    timeout: Option<Duration>,
+    quiet: bool,
+) -> Result<ImageId, Error> {
+    let mut uri = text(address)?;
     let mut parameters = None;
     if let Some((address, name)) = uri.split_once(PARAMETERS) {
         uri = address;
         let name = name.strip_prefix('=').map(str::as_bytes);
         // They go with one request, whether it succeeds or not.
-        parameters = take(&mut call.host.drafts().parameters, name);
+        parameters = take(&mut host.drafts().parameters, name);
     }
-    let (timeout, quiet) = (call.time(b't'), call.flag(b'q'));
-    let fetched = call.host.fetch(&Fetch { uri, parameters: parameters.as_ref(), timeout, quiet })?;
-    let id = call.host.images().register(fetched);
-    checked(call, id)
+    let fetched = host.fetch(&Fetch { uri, parameters: parameters.as_ref(), timeout, quiet })?;
+    Ok(host.images().register(fetched))
 }
 
 /// Applies name, command line and flags. Without arguments the command line stays, unless it is to be cleared.

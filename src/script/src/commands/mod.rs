@@ -7,6 +7,7 @@ mod network;
 mod values;
 
 pub use dialogs::fill_in;
+pub use images::{discard, image};
 
 use crate::Host;
 use crate::interpreter::{Failure, Flow};
