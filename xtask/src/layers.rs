@@ -9,6 +9,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("memmap", &["base"]),
     ("settings", &["base"]),
     ("smbios", &["base"]),
+    ("acpi", &["base"]),
     ("uri", &["base"]),
     ("nic", &["base"]),
     ("link", &["base", "nic"]),
