@@ -11,7 +11,7 @@ use crate::quirk;
 use crate::screen::Screen;
 use crate::text;
 use base::MacAddress;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -56,6 +56,10 @@ pub struct Options {
     pub memory: u32,
     /// It has a screen, beside the serial port that shows the same text: what is drawn in pixels is on the screen only.
     pub screen: bool,
+    /// The BIOS leaves the serial port alone, and shows text on the screen.
+    pub own_serial: bool,
+    /// The ACPI table SPCR names the first serial port.
+    pub names_serial: bool,
     /// Its wire.
     pub wire: Wire,
     /// The counter plugin.
@@ -74,6 +78,8 @@ impl Default for Options {
             files: Vec::new(),
             memory: 256,
             screen: false,
+            own_serial: false,
+            names_serial: false,
             wire: Wire::Bridge,
             counting: None,
             medium: Vec::new(),
@@ -110,9 +116,10 @@ pub struct Machine {
 impl Machine {
     /// Switches it on. It boots from the card, then from a disk that says [`text::NEXT_DEVICE`].
     pub fn start(options: &Options) -> Result<Self> {
-        std::fs::write("next.img", disk(quirk::next_device()?)).context("next.img")?;
+        fs::write("next.img", disk(quirk::next_device()?)).context("next.img")?;
         let mut command = Command::new(tool("qemu-system-x86_64")?);
-        command.args(arguments(options)).stdin(Stdio::null()).stdout(Stdio::piped());
+        fs::write(SPCR, spcr()).context(SPCR)?;
+        command.args(arguments(options)).stdin(Stdio::piped()).stdout(Stdio::piped());
         command.stderr(File::create("qemu.log")?);
         let mut emulator = Guarded::start("qemu-system-x86_64", &mut command)?;
         let transcript = Arc::new(Transcript::default());
@@ -186,6 +193,15 @@ impl Machine {
         Err(Failure(format!("the machine did not switch itself off within {seconds} s")))
     }
 
+    /// Sends text to its serial port.
+    pub fn send(&mut self, text: &str) -> Result<()> {
+        let Some(serial) = &mut self.emulator.child().stdin else {
+            return Err(Failure::new("the emulator has no serial port"));
+        };
+        serial.write_all(text.as_bytes())?;
+        Ok(serial.flush()?)
+    }
+
     /// A connection for commands to the emulator.
     pub fn control(&self) -> Result<Control> {
         Control::connect()
@@ -195,14 +211,18 @@ impl Machine {
 fn arguments(options: &Options) -> Vec<String> {
     let mut arguments: Vec<String> = Vec::new();
     let mut add = |words: &str| arguments.extend(words.split_whitespace().map(str::to_owned));
-    add("-accel tcg -M pc,graphics=off -cpu max -nodefaults -display none -no-reboot -boot menu=off");
+    add(if options.own_serial { "-M pc -device VGA" } else { "-M pc,graphics=off" });
+    add("-accel tcg -cpu max -nodefaults -display none -no-reboot -boot menu=off");
     add("-serial stdio -monitor none");
     add(&format!(
         "-smbios type=1,manufacturer=Rig,product=Bench,serial=RIG-1,uuid={UUID} -smbios type=3,asset=A-7"
     ));
     add(&format!("-m {}", options.memory));
-    if options.screen {
+    if options.screen && !options.own_serial {
         add("-device VGA");
+    }
+    if options.names_serial {
+        add(&format!("-acpitable sig=SPCR,rev=2,data={SPCR}"));
     }
     add(&format!("-qmp unix:{CONTROL},server=on,wait=off"));
     match &options.wire {
@@ -240,6 +260,18 @@ fn arguments(options: &Options) -> Vec<String> {
         add(&format!("-icount shift={},sleep=off", INSTRUCTION.ilog2()));
     }
     arguments
+}
+
+/// The table that names a serial console, relative to the scenario's folder.
+const SPCR: &str = "spcr.bin";
+
+/// The table without its header ("Serial Port Console Redirection Table", Microsoft): a 16550 at I/O port 3F8h, 115200
+/// bits a second.
+fn spcr() -> [u8; 44] {
+    let mut table = [0; 44];
+    table[4..10].copy_from_slice(&[1, 8, 0, 1, 0xf8, 0x03]);
+    table[22] = 7;
+    table
 }
 
 /// A disk whose first sector is `sector`: one cylinder, as smaller ones confuse geometry guessing.
@@ -346,6 +378,15 @@ impl Control {
         self.command("{\"execute\":\"stop\"}")?;
         thread::sleep(length);
         self.command("{\"execute\":\"cont\"}").map(drop)
+    }
+
+    /// What stands on the screen in its text mode, a line for each row.
+    pub fn text(&mut self) -> Result<String> {
+        let arguments = "{\"val\":753664,\"size\":4000,\"filename\":\"text.bin\"}";
+        self.command(&format!("{{\"execute\":\"pmemsave\",\"arguments\":{arguments}}}"))?;
+        let cells = fs::read("text.bin").context("text.bin")?;
+        let rows = cells.chunks(160).map(|row| row.iter().step_by(2).map(|byte| char::from(*byte)).collect());
+        Ok(rows.collect::<Vec<String>>().join("\n"))
     }
 
     /// The screen as it is now, and as PNG in the scenario's folder.

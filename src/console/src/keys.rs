@@ -89,7 +89,7 @@ impl Key {
 const FUNCTIONS: [u8; 12] = [11, 12, 13, 14, 15, 17, 18, 19, 20, 21, 23, 24];
 
 /// The key that INT 16h reported: AH is the scan code, AL the character.
-pub fn bios_key(scan_code: u8, character: u8) -> Option<Key> {
+pub(crate) fn bios_key(scan_code: u8, character: u8) -> Option<Key> {
     if character != 0 && character != 0xe0 {
         return Key::from_byte(character);
     }

@@ -20,10 +20,7 @@ pub(crate) fn deadline(timeout: Option<Duration>) -> Instant {
 impl Machine {
     /// The next key, waiting for it until `deadline`.
     pub(crate) fn key(&mut self, deadline: Instant) -> Result<Option<Key>, Error> {
-        self.run_until(deadline, |machine, _| {
-            let key = machine.keyboard.take()?;
-            console::bios_key(key.scan_code, key.ascii)
-        })
+        self.run_until(deadline, |machine, _| machine.keyboard.take())
     }
 
     /// Lets the user answer until there is something to be done. Then the dialogue stays on the screen, until it is
@@ -31,9 +28,8 @@ impl Machine {
     pub(crate) fn ask(&mut self, dialogue: &mut dyn Dialogue) -> Result<(), Error> {
         let result = loop {
             // Keys that wait are taken before anything is drawn: a serial line may be slower than they come.
-            let key = self.keyboard.take().and_then(|key| console::bios_key(key.scan_code, key.ascii));
             let now = hw::clock::now();
-            let outcome = match key {
+            let outcome = match self.keyboard.take() {
                 Some(key) => dialogue.key(key, now),
                 None => {
                     self.screen.refresh(dialogue);

@@ -55,6 +55,7 @@ fn introduce(machine: &mut Machine) {
     for (name, value) in [("version", VERSION), ("platform", "pcbios"), ("buildarch", "x86_64")] {
         machine.settings.publish(builtin, name.as_bytes(), Kind::String, Some(value.as_bytes()));
     }
+    machine.open_named_console();
     say!(machine.screen, "\niPXE {VERSION}, in Rust, for PC BIOS: {FEATURES}. Ctrl-B: shell");
     let found = find_card(machine);
     vendor::hush();

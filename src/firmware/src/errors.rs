@@ -37,4 +37,8 @@ base::errors! {
     NO_VIDEO_MODE = "BOOT-17", "this screen cannot show {} pixels in enough colours", "ask console for fewer pixels, or add || behind it: text goes on as before";
     /// A text area too small for dialogues.
     NO_TEXT_ROOM = "BOOT-18", "the margins leave too little of {} pixels for text", "leave 320 pixels in each line and 144 lines";
+    /// A setting names a serial port that is not there.
+    NO_SERIAL_PORT = "BOOT-19", "there is no serial port {}", "set serial-port to 1, 2, 3 or 4, for COM1 to COM4, or to 0 for none";
+    /// A setting names a keyboard layout that is not here.
+    NO_KEYMAP = "BOOT-20", "the keyboard layout {} is not known", "set keymap to us, uk, de, fr, es, it, pt, se, fi, no, dk or sg";
 }

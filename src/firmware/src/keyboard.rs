@@ -1,22 +1,29 @@
-//! Keys, as they come from the BIOS.
+//! Keys, as they come from the BIOS and from the serial line.
 
 use alloc::collections::VecDeque;
 use base::{Duration, Instant};
-use hw::bios::{self, BiosKey};
+use console::{Key, Keymap, SerialKeys};
+use hw::{bios, serial};
 
 /// Keys that are kept until somebody wants them.
 const CAPACITY: usize = 32;
 /// How often the BIOS itself is asked: some put keys into their buffer only then.
 const ASK_INTERVAL: Duration = Duration::from_millis(100);
+/// A terminal sends the bytes of a key without a pause as long as this.
+const PAUSE: Duration = Duration::from_millis(50);
 
-pub(crate) const CTRL_B: u8 = 0x02;
-pub(crate) const CTRL_C: u8 = 0x03;
+const CTRL_B: Key = Key::Control(b'b');
+const CTRL_C: Key = Key::Control(b'c');
 
 /// The keys that were pressed and not taken yet.
 #[derive(Debug, Default)]
 pub(crate) struct Keyboard {
-    keys: VecDeque<BiosKey>,
+    pub(crate) keymap: Keymap,
+    keys: VecDeque<Key>,
     next_question: Instant,
+    serial: SerialKeys,
+    /// When the last byte came from the serial line.
+    last_byte: Instant,
     interrupted: bool,
 }
 
@@ -28,12 +35,26 @@ impl Keyboard {
             bios::ask_for_key();
         }
         while let Some(key) = bios::key() {
-            if key.ascii == CTRL_C {
-                self.interrupted = true;
-                self.keys.clear();
-            } else if self.keys.len() < CAPACITY {
-                self.keys.push_back(key);
-            }
+            self.add(self.keymap.key(key.scan_code, key.ascii, bios::is_alt_gr_down()));
+        }
+        // No more than a UART can hold: somebody may send without end.
+        for byte in (0..16).map_while(|_| serial::read()) {
+            self.last_byte = now;
+            let key = self.serial.feed(byte);
+            self.add(key);
+        }
+        if self.serial.is_waiting() && now.since(self.last_byte) >= PAUSE {
+            let key = self.serial.flush();
+            self.add(key);
+        }
+    }
+
+    fn add(&mut self, key: Option<Key>) {
+        if key == Some(CTRL_C) {
+            self.interrupted = true;
+            self.keys.clear();
+        } else if self.keys.len() < CAPACITY {
+            self.keys.extend(key);
         }
     }
 
@@ -43,13 +64,13 @@ impl Keyboard {
     }
 
     /// The oldest key.
-    pub(crate) fn take(&mut self) -> Option<BiosKey> {
+    pub(crate) fn take(&mut self) -> Option<Key> {
         self.keys.pop_front()
     }
 
-    /// Whether this key was pressed; if so, all keys are forgotten.
-    pub(crate) fn take_if_pressed(&mut self, ascii: u8) -> bool {
-        let pressed = self.keys.iter().any(|key| key.ascii == ascii);
+    /// Whether Ctrl-B was pressed; if so, all keys are forgotten.
+    pub(crate) fn take_shell_key(&mut self) -> bool {
+        let pressed = self.keys.contains(&CTRL_B);
         if pressed {
             self.keys.clear();
         }

@@ -12,8 +12,9 @@ use script::errors::CANCELLED;
 use script::{Drafts, Images};
 use settings::Tree;
 
-use crate::keyboard::{CTRL_B, Keyboard};
+use crate::keyboard::Keyboard;
 use crate::network::{Network, ROUND};
+use crate::preferences::Preferences;
 use crate::screen::Screen;
 use crate::store::Store;
 use crate::vendor::Vendor;
@@ -25,6 +26,7 @@ pub(crate) struct Machine {
     pub(crate) memory: PhysicalMemory,
     pub(crate) screen: Screen,
     pub(crate) keyboard: Keyboard,
+    pub(crate) preferences: Preferences,
     pub(crate) settings: Tree,
     pub(crate) images: Images,
     pub(crate) drafts: Drafts,
@@ -52,6 +54,7 @@ impl Machine {
             memory,
             screen: Screen::default(),
             keyboard: Keyboard::default(),
+            preferences: Preferences::default(),
             settings: Tree::new(),
             images: Images::new(),
             drafts: Drafts::new(),
@@ -81,8 +84,9 @@ impl Machine {
             self.last_window = now;
             hw::interrupts::window();
         }
+        self.obey_settings();
         self.keyboard.poll(now);
-        let asks_for_shell = self.shell_key && self.keyboard.take_if_pressed(CTRL_B);
+        let asks_for_shell = self.shell_key && self.keyboard.take_shell_key();
         if asks_for_shell || self.keyboard.take_interrupt() {
             return Err(CANCELLED.error());
         }

@@ -43,6 +43,8 @@ mod network;
 #[cfg(target_os = "none")]
 mod network_program;
 #[cfg(target_os = "none")]
+mod preferences;
+#[cfg(target_os = "none")]
 mod report;
 #[cfg(target_os = "none")]
 mod screen;

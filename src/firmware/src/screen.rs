@@ -90,6 +90,7 @@ impl Screen {
     }
 
     fn emit(&mut self, text: &[u8]) {
+        hw::serial::write(text, self.pixels.is_none());
         match &mut self.pixels {
             Some(pixels) => self.ansi.print(text, &mut **pixels),
             None => self.ansi.print(text, &mut Bios),

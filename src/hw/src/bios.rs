@@ -65,6 +65,23 @@ pub(crate) fn data<const LENGTH: usize>(address: u32) -> [u8; LENGTH] {
     bytes
 }
 
+/// The first KiB of the extended BIOS data area.
+pub fn extended_data() -> [u8; 1024] {
+    data(u32::from(u16::from_le_bytes(data(0x40e))) << 4)
+}
+
+/// The first I/O port of COM1 to COM4, by number.
+pub fn serial_port(number: u64) -> Option<u16> {
+    let place = u32::try_from(number).ok().filter(|number| (1..=4).contains(number))?;
+    Some(u16::from_le_bytes(data(0x3fe + 2 * place))).filter(|port| *port != 0)
+}
+
+/// Whether the Alt key at the right is held down.
+pub fn is_alt_gr_down() -> bool {
+    let [keys] = data(0x496);
+    keys & 1 << 3 != 0
+}
+
 /// A key as INT 16h reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BiosKey {

@@ -12,7 +12,7 @@ use x86::segmentation::{BuildDescriptor, DescriptorBuilder, GateDescriptorBuilde
 use x86::{Ring, controlregs, dtables, task};
 
 use crate::low::{self, Symbol};
-use crate::{bios, log, power, video};
+use crate::{bios, log, power, serial, video};
 
 const VECTORS: usize = 32;
 const STACK: usize = 0x2000;
@@ -148,11 +148,9 @@ extern "C" fn dump(frame: &Frame) -> ! {
     let cr2 = unsafe { controlregs::cr2() } as u64;
     let mut line = Line::new();
     video::set_text_mode();
-    bios::print(
-        b"\r\n\r\nThe firmware met an error of its own and stops here. Please report these lines.\r\n",
-    );
-    log::last(400, &mut |text| bios::print(text));
-    bios::print(b"\r\n");
+    print(b"\r\n\r\nThe firmware met an error of its own and stops here. Please report these lines.\r\n");
+    log::last(400, &mut print);
+    print(b"\r\n");
     line.field("exception", frame.vector, 2).field("code", frame.error_code, 4).field("rip", frame.rip, 16);
     line.field("cr2", cr2, 16).end();
     line.field("build", u64::from_be_bytes(build_id), 16).field("flags", frame.rflags, 8).end();
@@ -164,6 +162,12 @@ extern "C" fn dump(frame: &Frame) -> ! {
         line.end();
     }
     power::reboot_soon()
+}
+
+/// Prints where people may look.
+pub(crate) fn print(text: &[u8]) {
+    serial::write(text, true);
+    bios::print(text);
 }
 
 /// One line of the dump, without the formatting machinery.
@@ -199,7 +203,7 @@ impl Line {
 
     fn end(&mut self) {
         self.push(b"\r\n");
-        bios::print(self.bytes.get(..self.length).unwrap_or(&[]));
+        print(self.bytes.get(..self.length).unwrap_or(&[]));
         self.length = 0;
     }
 }

@@ -58,6 +58,8 @@ pub mod power;
 #[cfg(target_os = "none")]
 pub mod realmode;
 #[cfg(target_os = "none")]
+pub mod serial;
+#[cfg(target_os = "none")]
 pub mod video;
 
 #[cfg(target_os = "none")]

@@ -5,7 +5,7 @@ use core::ptr;
 use x86::io;
 
 use crate::realmode::{self, Registers};
-use crate::{bios, clock, interrupts};
+use crate::{bios, clock, exception, interrupts};
 
 /// Restarts the machine; a warm restart skips the memory test.
 pub fn reboot(warm: bool) -> ! {
@@ -25,7 +25,7 @@ pub fn reboot(warm: bool) -> ! {
 
 /// Says so, and restarts the machine after half a minute or when a key is pressed.
 pub fn reboot_soon() -> ! {
-    bios::print(b"The machine restarts in 30 seconds, or when a key is pressed.\r\n");
+    exception::print(b"The machine restarts in 30 seconds, or when a key is pressed.\r\n");
     let end = clock::now() + Duration::from_secs(30);
     while clock::now() < end && bios::key().is_none() {
         interrupts::window();

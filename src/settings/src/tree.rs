@@ -87,6 +87,7 @@ pub struct Tree {
     /// The cards that are open, the one opened last at the end.
     open: Vec<BlockId>,
     stored: usize,
+    changes: u32,
 }
 
 impl Default for Tree {
@@ -109,7 +110,12 @@ impl Tree {
     pub fn new() -> Self {
         let child = |name: &[u8]| Block { name: name.into(), parent: Some(Self::ROOT), ..Block::default() };
         let root = Block { children: [Self::BUILTIN, Self::LATEST].into(), ..Block::default() };
-        Self { blocks: [root, child(b"builtin"), child(b"netX")].into(), open: Vec::new(), stored: 0 }
+        Self {
+            blocks: [root, child(b"builtin"), child(b"netX")].into(),
+            open: Vec::new(),
+            stored: 0,
+            changes: 0,
+        }
     }
 
     /// The block of that name, `net0.dhcp` for instance. `netX` is the card opened last.
@@ -166,6 +172,11 @@ impl Tree {
     pub fn children(&self, block: BlockId) -> Vec<BlockId> {
         let children = self.blocks.get(block.0).map(|block| block.children.as_slice()).unwrap_or_default();
         children.iter().copied().filter(|child| *child != Self::LATEST).collect()
+    }
+
+    /// Another number than before whenever a script has stored or deleted something.
+    pub fn changes(&self) -> u32 {
+        self.changes
     }
 
     /// The names of settings that it may have: all that are known beforehand, and the first [`LISTED`] of those that
@@ -363,6 +374,7 @@ impl Tree {
             None => {}
         }
         self.stored = stored;
+        self.changes = self.changes.wrapping_add(is_script.into());
         if key.tag == Key::new(b"priority", None, Scope::Dhcp).tag {
             self.reorder(block);
         }

@@ -13,6 +13,7 @@ pub mod media;
 pub mod pictures;
 pub mod quirks;
 pub mod replay;
+pub mod serial;
 pub mod servers;
 pub mod transfer;
 pub mod variants;
@@ -87,6 +88,7 @@ pub fn all() -> Vec<Scenario> {
         drivers::all(),
         language::all(),
         pictures::all(),
+        serial::all(),
         replay::all(),
         media::all(),
         quirks::all(),
