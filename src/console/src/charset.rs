@@ -13,12 +13,33 @@ static UPPER: [char; 128] = [
     '≡', '±', '≥', '≤', '⌠', '⌡', '÷', '≈', '°', '∙', '·', '√', 'ⁿ', '²', '■', '\u{a0}',
 ];
 
-/// The byte that shows a character on a BIOS screen: `?` where there is none.
+/// The letters from U+00C0 to U+00FF without what the code page lacks.
+const PLAIN_LETTERS: &[u8; 64] = b"AAAAAAACEEEEIIIIDNOOOOOxOUUUUYTsaaaaaaaceeeeiiiidnooooo/ouuuuyty";
+
+/// What stands for other characters that the code page lacks, in pairs.
+const SUBSTITUTES: &str = "‐-‑-–-—-‘'’'“\"”\"….•*€E©c®r←<→>↑^↓v▲^▼v►>◄<━─┃│┏┌┓┐┗└┛┘╭┌╮┐╰└╯┘";
+
+/// The byte that shows a character on a BIOS screen, or what is nearest to it: `?` where there is none.
 pub(crate) fn to_bios(letter: char) -> u8 {
     if letter.is_ascii() {
         return letter as u8;
     }
-    (0x80..=0xff).zip(&UPPER).find(|(_, upper)| **upper == letter).map_or(b'?', |(byte, _)| byte)
+    if let Some((byte, _)) = (0x80..=0xff).zip(&UPPER).find(|(_, upper)| **upper == letter) {
+        return byte;
+    }
+    let plain = (letter as usize).checked_sub(0xc0).and_then(|place| PLAIN_LETTERS.get(place).copied());
+    plain.unwrap_or_else(|| substitute(SUBSTITUTES, letter).map_or(b'?', to_bios))
+}
+
+/// What stands behind a character in a text of pairs.
+pub(crate) fn substitute(pairs: &str, of: char) -> Option<char> {
+    let mut pairs = pairs.chars();
+    while let (Some(letter), Some(other)) = (pairs.next(), pairs.next()) {
+        if letter == of {
+            return Some(other);
+        }
+    }
+    None
 }
 
 /// The character that the BIOS means by a byte.
@@ -70,7 +91,20 @@ mod tests {
         for byte in 0..=255 {
             assert_eq!(to_bios(from_bios(byte)), byte);
         }
-        assert_eq!((to_bios('ä'), to_bios('│'), to_bios('Ж'), to_bios('€')), (0x84, 0xb3, b'?', b'?'));
+        assert_eq!((to_bios('ä'), to_bios('│'), to_bios('Ж')), (0x84, 0xb3, b'?'));
+    }
+
+    #[test]
+    fn what_the_code_page_lacks_is_shown_by_what_is_like_it() {
+        let shown = |text: &str| text.chars().map(|letter| char::from(to_bios(letter))).collect::<String>();
+        assert_eq!(shown("ÀÃÈÐ×Ý ãõøþ"), "AAEDxY aoot");
+        assert_eq!(shown("“a” – ‘b’…"), "\"a\" - 'b'.");
+        assert_eq!((to_bios('━'), to_bios('╭')), (to_bios('─'), to_bios('┌')));
+        assert_eq!(SUBSTITUTES.chars().count() % 2, 0);
+        // No substitute needs another one, or is a control character.
+        assert!(
+            SUBSTITUTES.chars().skip(1).step_by(2).all(|letter| to_bios(letter) >= b' ' && letter != '?')
+        );
     }
 
     fn decoded(bytes: &[u8]) -> String {

@@ -1,5 +1,6 @@
 //! Keyboard layouts. A BIOS knows the American one only: what it says was typed is translated.
 
+use crate::charset::substitute;
 use crate::keys::{Key, bios_key};
 
 /// Names, what keys are changed to, and what they are with AltGr. Both are pairs of characters: what the key types on an
@@ -78,7 +79,7 @@ impl Keymap {
         if character == 0 && with_alt_gr {
             let typed =
                 ALT.iter().find_map(|(first, typed)| typed.get(usize::from(scan_code.checked_sub(*first)?)));
-            if let Some(letter) = typed.and_then(|typed| translated(self.alt_gr, char::from(*typed))) {
+            if let Some(letter) = typed.and_then(|typed| substitute(self.alt_gr, char::from(*typed))) {
                 return Some(Key::Char(letter));
             }
         }
@@ -90,25 +91,15 @@ impl Keymap {
                     OTHER_SCAN_CODE => char::from(OTHER + u8::from(shifted)),
                     _ => typed,
                 };
-                Key::Char(translated(self.plain, from).unwrap_or(typed))
+                Key::Char(substitute(self.plain, from).unwrap_or(typed))
             }
-            Key::Control(typed) => match translated(self.plain, typed.into()) {
+            Key::Control(typed) => match substitute(self.plain, typed.into()) {
                 Some(letter @ 'a'..='z') => Key::Control(letter as u8),
                 _ => key,
             },
             _ => key,
         })
     }
-}
-
-fn translated(pairs: &str, from: char) -> Option<char> {
-    let mut pairs = pairs.chars();
-    while let (Some(key), Some(letter)) = (pairs.next(), pairs.next()) {
-        if key == from {
-            return Some(letter);
-        }
-    }
-    None
 }
 
 #[cfg(test)]
@@ -174,9 +165,9 @@ mod tests {
             let letters: Vec<_> = plain.chars().collect();
             assert_eq!((letters.len() % 2, alt_gr.chars().count() % 2), (0, 0), "{names}");
             let keys = (' '..='~').chain(['\x01', '\x02']);
-            let unchanged = keys.clone().filter(|key| translated(plain, *key).is_none());
-            let changed = keys.clone().filter_map(|key| translated(plain, key));
-            let third = keys.filter_map(|key| translated(alt_gr, key));
+            let unchanged = keys.clone().filter(|key| substitute(plain, *key).is_none());
+            let changed = keys.clone().filter_map(|key| substitute(plain, key));
+            let third = keys.filter_map(|key| substitute(alt_gr, key));
             let all: Vec<_> = unchanged.chain(changed).chain(third).collect();
             let missing: Vec<_> = (' '..='~').filter(|letter| !all.contains(letter)).collect();
             assert!(missing.is_empty(), "{names}: {missing:?}");
