@@ -45,6 +45,9 @@ pub const LEAVING_DISK: &str = "next boot device: the first disk";
 /// Part of the warning about a body that is longer than announced.
 pub const SURPLUS: &str = "more than it announced";
 
+/// Part of the line that shows how long a silent TFTP server is waited for.
+pub const ASKING_AGAIN: &str = "asking again in 3 s";
+
 /// The first line of the firmware's exception dump.
 pub const DUMP: &str = "met an error of its own";
 

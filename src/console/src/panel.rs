@@ -52,8 +52,8 @@ pub trait Dialogue {
     fn redraw(&mut self);
 }
 
-/// Leaves the screen of a dialogue: colours as usual, cleared, the cursor at the top and visible.
-pub const LEAVE: &str = "\x1b[0m\x1b[2J\x1b[H\x1b[?25h";
+/// Leaves the screen of a dialogue: colours as usual, cleared, the cursor at the top and visible, where a line begins.
+pub const LEAVE: &str = "\x1b[0m\x1b[2J\x1b[H\x1b[?25h\r";
 
 /// How large the screen is, in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use base::{Duration, Error};
-use console::{Countdown, Table};
+use console::Table;
 use dhcp::{BootFile, Lease};
 use http::Content;
 use hw::memory::Pages;
@@ -230,14 +230,7 @@ impl Machine {
     /// Offers a shell for a while. An error means that it is wanted.
     fn last_chance(&mut self) -> Result<(), Error> {
         let end = hw::clock::now() + LAST_CHANCE;
-        let mut countdown = Countdown::new("Ctrl-B for a shell; else the next boot device", end);
-        let result = self.run_until(end, |machine, now| {
-            let text = countdown.update(now);
-            machine.screen.overwrite(&text.unwrap_or_default());
-            None::<()>
-        });
-        self.screen.overwrite(&countdown.clear());
-        result.map(drop)
+        self.count_down("Ctrl-B for a shell; else the next boot device", end, |_| None).map(drop)
     }
 }
 

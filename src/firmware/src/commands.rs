@@ -82,7 +82,7 @@ impl Machine {
             "route" => self.show_routes(),
             "sleep" => {
                 let end = hw::clock::now() + Duration::from_secs(argument());
-                return self.run_until(end, |_, _| None::<()>).map(drop);
+                return self.count_down("Sleeping", end, |_| None).map(drop);
             }
             // Nothing goes on behind a command's back.
             "sync" => {}

@@ -152,6 +152,7 @@ impl Machine {
         let socket = self.network(uri)?.stack.udp_open(0, TFTP_RECEIVE_CAPACITY)?;
         let mut now = now;
         let mut buffer = [0; tftp::MAXIMUM_OUTPUT];
+        let mut wait = Wait::new(now);
         let result = loop {
             let Self { network: Some(network), memory, .. } = self else {
                 break Err(errors::NO_ADDRESS.of(uri.redacted()));
@@ -171,8 +172,13 @@ impl Machine {
                 job.received = transfer.received();
                 break result.map(drop).map_err(|error| explain(network, error));
             }
-            job.show(transfer.received(), transfer.total(), now, &mut self.screen);
             let due = transfer.deadline().unwrap_or(now);
+            if wait.moves(transfer.received(), now) {
+                wait.end(&mut self.screen);
+                job.show(transfer.received(), transfer.total(), now, &mut self.screen);
+            } else {
+                wait.show("No answer yet; asking again in", due, now, job, &mut self.screen);
+            }
             let round = self
                 .round(due)
                 .and_then(|now| job.check(&uri.redacted(), transfer.received(), now).map(|()| now));
@@ -185,6 +191,7 @@ impl Machine {
                 }
             }
         };
+        wait.end(&mut self.screen);
         if let Some(network) = &mut self.network {
             network.step(now);
             network.stack.udp_close(socket);

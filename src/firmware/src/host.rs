@@ -111,8 +111,21 @@ impl Host for Machine {
         _: Option<u32>,
         timeout: Option<Duration>,
     ) -> Result<Option<u32>, Error> {
-        self.screen.print(text);
-        let key = self.key(deadline(timeout));
+        // A text that can be drawn over itself has the seconds behind it.
+        let is_plain = (1..64).contains(&text.len()) && text.iter().all(|byte| (b' '..=b'~').contains(byte));
+        let line = core::str::from_utf8(text).ok().filter(|_| is_plain && self.screen.begins_line());
+        let key = match (line, timeout) {
+            (Some(line), Some(timeout)) => {
+                let key =
+                    self.count_down(line, hw::clock::now() + timeout, |machine| machine.keyboard.take());
+                self.screen.print(text);
+                key
+            }
+            _ => {
+                self.screen.print(text);
+                self.key(deadline(timeout))
+            }
+        };
         self.screen.print(b"\n");
         Ok(key?.map(Key::code))
     }

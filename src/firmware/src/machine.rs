@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use base::boot_info::BootInfo;
 use base::image_header::ImageHeader;
 use base::{Duration, Error, Instant};
-use console::LineEdit;
+use console::{Countdown, Key, LineEdit};
 use hw::memory::PhysicalMemory;
 use script::errors::CANCELLED;
 use script::{Drafts, Images};
@@ -108,6 +108,27 @@ impl Machine {
                 return Ok(None);
             }
         }
+    }
+
+    /// Waits for a key, with a line that says what for and how long. It is drawn only where a line begins, so that nothing
+    /// that a script has printed is lost, and is taken away again.
+    pub(crate) fn count_down(
+        &mut self,
+        text: &str,
+        end: Instant,
+        predicate: fn(&mut Self) -> Option<Key>,
+    ) -> Result<Option<Key>, Error> {
+        let mut countdown = Countdown::new(text, end);
+        let is_shown = self.screen.begins_line();
+        let result = self.run_until(end, |machine, now| {
+            let line = countdown.update(now).filter(|_| is_shown);
+            machine.screen.overwrite(&line.unwrap_or_default());
+            predicate(machine)
+        });
+        if is_shown {
+            self.screen.overwrite(&countdown.clear());
+        }
+        result
     }
 
     /// Notes what was tried and how it ended, for the table at the end.

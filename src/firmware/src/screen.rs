@@ -22,6 +22,8 @@ pub(crate) struct Screen {
     pub(crate) colours: Colours,
     /// The screen in pixels; none while the BIOS shows text.
     pixels: Option<Box<Framebuffer>>,
+    /// The last byte that was printed.
+    last: u8,
 }
 
 impl Screen {
@@ -91,10 +93,16 @@ impl Screen {
 
     fn emit(&mut self, text: &[u8]) {
         hw::serial::write(text, self.pixels.is_none());
+        self.last = text.last().copied().unwrap_or(self.last);
         match &mut self.pixels {
             Some(pixels) => self.ansi.print(text, &mut **pixels),
             None => self.ansi.print(text, &mut Bios),
         }
+    }
+
+    /// Whether the cursor is where a line begins.
+    pub(crate) fn begins_line(&self) -> bool {
+        b"\r\n".contains(&self.last)
     }
 
     /// How large the screen is.

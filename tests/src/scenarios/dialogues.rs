@@ -11,7 +11,12 @@ use std::time::Duration;
 pub fn all() -> Vec<Scenario> {
     vec![
         Scenario::new("dialogues-keys", "a menu, a form, login and config take keys", 120, keys).quick(),
-        Scenario::new("dialogues-time", "a menu that nobody answers goes on", 120, time),
+        Scenario::new(
+            "dialogues-time",
+            "a menu and a prompt that nobody answers go on, and seconds are counted",
+            120,
+            time,
+        ),
     ]
 }
 
@@ -82,10 +87,18 @@ fn time(name: &str) -> Result<()> {
     let mut lab = Lab::try_new(name, KPXE)?;
     lab.script(
         "menu Nobody is here\nitem one First system\nitem --default two Second system\n\
-         choose --timeout 3000 system\necho RIG-MARK system ${system};\npoweroff",
+         choose --timeout 3000 system\necho RIG-MARK system ${system};\n\
+         sleep 3\necho RIG-MARK awake\nprompt --timeout 3000 Press a key || echo RIG-MARK no key\n\
+         echo -n RIG-MARK half\nsleep 2\necho RIG-MARK line\npoweroff",
     )?;
     lab.usual_servers()?;
     let mut machine = lab.machine(&Options::default())?;
     machine.expect("RIG-MARK system two;", 60)?;
+    // What is waited for is said, with the seconds that are left, and gone afterwards.
+    for text in ["Sleeping 3 s", "Sleeping 1 s", "RIG-MARK awake", "Press a key 2 s", "RIG-MARK no key"] {
+        machine.expect(text, 20)?;
+    }
+    // But not over what a script has printed.
+    machine.expect("RIG-MARK half RIG-MARK line", 20)?;
     machine.expect_power_off(20)
 }

@@ -52,10 +52,10 @@ pub fn all() -> Vec<Scenario> {
         )
         .quick(),
         Scenario::new("errors-tftp-dies", "the TFTP server dies in the middle", BOUND, |name| {
-            rogue_tftp(name, Tftp::Dies(noise()), text::TFTP_SILENT)
+            rogue_tftp(name, Tftp::Dies(noise()), &[text::ASKING_AGAIN], text::TFTP_SILENT)
         }),
         Scenario::new("errors-tftp-tsize", "TFTP sends more than it announced", BOUND, |name| {
-            rogue_tftp(name, Tftp::MoreThanAnnounced(noise()), text::TFTP_TOO_MUCH)
+            rogue_tftp(name, Tftp::MoreThanAnnounced(noise()), &[], text::TFTP_TOO_MUCH)
         }),
         rogue("http-dies", "the HTTP server dies in the middle", text::HTTP_DEAD, || Http::Dies(noise()))
             .quick(),
@@ -127,12 +127,15 @@ impl Http {
     }
 }
 
-fn rogue_tftp(name: &str, server: Tftp, wanted: Ending) -> Result<()> {
+/// Ends in an error, and says each of `said` before.
+fn rogue_tftp(name: &str, server: Tftp, said: &[&str], wanted: Ending) -> Result<()> {
     let mut lab = Lab::try_new(name, KPXE)?;
     lab.script(&format!("chain tftp://{ROGUE}/file"))?;
     lab.usual_servers()?;
     server.start()?;
-    ends_in(lab, wanted)
+    let mut machine = lab.machine(&Options::default())?;
+    said.iter().try_for_each(|text| machine.expect(text, 60))?;
+    expect_ending(&mut machine, wanted)
 }
 
 fn bad_kernel(name: &str, flaw: Flaw, wanted: Ending) -> Result<()> {
