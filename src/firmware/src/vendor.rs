@@ -70,6 +70,10 @@ pub(crate) fn shown(place: u16) -> String {
 /// Shows which call of the ROM is made: with interrupts off it may hang, and then this is the last word. The line is
 /// overwritten by what is said next.
 fn announce(call: &'static str) {
+    // The BIOS cannot write between pixels that are ours.
+    if hw::video::shows_pixels() {
+        return;
+    }
     hw::bios::print(format!("\r{call:ANNOUNCED$}\r").as_bytes());
 }
 

@@ -75,6 +75,11 @@ pub fn set_mode(number: u16) -> bool {
     is_set
 }
 
+/// Whether pixels are shown.
+pub fn shows_pixels() -> bool {
+    TEXT_MODE.0.get().is_some()
+}
+
 /// Shows text again, if pixels are shown. The screen is clear then.
 pub fn set_text_mode() {
     if let Some(mode) = TEXT_MODE.0.take() {

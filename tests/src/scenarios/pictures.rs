@@ -1,11 +1,13 @@
 //! Text in pixels, over a picture: what the emulator's screen shows.
 
 use super::Scenario;
-use crate::failure::{Result, ensure};
+use crate::failure::{Failure, Result, ensure};
 use crate::lab::{KPXE, Lab, boot_lines, expect_user_space};
 use crate::namespace::SERVER;
-use crate::qemu::Options;
+use crate::qemu::{Control, Options};
 use crate::screen::{self, Screen, TEXT_MODE, WHITE};
+use std::thread;
+use std::time::Duration;
 
 /// The scenarios of this topic.
 pub fn all() -> Vec<Scenario> {
@@ -18,6 +20,12 @@ pub fn all() -> Vec<Scenario> {
         )
         .quick(),
         Scenario::new("pictures-kinds", "pictures of all kinds, sizes and depths", 180, kinds),
+        Scenario::new(
+            "pictures-screens",
+            "menu, form, login, config and a picture as they look: those of the README",
+            180,
+            screens,
+        ),
         Scenario::new("pictures-refused", "where a picture cannot be shown, text goes on", 120, refused),
     ]
 }
@@ -93,7 +101,7 @@ fn kernel(name: &str) -> Result<()> {
     expect_user_space(&mut machine, 200)
 }
 
-fn expect_text_mode(control: &mut crate::qemu::Control, name: &str) -> Result<()> {
+fn expect_text_mode(control: &mut Control, name: &str) -> Result<()> {
     control.expect_screen(name, 60, |screen| screen.size() == TEXT_MODE).map(drop)
 }
 
@@ -148,6 +156,106 @@ fn kinds(name: &str) -> Result<()> {
     })?;
     control.keys(&["ret"])?;
     machine.expect("RIG-MARK done", 20)?;
+    machine.expect_power_off(20)
+}
+
+/// An evening in the mountains.
+fn landscape(width: u32, height: u32) -> Vec<[u8; 3]> {
+    let (across, down) = (f64::from(width), f64::from(height));
+    // How high the mountains are, the far ones first, and their colours.
+    let ridges =
+        [(0.55, 9.0, 0.3, [62, 60, 92]), (0.66, 6.0, 2.1, [40, 42, 68]), (0.80, 4.0, 4.0, [20, 24, 42])];
+    let pixel = |column: u32, row: u32| {
+        let (x, y) = (f64::from(column) / across, f64::from(row) / down);
+        let mut colour =
+            [24.0 + 200.0 * y * y, 36.0 + 90.0 * y, 84.0 + 40.0 * y].map(|part: f64| part.min(235.0));
+        for (level, waves, shift, shade) in ridges {
+            let ridge = (x * waves + shift).sin() * 0.06
+                + (x * waves * 2.7 + shift * 3.0).sin() * 0.03
+                + (x * waves * 7.3).sin() * 0.008;
+            if y > level + ridge {
+                colour = shade.map(f64::from);
+            }
+        }
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 235")]
+        colour.map(|part| part as u8)
+    };
+    (0..height).flat_map(|row| (0..width).map(move |column| pixel(column, row))).collect()
+}
+
+/// The script of the pictures in the README.
+const SCREENS: &str = "\
+menu --name boot Boot menu of the lab
+item --menu boot --gap Install
+item --menu boot debian Debian 12, text installer
+item --menu boot ubuntu Ubuntu 24.04, autoinstall
+item --menu boot windows Windows 11 (wimboot)
+item --menu boot --gap
+item --menu boot --gap Tools
+item --menu boot memtest Memtest86+
+item --menu boot rescue Rescue system
+item --menu boot shell Shell
+item --menu boot local Boot from the local disk
+choose --menu boot --default ubuntu --timeout 60000 --keep system
+form Register this machine
+item hostname Name of the machine
+item owner Owner
+item --secret key Key
+present
+login
+config net0
+console --picture splash.png --left 96 --right 96 --top 64 --bottom 64
+colour --rgb 0xffd080 6
+colour --rgb 0x304878 1
+choose --menu boot --default ubuntu --timeout 60000 system
+poweroff";
+
+fn screens(name: &str) -> Result<()> {
+    let mut lab = Lab::try_new(name, KPXE)?;
+    lab.www("splash.png", &screen::encode(800, 600, &landscape(800, 600))?)?;
+    lab.script(SCREENS)?;
+    lab.usual_servers()?;
+    let mut machine = lab.machine(&machine_with_screen())?;
+    machine.expect("Boot from the local disk", 60)?;
+    let mut control = machine.control()?;
+    let shows = |control: &mut Control, name: &str, texts: &[&str]| {
+        for _ in 0..100 {
+            let text = control.text()?;
+            if texts.iter().all(|wanted| text.contains(wanted)) {
+                return control.screen(name).map(drop);
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        Err(Failure(format!("the screen does not show {texts:?}")))
+    };
+    shows(&mut control, "menu", &["Boot menu of the lab", "Memtest86+", "Chosen in"])?;
+    control.keys(&["ret"])?;
+    shows(&mut control, "form", &["Register this machine"])?;
+    control.type_line("lab-17")?;
+    control.type_line("joe")?;
+    "secret".chars().try_for_each(|letter| control.press(letter))?;
+    shows(&mut control, "form", &["lab-17", "joe", "******"])?;
+    control.keys(&["ret"])?;
+    shows(&mut control, "login", &["Username", "Password"])?;
+    control.type_line("admin")?;
+    "geheim".chars().try_for_each(|letter| control.press(letter))?;
+    shows(&mut control, "login", &["admin", "******"])?;
+    control.keys(&["ret"])?;
+    shows(&mut control, "config", &["Settings of net0", "10.77.0.115"])?;
+    for _ in 0..4 {
+        control.keys(&["down"])?;
+        thread::sleep(Duration::from_millis(200));
+    }
+    shows(&mut control, "config", &["gateway"])?;
+    control.keys(&["ctrl", "x"])?;
+    let blue = [0x30, 0x48, 0x78];
+    let is_drawn = |screen: &Screen| {
+        screen.size() == (800, 600) && screen.count(blue) > 5000 && screen.count([0xff, 0xd0, 0x80]) > 100
+    };
+    control.expect_screen("picture", 60, is_drawn)?;
+    thread::sleep(Duration::from_secs(1));
+    control.screen("picture")?;
+    control.keys(&["ret"])?;
     machine.expect_power_off(20)
 }
 
