@@ -177,11 +177,13 @@ fn long_body(name: &str) -> Result<()> {
 /// A non-maskable interrupt is an exception that no code of the core causes.
 fn exception(name: &str) -> Result<()> {
     let mut lab = Lab::try_new(name, KPXE)?;
-    lab.script("echo RIG-MARK waiting\nsleep 100")?;
+    // Nobody can read the dump unless the screen shows text again.
+    lab.script("echo RIG-MARK waiting\nconsole --x 640\nsleep 100")?;
     lab.usual_servers()?;
-    let mut machine = lab.machine(&Options::default())?;
+    let mut machine = lab.machine(&Options { screen: true, ..Options::default() })?;
     machine.expect("RIG-MARK waiting", 90)?;
     let mut control = machine.control()?;
+    control.expect_screen("pixels", 20, |screen| screen.size() == (640, 480))?;
     let mut attempts = 0;
     while !control.interrupt_core()? {
         attempts += 1;
