@@ -76,12 +76,15 @@ impl phy::TxToken for Transmit<'_> {
 
 /// Whether `new` says all that the newest frame of `before` says: both only acknowledge the same connection's data, and
 /// `new` acknowledges more of it, or as much and names what came out of order (RFC 2018), or is one of more than the
-/// three that a sender counts to see a loss (RFC 5681 section 3.2).
+/// three that a sender counts to see a loss (RFC 5681 section 3.2). Or both are ICMP errors: what comes in a flood and is
+/// for nobody is answered once for all frames that were received together (RFC 1812 section 4.3.2.8).
 ///
 /// A driver receives many frames at once, and each would be answered. One answer is enough, and some cards take few:
 /// QEMU's stock ROM for pcnet never sends again after 16 frames without one received.
 fn says_all(new: &[u8], before: &mut dyn Iterator<Item = &[u8]>) -> bool {
-    let Some(new) = Acknowledgement::parse(new) else { return false };
+    let Some(new) = Acknowledgement::parse(new) else {
+        return is_error(new) && before.next().is_some_and(is_error);
+    };
     let mut same = 0;
     for old in before.map_while(Acknowledgement::parse) {
         if old.connection != new.connection || old.number > new.number {
@@ -97,6 +100,12 @@ fn says_all(new: &[u8], before: &mut dyn Iterator<Item = &[u8]>) -> bool {
 
 /// The acknowledgements of the same number that are worth sending.
 const DUPLICATES: usize = 3;
+
+/// Whether a frame of ours, which has no IP options, is the ICMP message "destination unreachable" (RFC 792).
+fn is_error(frame: &[u8]) -> bool {
+    // EtherType, protocol, type of message.
+    frame.first_chunk::<35>().is_some_and(|frame| (frame[13], frame[23], frame[34]) == (0, 1, 3))
+}
 
 /// A TCP segment without data and flags.
 struct Acknowledgement {

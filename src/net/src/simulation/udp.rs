@@ -172,3 +172,20 @@ fn an_echo_request_is_answered() {
     assert_eq!(answers[0][34], 0);
     assert_eq!(&answers[0][42..46], b"ping");
 }
+
+#[test]
+fn a_flood_for_a_closed_port_is_answered_once_in_a_round() {
+    let mut host = Host::configured(CLIENT, 1);
+    let mut question = vec![0; crate::neighbours::FRAME_LENGTH];
+    crate::neighbours::write_question(&mut question, mac_of(SERVER), DHCP_SERVER, host.address);
+    host.answer(Instant::ZERO, question);
+    let addresses = (DHCP_SERVER, host.address);
+    for _ in 0..3 {
+        let frame = ipv4_frame(mac_of(CLIENT), addresses, 17, 0, &udp(67, 4000, b"nobody"));
+        host.port.nic_mut().arrived.extend(core::iter::repeat_n(frame, 50));
+        let answers = host.sent(Instant::ZERO);
+        assert_eq!(answers.len(), 1);
+        // "Port unreachable".
+        assert_eq!((answers[0][23], &answers[0][34..36]), (1, &[3, 3][..]));
+    }
+}
