@@ -32,17 +32,15 @@ pub fn decode(
     for position in 0..output.len() {
         let (before, rest) = output.split_at_mut(position);
         let Some(byte) = rest.first_mut() else { break };
-        model.begin(before, position <= code_length);
-        for _ in 0..8 {
-            let middle = interval.middle(model.guess());
+        *byte = model.byte(before, position <= code_length, |probability| {
+            let middle = interval.middle(probability);
             let bit = value <= middle;
             interval.narrow(middle, bit);
             while interval.settled().is_some() {
                 value = value << 8 | next();
             }
-            model.learn(bit);
-            *byte = *byte << 1 | u8::from(bit);
-        }
+            bit
+        });
     }
     if checksum(output) == u32::from_le_bytes(*sum) { Ok(()) } else { Err(Damaged) }
 }
@@ -53,15 +51,15 @@ pub fn encode(data: &[u8], code_length: usize, memory: &mut Memory, mut emit: im
     let mut interval = Interval::ALL;
     let mut model = Model::new(memory);
     for (position, byte) in data.iter().enumerate() {
-        model.begin(data.get(..position).unwrap_or_default(), position <= code_length);
-        for place in (0..8).rev() {
-            let bit = byte >> place & 1 != 0;
-            interval.narrow(interval.middle(model.guess()), bit);
+        let mut bits = (0..8).rev().map(|place| byte >> place & 1 != 0);
+        model.byte(data.get(..position).unwrap_or_default(), position <= code_length, |probability| {
+            let bit = bits.next().unwrap_or(false);
+            interval.narrow(interval.middle(probability), bit);
             while let Some(byte) = interval.settled() {
                 emit(byte);
             }
-            model.learn(bit);
-        }
+            bit
+        });
     }
     interval.high.to_be_bytes().into_iter().for_each(emit);
 }

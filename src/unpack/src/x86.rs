@@ -30,6 +30,8 @@ pub(crate) struct Instruction {
     /// The opcode, and [`ESCAPED`] after 0F.
     opcode: u16,
     mod_rm: u8,
+    /// The opcodes before it, the last one in the lowest 9 bits.
+    opcodes: u32,
     /// A digest of its bytes.
     digest: u32,
     /// The kind of instruction before it.
@@ -49,6 +51,7 @@ impl Instruction {
         prefixes: 0,
         opcode: 0,
         mod_rm: 0,
+        opcodes: 0,
         digest: 0,
         previous: 0,
     };
@@ -64,14 +67,14 @@ impl Instruction {
         u32::from(self.left) << 3 | self.stage as u32
     }
 
-    /// All bytes of the instruction so far, and the opcode before it, as one number.
+    /// All bytes of the instruction so far, and the two opcodes before it, as one number.
     pub(crate) fn bytes(&self) -> u32 {
-        crate::mix(self.digest, self.previous & 0x1ff)
+        crate::mix(self.digest, self.opcodes & 0x3ffff)
     }
 
-    /// Prefixes, opcode and ModRM byte, as one number.
-    pub(crate) fn form(&self) -> u32 {
-        crate::mix(self.kind(), self.mod_rm.into())
+    /// The ModRM byte without its middle field, and the last byte.
+    pub(crate) fn mod_rm(&self, last: u32) -> u32 {
+        u32::from(self.mod_rm & 0xc7) << 8 | last
     }
 
     /// Prefixes and opcode, and the kind of instruction before it, as one number.
@@ -79,7 +82,8 @@ impl Instruction {
         crate::mix(self.kind(), self.previous)
     }
 
-    fn kind(&self) -> u32 {
+    /// Prefixes and opcode, as one number.
+    pub(crate) fn kind(&self) -> u32 {
         u32::from(self.prefixes) << 9 | u32::from(self.opcode)
     }
 
@@ -87,7 +91,7 @@ impl Instruction {
     #[inline(never)]
     pub(crate) fn advance(&mut self, byte: u8) {
         if self.stage == Stage::First {
-            *self = Self { previous: self.previous, ..Self::CODE };
+            *self = Self { previous: self.previous, opcodes: self.opcodes, ..Self::CODE };
         }
         self.digest = crate::mix(self.digest, byte.into());
         match self.stage {
@@ -134,6 +138,7 @@ impl Instruction {
         }
         if self.stage == Stage::First {
             self.previous = self.kind() | u32::from(self.mod_rm & 0xf8) << 20;
+            self.opcodes = self.opcodes << 9 | u32::from(self.opcode);
             self.digest = 0;
         }
     }
