@@ -164,6 +164,8 @@ impl Lab {
 }
 
 fn write(path: &Path, content: &[u8]) -> Result<()> {
+    // What is linked there is not ours.
+    let _ = fs::remove_file(path);
     fs::write(path, content).context(path.display())
 }
 

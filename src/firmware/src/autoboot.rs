@@ -155,30 +155,27 @@ impl Machine {
 
     /// Boots a file that DHCP names. An error means that the user wants a shell; failures are noted.
     fn boot_file(&mut self, file: &BootFile) -> Result<Outcome, Error> {
-        let uri = match address(file) {
-            Ok(uri) => uri,
+        let what = address(file).map_or_else(|_| "the file that DHCP names".into(), |uri| uri.redacted());
+        match self.download_boot_file(file) {
+            Ok(fetched) => Ok(self.run_script(fetched, &what)),
+            Err(error) if error.is(&script::errors::CANCELLED) => Err(error),
             Err(error) => {
-                self.fail("the file that DHCP names", &error);
-                return Ok(Outcome::Failed);
+                self.fail(what, &error);
+                Ok(if error.is(&errors::OWN_IMAGE) { Outcome::OwnImage } else { Outcome::Failed })
             }
-        };
-        let (pages, uri) = match self.download(&uri, Content::default(), Manner::default()) {
-            Ok(fetched) => fetched,
-            Err(error) if error.is(&script::errors::CANCELLED) => return Err(error),
-            Err(error) => {
-                self.fail(uri.redacted(), &error);
-                return Ok(Outcome::Failed);
-            }
-        };
+        }
+    }
+
+    /// Downloads a file that DHCP names, if it is not our own image again.
+    pub(crate) fn download_boot_file(&mut self, file: &BootFile) -> Result<Fetched, Error> {
+        let (pages, uri) = self.download(&address(file)?, Content::default(), Manner::default())?;
         if let Format::Own(header) = recognise(pages.bytes())
             && header.is_same_firmware(&self.header)
         {
             self.memory.free(pages);
-            self.fail(uri.redacted(), &errors::OWN_IMAGE.of(uri.redacted()));
-            return Ok(Outcome::OwnImage);
+            return Err(errors::OWN_IMAGE.of(uri.redacted()));
         }
-        let file = self.fetched(pages, uri.as_str(), uri.file_name().unwrap_or_default());
-        Ok(self.run_script(file, &uri.redacted()))
+        Ok(self.fetched(pages, uri.as_str(), uri.file_name().unwrap_or_default()))
     }
 
     /// Runs what was downloaded, mostly a script; comes back when it has failed or ended.

@@ -32,13 +32,17 @@ impl Machine {
             "colour" => {
                 let value = command.number(b'r').and_then(|value| u32::try_from(value).ok());
                 let basic = byte(number(b'b', DEFAULT.into()));
-                self.screen.colours.set_colour(index.into(), basic, value);
+                if !self.screen.colours.set_colour(index.into(), basic, value) {
+                    return Err(script::errors::OUT_OF_RANGE.of(command.name()));
+                }
             }
             "config" => return self.configure_settings(command.argument(0)),
             "console" => return self.configure_console(command),
             "cpair" => {
                 let [foreground, background] = [b'f', b'b'].map(|side| byte(number(side, DEFAULT.into())));
-                self.screen.colours.set_pair(index.into(), foreground, background);
+                if !self.screen.colours.set_pair(index.into(), foreground, background) {
+                    return Err(script::errors::OUT_OF_RANGE.of(command.name()));
+                }
             }
             "cpuid" => {
                 let is_extended = command.flag(b'e') || command.flag(b'a');

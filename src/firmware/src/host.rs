@@ -1,6 +1,6 @@
 //! The world as script commands see it.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use base::text::printable;
 use base::{Duration, Error, Instant};
@@ -172,6 +172,13 @@ impl Host for Machine {
 
     fn configure(&mut self, _: &str, _: Option<&str>, timeout: Option<Duration>) -> Result<(), Error> {
         self.dhcp(timeout)
+    }
+
+    fn fetch_boot_file(&mut self) -> Result<Fetched, Error> {
+        let lease = self.network.as_ref().and_then(|network| network.lease.clone());
+        let lease = lease.ok_or_else(|| errors::NO_ADDRESS.of("autoboot"))?;
+        let file = lease.boot.ok_or_else(|| errors::NOTHING_TO_BOOT.of(lease.server.to_string()))?;
+        self.download_boot_file(&file)
     }
 
     fn fetch(&mut self, request: &Fetch<'_>) -> Result<Fetched, Error> {

@@ -137,6 +137,9 @@ pub trait Host {
         timeout: Option<Duration>,
     ) -> Result<(), Error>;
 
+    /// Downloads what the network names to boot.
+    fn fetch_boot_file(&mut self) -> Result<Fetched, Error>;
+
     /// Downloads.
     fn fetch(&mut self, request: &Fetch<'_>) -> Result<Fetched, Error>;
 

@@ -102,6 +102,8 @@ pub mod errors {
         NO_OPERATOR = "SCRIPT-31", "{} is not an operator", "write + - * / % < = > <= >= <>, same or prefix";
         /// Another file than the wanted one.
         WRONG_DIGEST = "SCRIPT-32", "the file has another SHA-256 digest", "it was changed: check it, or the digest in the script";
+        /// A colour or pair that does not exist.
+        OUT_OF_RANGE = "SCRIPT-33", "{} has no such number", "colours are 0 to 15, pairs 0 to 7, basic colours 0 to 7 and 9";
         /// A command asked for its usage; never shown.
         HELP = "SCRIPT-22", "only the usage was shown", "leave out --help";
     }

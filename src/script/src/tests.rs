@@ -177,6 +177,9 @@ impl Host for World {
         self.log.push(format!("configure {card} {} {time}", configurator.unwrap_or("-")));
         if card == "net1" { Ok(()) } else { Err(BROKEN.of(card)) }
     }
+    fn fetch_boot_file(&mut self) -> Result<Fetched, Error> {
+        self.fetch(&Fetch { uri: "named", parameters: None, timeout: None, quiet: false })
+    }
     fn fetch(&mut self, request: &Fetch<'_>) -> Result<Fetched, Error> {
         let parameters = request.parameters.map_or(Vec::new(), |parameters| parameters.list.clone());
         let sent = parameters.iter().map(|parameter| {
@@ -887,6 +890,18 @@ fn names_may_be_given_to_images_that_are_here() {
         Ok(())
     );
     assert_eq!(world.log, ["fetch k", "boot new [one] with ", "renamed\n"]);
+}
+
+#[test]
+fn what_the_network_names_is_started() {
+    let mut world = World::new(&[("named", "#!ipxe\necho here\nautoboot || exit 7")]);
+    assert_eq!(play(&mut world, "autoboot net0 || echo no address\nautoboot net1 || echo ${errno}"), Ok(()));
+    assert_eq!(
+        world.log[..5],
+        ["configure net0 - 0", "no address\n", "configure net1 - 0", "fetch named", "here\n"]
+    );
+    assert!(world.reports.iter().any(|error| error.is(&crate::errors::TOO_DEEP)));
+    assert_eq!(world.log.last().unwrap(), "0x7\n");
 }
 
 #[test]

@@ -105,6 +105,10 @@ impl Host for World<'_> {
         self.work()
     }
 
+    fn fetch_boot_file(&mut self) -> Result<Fetched, Error> {
+        self.fetch(&Fetch { uri: "named", parameters: None, timeout: None, quiet: true })
+    }
+
     fn fetch(&mut self, request: &Fetch<'_>) -> Result<Fetched, Error> {
         self.work()?;
         let kind = if request.uri.contains('k') { Type::Program("bzImage") } else { Type::Script };

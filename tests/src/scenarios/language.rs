@@ -2,9 +2,9 @@
 
 use super::Scenario;
 use crate::failure::{Context, Failure, Result, ensure};
-use crate::lab::{KPXE, Lab};
+use crate::lab::{KPXE, Lab, SCRIPT_URI};
 use crate::namespace::SERVER;
-use crate::qemu::{Options, UUID};
+use crate::qemu::{Machine, Options, UUID};
 use crate::servers::POSTED;
 use crate::{quirk, text};
 use std::time::UNIX_EPOCH;
@@ -22,6 +22,7 @@ pub fn all() -> Vec<Scenario> {
             300,
             limits,
         ),
+        Scenario::new("language-autoboot", "autoboot starts what the network names", 120, autoboot),
         Scenario::new("language-exhaustion", "a script that fills the memory ends", 300, exhaustion),
     ]
 }
@@ -73,11 +74,13 @@ fn machine(name: &str) -> Result<()> {
     let lines = "pciscan card && echo RIG-MARK first ${card}; ||\n\
                  cpuid --ext 29 && echo RIG-MARK long mode; ||\n\
                  nslookup address files.rig.test && echo RIG-MARK address ${address}; ||\n\
+                 colour 16 || cpair -f 16 0 || cpair 8 || colour --basic 8 0 || echo RIG-MARK no such colour;\n\
                  ifstat\nroute\nsync\ntime echo timed";
     let wanted = [
         "RIG-MARK first 0x0;",
         "RIG-MARK long mode;",
         "RIG-MARK address 10.77.0.1;",
+        "RIG-MARK no such colour;",
         "52:54:00:77:00:10",
         "10.77.0.115/24",
         "gw 10.77.0.1",
@@ -170,11 +173,27 @@ isset ${{full}} && isset ${{items}} && isset ${{deep}} && boot || poweroff"
     lab.script(&lines)?;
     lab.usual_servers()?;
     let mut machine = lab.machine(&Options::default())?;
-    machine.expect(text::USER_SPACE, 280)?;
+    let wanted = "yes, i499, menu21, 1 of ten thousand, 10000 of ten thousand, 99, 200";
+    expect_arguments(&mut machine, wanted, 280)
+}
+
+/// Waits for the kernel that tells its arguments.
+fn expect_arguments(machine: &mut Machine, wanted: &str, seconds: u64) -> Result<()> {
+    machine.expect(text::USER_SPACE, seconds)?;
     let seen = machine.transcript().between("RIG-MARK bytes=", ";").unwrap_or_default();
-    let wanted = "yes, i499, menu21, 1 of ten thousand, 10000 of ten thousand, 99, 200\n";
-    let wanted: String = wanted.bytes().map(|byte| format!("{byte:02x}")).collect();
-    ensure(seen == wanted, || format!("the kernel was given {seen}, not {wanted}"))
+    let bytes: String = format!("{wanted}\n").bytes().map(|byte| format!("{byte:02x}")).collect();
+    ensure(seen == bytes, || format!("the kernel was given {seen}, not {wanted:?}"))
+}
+
+/// The script inside the image gives up the address that it has, and is not what it starts.
+fn autoboot(name: &str) -> Result<()> {
+    let mut lab = Lab::try_new(name, KPXE)?;
+    lab.embed("ifclose\nautoboot nosuch || autoboot && echo not here")?;
+    lab.script(&format!("kernel http://{SERVER}/teller ${{net0/ip}} ${{cwuri}}\nboot"))?;
+    lab.www("teller", &quirk::kernel()?)?;
+    lab.usual_servers()?;
+    let mut machine = lab.machine(&Options::default())?;
+    expect_arguments(&mut machine, &format!("10.77.0.115 {SCRIPT_URI}"), 100)
 }
 
 /// Arguments of images have no limit of their own; when memory gets short, the script ends with the reason, and the

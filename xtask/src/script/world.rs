@@ -489,6 +489,10 @@ impl Host for World<'_> {
         if answer.result == Outcome::Ok { Ok(()) } else { Err(FAILED.of(card)) }
     }
 
+    fn fetch_boot_file(&mut self) -> Result<Fetched, Error> {
+        Err(NOT_PLAYED.of("autoboot"))
+    }
+
     fn fetch(&mut self, request: &Fetch<'_>) -> Result<Fetched, Error> {
         let base = working_uri(&self.tree).and_then(|base| Uri::parse(&base).ok());
         let uri = Uri::locate(base.as_ref(), request.uri)?;

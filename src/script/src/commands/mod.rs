@@ -93,7 +93,7 @@ const fn command(usage: &'static str, run: fn(&mut Call<'_>) -> Done) -> Command
 /// All commands, by their first names. Those that run [`flow::machine`] are carried out by the host alone.
 #[rustfmt::skip]
 pub static COMMANDS: &[Command] = &[
-    command("autoboot [CARD...]", flow::machine),
+    command("autoboot [CARD...]", network::autoboot),
     command("boot|chain|imgexec [--name NAME] [--timeout MS] [--quiet] [--autofree] [--replace] [-S|--sha256 HEX] [URI|IMAGE [ARGUMENT...]]", images::boot),
     command("calc SETTING NUMBER [OPERATOR...]", values::calculate),
     command("call LABEL [NAME=VALUE...]", flow::call),

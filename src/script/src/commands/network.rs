@@ -43,6 +43,13 @@ pub(super) fn configure(call: &mut Call<'_>) -> Done {
     })
 }
 
+/// Gets an address, and starts what the network names.
+pub(super) fn autoboot(call: &mut Call<'_>) -> Done {
+    configure(call)?;
+    let fetched = call.host.fetch_boot_file()?;
+    Ok(Flow::Execute(call.host.images().register(fetched)))
+}
+
 type Work<'a> = &'a mut dyn FnMut(&mut dyn Host, &str) -> Result<(), Error>;
 
 /// Does it with the cards that are named, or with all. Of the failures the last one counts. `is_search`: the first
