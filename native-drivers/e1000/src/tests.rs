@@ -4,7 +4,7 @@ use super::*;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
-use hw::device::{HOST_MEMORY_ADDRESS, HostMemory};
+use hw::device::{HOST_MEMORY_ADDRESS, HostDevice, HostMemory};
 use proptest::prelude::*;
 
 const MAC: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
@@ -31,29 +31,14 @@ impl Card {
     }
 }
 
-impl Device for Card {
-    fn read8(&self, _: u8, _: u32) -> u8 {
-        unreachable!("the card has registers of 32 bits")
-    }
-
-    fn read16(&self, _: u8, _: u32) -> u16 {
-        unreachable!("the card has registers of 32 bits")
-    }
-
-    fn read32(&self, bar: u8, register: u32) -> u32 {
-        assert_eq!((bar, register % 4), (0, 0));
+impl HostDevice for Card {
+    fn read(&self, bar: u8, register: u32, size: usize) -> u32 {
+        assert_eq!((bar, register % 4, size), (0, 0, 4));
         self.lies.borrow_mut().pop().unwrap_or_else(|| self.get(register))
     }
 
-    fn write8(&mut self, _: u8, _: u32, _: u8) {
-        unreachable!("the card has registers of 32 bits")
-    }
-
-    fn write16(&mut self, _: u8, _: u32, _: u16) {
-        unreachable!("the card has registers of 32 bits")
-    }
-
-    fn write32(&mut self, _: u8, register: u32, value: u32) {
+    fn write(&mut self, _: u8, register: u32, size: usize, value: u32) {
+        assert_eq!(size, 4);
         let value = match register {
             registers::CONTROL => {
                 self.set(
@@ -70,10 +55,6 @@ impl Device for Card {
             _ => value,
         };
         self.set(register, value);
-    }
-
-    fn read_configuration(&self, _: u16) -> u32 {
-        0
     }
 
     fn set_bus_mastering(&mut self, is_on: bool) {

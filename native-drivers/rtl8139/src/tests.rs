@@ -4,7 +4,7 @@ use super::*;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
-use hw::device::{HOST_MEMORY_ADDRESS, HostMemory};
+use hw::device::{HOST_MEMORY_ADDRESS, HostDevice, HostMemory};
 use proptest::prelude::*;
 
 const MAC: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
@@ -25,8 +25,8 @@ struct Card {
     is_master: bool,
 }
 
-impl Card {
-    fn read(&self, offset: u32) -> u32 {
+impl HostDevice for Card {
+    fn read(&self, _: u8, offset: u32, _: usize) -> u32 {
         if let Some(lie) = self.lies.borrow_mut().pop() {
             return lie;
         }
@@ -38,7 +38,7 @@ impl Card {
         }
     }
 
-    fn write(&mut self, offset: u32, value: u32) {
+    fn write(&mut self, _: u8, offset: u32, _: usize, value: u32) {
         match offset {
             0x10..0x20 => self.status[(offset as usize - 0x10) / 4] = value,
             COMMAND if value & u32::from(RESET) != 0 => {
@@ -52,36 +52,6 @@ impl Card {
             RECEIVE_ADDRESS => assert_eq!(u64::from(value), HOST_MEMORY_ADDRESS),
             _ => {}
         }
-    }
-}
-
-impl Device for Card {
-    fn read8(&self, _: u8, offset: u32) -> u8 {
-        self.read(offset) as u8
-    }
-
-    fn read16(&self, _: u8, offset: u32) -> u16 {
-        self.read(offset) as u16
-    }
-
-    fn read32(&self, _: u8, offset: u32) -> u32 {
-        self.read(offset)
-    }
-
-    fn write8(&mut self, _: u8, offset: u32, value: u8) {
-        self.write(offset, value.into());
-    }
-
-    fn write16(&mut self, _: u8, offset: u32, value: u16) {
-        self.write(offset, value.into());
-    }
-
-    fn write32(&mut self, _: u8, offset: u32, value: u32) {
-        self.write(offset, value);
-    }
-
-    fn read_configuration(&self, _: u16) -> u32 {
-        0
     }
 
     fn set_bus_mastering(&mut self, is_on: bool) {

@@ -5,7 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use base::Duration;
 use core::cell::{Cell, RefCell};
-use hw::device::{HOST_MEMORY_ADDRESS, HostMemory};
+use hw::device::{HOST_MEMORY_ADDRESS, HostDevice, HostMemory};
 use proptest::prelude::*;
 
 const MAC_BYTES: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
@@ -51,8 +51,10 @@ impl Card {
         bytes.extend([1, 0, 1, 0, 0xdc, 5]);
         bytes.get(offset as usize).copied().unwrap_or(0)
     }
+}
 
-    fn read(&self, bar: u8, offset: u32) -> u32 {
+impl HostDevice for Card {
+    fn read(&self, bar: u8, offset: u32, _: usize) -> u32 {
         if let Some(lie) = self.lies.borrow_mut().pop() {
             return lie;
         }
@@ -74,7 +76,7 @@ impl Card {
         }
     }
 
-    fn write(&mut self, bar: u8, offset: u32, value: u32) {
+    fn write(&mut self, bar: u8, offset: u32, _: usize, value: u32) {
         let selected = usize::from(self.queue);
         match (self.is_modern, bar, offset) {
             (false, 0, 0x04) => self.driver_features = value.into(),
@@ -108,32 +110,6 @@ impl Card {
             }
             other => assert!(self.is_hostile, "{other:x?} is written"),
         }
-    }
-}
-
-impl Device for Card {
-    fn read8(&self, bar: u8, offset: u32) -> u8 {
-        self.read(bar, offset) as u8
-    }
-
-    fn read16(&self, bar: u8, offset: u32) -> u16 {
-        self.read(bar, offset) as u16
-    }
-
-    fn read32(&self, bar: u8, offset: u32) -> u32 {
-        self.read(bar, offset)
-    }
-
-    fn write8(&mut self, bar: u8, offset: u32, value: u8) {
-        self.write(bar, offset, value.into());
-    }
-
-    fn write16(&mut self, bar: u8, offset: u32, value: u16) {
-        self.write(bar, offset, value.into());
-    }
-
-    fn write32(&mut self, bar: u8, offset: u32, value: u32) {
-        self.write(bar, offset, value);
     }
 
     fn read_configuration(&self, offset: u16) -> u32 {

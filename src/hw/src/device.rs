@@ -60,6 +60,62 @@ pub trait DeviceMemory {
     fn bytes_mut(&mut self, offset: usize, length: usize) -> &mut [u8];
 }
 
+/// A device of a driver's tests: registers of all sizes are read and written in one place.
+#[cfg(not(target_os = "none"))]
+pub trait HostDevice {
+    /// Reads a register of `size` bytes; what does not fit into them is cut off.
+    fn read(&self, bar: u8, offset: u32, size: usize) -> u32;
+    /// Writes a register of `size` bytes.
+    fn write(&mut self, bar: u8, offset: u32, size: usize, value: u32);
+    /// As [`Device::read_configuration`].
+    fn read_configuration(&self, _offset: u16) -> u32 {
+        0
+    }
+    /// As [`Device::set_bus_mastering`].
+    fn set_bus_mastering(&mut self, is_on: bool);
+    /// As [`Device::wait`].
+    fn wait(&self, length: Duration);
+}
+
+#[cfg(not(target_os = "none"))]
+impl<T: HostDevice> Device for T {
+    fn read8(&self, bar: u8, offset: u32) -> u8 {
+        self.read(bar, offset, 1) as u8
+    }
+
+    fn read16(&self, bar: u8, offset: u32) -> u16 {
+        self.read(bar, offset, 2) as u16
+    }
+
+    fn read32(&self, bar: u8, offset: u32) -> u32 {
+        self.read(bar, offset, 4)
+    }
+
+    fn write8(&mut self, bar: u8, offset: u32, value: u8) {
+        self.write(bar, offset, 1, value.into());
+    }
+
+    fn write16(&mut self, bar: u8, offset: u32, value: u16) {
+        self.write(bar, offset, 2, value.into());
+    }
+
+    fn write32(&mut self, bar: u8, offset: u32, value: u32) {
+        self.write(bar, offset, 4, value);
+    }
+
+    fn read_configuration(&self, offset: u16) -> u32 {
+        HostDevice::read_configuration(self, offset)
+    }
+
+    fn set_bus_mastering(&mut self, is_on: bool) {
+        HostDevice::set_bus_mastering(self, is_on);
+    }
+
+    fn wait(&self, length: Duration) {
+        HostDevice::wait(self, length);
+    }
+}
+
 /// Memory of the host, for the tests of drivers.
 #[cfg(not(target_os = "none"))]
 #[derive(Clone, Debug)]
