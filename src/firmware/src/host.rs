@@ -50,13 +50,12 @@ impl Machine {
         let kernel = self.images.image(self.images.selected()?)?;
         let bytes = self.store.bytes(kernel.handle);
         let header = image::bzimage::Header::parse(&kernel.name, bytes, bytes.len() as u64).ok()?;
-        let command_line = core::str::from_utf8(&kernel.command_line).unwrap_or_default();
         let usual = header.usual_place();
         let exclusions = [usual, header.runtime(usual)];
-        let budget = image::budget(self.memory.map(), header.initrd_ceiling(command_line), &exclusions);
+        let budget =
+            image::budget(self.memory.map(), header.initrd_ceiling(&kernel.command_line), &exclusions);
         let others = self.images.registered().filter(|image| image.id() != kernel.id());
-        let taken = others
-            .map(|image| image::initrd_length(&String::from_utf8_lossy(&image.command_line), image.size));
+        let taken = others.map(|image| image::initrd_length(&image.command_line, image.size));
         Some(budget.saturating_sub(taken.sum()))
     }
 }

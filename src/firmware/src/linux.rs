@@ -1,6 +1,5 @@
 //! Starting a Linux kernel.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 use base::{Error, PhysRange, SegOff};
 use hw::leave::Program;
@@ -22,14 +21,12 @@ impl Machine {
         let image = self.images.image(id).ok_or_else(|| errors::GONE.of("the kernel"))?;
         let name = image.name.clone();
         let kernel = range(image.handle)?;
-        let command_line = String::from_utf8_lossy(&image.command_line).into_owned();
+        let command_line = image.command_line.clone();
         let initrds: Result<Vec<_>, Error> = self
             .images
             .registered()
             .filter(|other| other.id() != id)
-            .map(|other| {
-                Ok((range(other.handle)?, String::from_utf8_lossy(&other.command_line).into_owned()))
-            })
+            .map(|other| Ok((range(other.handle)?, other.command_line.clone())))
             .collect();
         let initrds = initrds?;
 

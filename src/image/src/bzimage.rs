@@ -135,7 +135,7 @@ impl Header {
     }
 
     /// The address above all that an initrd may use, with this command line.
-    pub fn initrd_ceiling(&self, command_line: &str) -> u64 {
+    pub fn initrd_ceiling(&self, command_line: &[u8]) -> u64 {
         let limit = command_line::memory_limit(command_line).unwrap_or(u64::MAX);
         (u64::from(self.initrd_addr_max) + 1).min(limit)
     }
@@ -221,8 +221,8 @@ mod tests {
         assert_eq!(header.runtime(header.usual_place()), PhysRange::new(0x100_0000, 0x101_0000));
         let elsewhere = PhysRange::new(0x200_1000, 0x200_3000);
         assert_eq!(header.runtime(elsewhere), PhysRange::new(0x201_0000, 0x202_0000));
-        assert_eq!(header.initrd_ceiling("quiet"), 0x8000_0000);
-        assert_eq!(header.initrd_ceiling("mem=64M"), 64 << 20);
+        assert_eq!(header.initrd_ceiling(b"quiet"), 0x8000_0000);
+        assert_eq!(header.initrd_ceiling(b"mem=64M"), 64 << 20);
     }
 
     #[test]
@@ -278,7 +278,7 @@ mod tests {
             if let Ok(header) = Header::parse("x", &file.0, length) {
                 prop_assert!(u64::from(header.setup_length) + header.protected_length == length);
                 header.runtime(header.usual_place());
-                header.initrd_ceiling("mem=1");
+                header.initrd_ceiling(b"mem=1");
             }
         }
     }

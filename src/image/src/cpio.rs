@@ -2,6 +2,7 @@
 //!
 //! The format is the one called newc. There is no trailer: the kernel reads on to the next archive.
 
+use crate::command_line::{value, words};
 use alloc::vec::Vec;
 use base::text::number;
 
@@ -15,16 +16,16 @@ const ALIGNMENT: usize = 4;
 /// path are made too, -1 for all, 0 if not said). Nothing where there is no path: then the image goes as it is.
 ///
 /// `length` must be below 4 GiB, as all that can be loaded is. The result's length is a multiple of 4.
-pub fn headers(command_line: &str, length: u32) -> Vec<u8> {
+pub fn headers(command_line: &[u8], length: u32) -> Vec<u8> {
     let mut headers = Vec::new();
-    let mut words = command_line.split_ascii_whitespace();
+    let mut words = words(command_line);
     let Some(path) = words.next() else { return headers };
     let mut mode = 0o644;
     let mut directories = 0;
     for word in words {
-        if let Some(value) = word.strip_prefix("mode=") {
+        if let Some(value) = value(word, b"mode=") {
             mode = number(value, 8).and_then(|mode| u32::try_from(mode).ok()).unwrap_or(mode) & 0o7777;
-        } else if let Some(value) = word.strip_prefix("mkdir=") {
+        } else if let Some(value) = value(word, b"mkdir=") {
             directories = match value.parse::<i32>() {
                 Ok(count) => usize::try_from(count).unwrap_or(usize::MAX),
                 Err(_) => directories,
@@ -32,9 +33,9 @@ pub fn headers(command_line: &str, length: u32) -> Vec<u8> {
         }
     }
     let mut parents = Vec::new();
-    for (end, byte) in path.bytes().enumerate() {
+    for (end, byte) in path.iter().enumerate() {
         let parent = path.get(..end).unwrap_or_default();
-        if byte == b'/' && is_directory(parent) {
+        if *byte == b'/' && is_directory(parent) {
             parents.push(parent);
         }
     }
@@ -47,11 +48,11 @@ pub fn headers(command_line: &str, length: u32) -> Vec<u8> {
 }
 
 /// Whether a prefix of a path names a directory that may be missing.
-fn is_directory(prefix: &str) -> bool {
-    !prefix.is_empty() && !prefix.ends_with('/')
+fn is_directory(prefix: &[u8]) -> bool {
+    !prefix.is_empty() && !prefix.ends_with(b"/")
 }
 
-fn entry(to: &mut Vec<u8>, name: &str, mode: u32, length: u32) {
+fn entry(to: &mut Vec<u8>, name: &[u8], mode: u32, length: u32) {
     let name_length = u32::try_from(name.len()).map_or(u32::MAX, |length| length.saturating_add(1));
     // Number, mode, owner, group, links, time, length, four device numbers, length of the name, check sum.
     let fields = [0, mode, 0, 0, 1, 0, length, 0, 0, 0, 0, name_length, 0];
@@ -62,7 +63,7 @@ fn entry(to: &mut Vec<u8>, name: &str, mode: u32, length: u32) {
             to.extend(b"0123456789abcdef".get(value));
         }
     }
-    to.extend_from_slice(name.as_bytes());
+    to.extend_from_slice(name);
     to.push(0);
     to.resize(to.len().next_multiple_of(ALIGNMENT), 0);
 }
@@ -95,12 +96,12 @@ mod tests {
     }
 
     fn names(command_line: &str) -> Vec<String> {
-        read(&headers(command_line, 5)).into_iter().map(|(name, ..)| name).collect()
+        read(&headers(command_line.as_bytes(), 5)).into_iter().map(|(name, ..)| name).collect()
     }
 
     #[test]
     fn a_file_as_the_kernel_documents_it() {
-        let bytes = headers("/etc/rc mode=755", 0x123);
+        let bytes = headers(b"/etc/rc mode=755", 0x123);
         let expected = b"070701000000000000\
             81ed0000000000000000000000010000000000000123\
             0000000000000000000000000000000000000008\
@@ -116,19 +117,19 @@ mod tests {
         assert_eq!(names("/a/b/c mkdir=-1"), ["/a", "/a/b", "/a/b/c"]);
         assert_eq!(names("a mkdir=9"), ["a"]);
         assert_eq!(names("a/b mkdir=x mode=9"), ["a/b"]);
-        let all = read(&headers("x/y mkdir=1 mode=4711", 9));
+        let all = read(&headers(b"x/y mkdir=1 mode=4711", 9));
         assert_eq!(all, [("x".to_string(), 0o040755, 0), ("x/y".to_string(), 0o104711, 9)]);
     }
 
     #[test]
     fn no_path_no_archive() {
-        assert!(headers("  ", 5).is_empty());
+        assert!(headers(b"  ", 5).is_empty());
     }
 
     proptest! {
         #[test]
         fn any_command_line_gives_whole_headers(text in "[a-z/ =é-]{0,60}( mkdir=-?[0-9]{1,3})?", length: u32) {
-            let found = read(&headers(&text, length));
+            let found = read(&headers(text.as_bytes(), length));
             prop_assert_eq!(found.is_empty(), text.trim().is_empty());
             if let Some(last) = found.last() {
                 prop_assert_eq!(last.2, length);

@@ -17,7 +17,7 @@ pub struct Kernel<'a> {
     /// Where the file lies.
     pub image: PhysRange,
     /// Its arguments.
-    pub command_line: &'a str,
+    pub command_line: &'a [u8],
 }
 
 /// An initrd as it was loaded.
@@ -26,7 +26,7 @@ pub struct Initrd<'a> {
     /// Where the file lies.
     pub image: PhysRange,
     /// Empty for an initrd; else what [`cpio::headers`] takes.
-    pub command_line: &'a str,
+    pub command_line: &'a [u8],
 }
 
 /// The processor's state at the kernel's first instruction, in real mode with interrupts off.
@@ -77,7 +77,7 @@ const HIGH_MEMORY: PhysRange = PhysRange::new(HIGH_ADDRESS, 1 << 32);
 const ALL: PhysRange = PhysRange::new(0, u64::MAX);
 
 /// The bytes that an image of `length` bytes takes among the initrds: payload and cpio headers in whole pages.
-pub fn initrd_length(command_line: &str, length: u64) -> u64 {
+pub fn initrd_length(command_line: &[u8], length: u64) -> u64 {
     let headers = cpio::headers(command_line, 0).len() as u64;
     pages(headers).saturating_add(pages(length))
 }
@@ -159,7 +159,7 @@ pub fn plan(
     let mut setup = vec![0; header.setup_length as usize];
     memory.read(kernel.image.start(), &mut setup);
     fill_in(&mut setup, &header, kernel.command_line, real_mode.start(), heap_end, protected_mode, place);
-    let mut text = kernel.command_line.as_bytes().to_vec();
+    let mut text = kernel.command_line.to_vec();
     text.push(0);
     writes.push((real_mode.start(), setup));
     writes.push((real_mode.start() + u64::from(heap_end), text));
@@ -262,7 +262,7 @@ fn initrd_place(initrds: &[Initrd<'_>], free: &MemoryMap, ceiling: u64) -> Resul
 fn fill_in(
     setup: &mut [u8],
     header: &Header,
-    arguments: &str,
+    arguments: &[u8],
     base: u64,
     heap_end: u16,
     protected_mode: PhysRange,
@@ -347,7 +347,7 @@ mod tests {
 
         fn plan(&mut self, file: &File, arguments: &str, initrds: &[Initrd<'_>]) -> Result<Plan, Error> {
             let image = self.store(&file.0);
-            let kernel = Kernel { name: "vmlinuz", image, command_line: arguments };
+            let kernel = Kernel { name: "vmlinuz", image, command_line: arguments.as_bytes() };
             plan(&kernel, initrds, &self.map, &self.ram)
         }
 
@@ -368,8 +368,8 @@ mod tests {
     #[test]
     fn a_kernel_and_two_initrds() {
         let mut machine = Machine::new().reserve(TOP - MIB, TOP, Owner::Core);
-        let first = Initrd { image: machine.store(&[1; 5000]), command_line: "" };
-        let second = Initrd { image: machine.store(&[2; 3]), command_line: "etc/x mode=600" };
+        let first = Initrd { image: machine.store(&[1; 5000]), command_line: b"" };
+        let second = Initrd { image: machine.store(&[2; 3]), command_line: b"etc/x mode=600" };
         let file = modern();
         let plan = machine.plan(&file, "quiet vga=ask", &[first, second]).unwrap();
         let entry = execute(&plan, &mut machine.ram);
@@ -394,7 +394,7 @@ mod tests {
         assert_eq!(plan.initrds, initrds);
         let mut expected = vec![1; 5000];
         expected.resize(0x2000, 0);
-        let headers = cpio::headers("etc/x mode=600", 3);
+        let headers = cpio::headers(b"etc/x mode=600", 3);
         expected.resize(0x3000 - headers.len(), 0);
         expected.extend_from_slice(&headers);
         expected.extend_from_slice(&[2; 3]);
@@ -463,12 +463,12 @@ mod tests {
         assert_eq!(kind(machine.plan(&modern(), &long, &[])), &errors::COMMAND_LINE_TOO_LONG);
         assert!(machine.plan(&modern(), &long[1..], &[]).is_ok());
         let image = PhysRange::new(4 * MIB, 6 * MIB);
-        let error = machine.plan(&modern(), "mem=4M", &[Initrd { image, command_line: "" }]).unwrap_err();
+        let error = machine.plan(&modern(), "mem=4M", &[Initrd { image, command_line: b"" }]).unwrap_err();
         assert!(error.is(&errors::NO_INITRD_ROOM));
         assert_eq!(error.object(), "they need 2048 KiB, there are 1984 KiB in one piece");
         let header = Header::parse("x", &modern().0, modern().0.len() as u64).unwrap();
         let exclusions = [header.usual_place(), header.runtime(header.usual_place())];
-        assert_eq!(budget(&machine.map, header.initrd_ceiling("mem=4M"), &exclusions), 1984 << 10);
+        assert_eq!(budget(&machine.map, header.initrd_ceiling(b"mem=4M"), &exclusions), 1984 << 10);
         assert!(check_budget(1984 << 10, 1984 << 10).is_ok());
         assert_eq!(budget(&machine.map, 0, &[]), 0);
         // What the kernel itself takes at 1 MiB and where it unpacks is not for initrds.
@@ -477,13 +477,13 @@ mod tests {
         let image = PhysRange::with_length(5 * MIB, MIB - 0x1_f000);
         let elsewhere = File::new(7, 0x2_0000, 4 * MIB);
         assert_eq!(
-            kind(machine.plan(&elsewhere, "mem=2M", &[Initrd { image, command_line: "" }])),
+            kind(machine.plan(&elsewhere, "mem=2M", &[Initrd { image, command_line: b"" }])),
             &errors::NO_INITRD_ROOM
         );
         let image = PhysRange::with_length(5 * MIB, MIB - 0x2_0000);
-        assert!(machine.plan(&elsewhere, "mem=2M", &[Initrd { image, command_line: "" }]).is_ok());
+        assert!(machine.plan(&elsewhere, "mem=2M", &[Initrd { image, command_line: b"" }]).is_ok());
         let short = PhysRange::with_length(4 * MIB, 100);
-        let kernel = Kernel { name: "k", image: short, command_line: "" };
+        let kernel = Kernel { name: "k", image: short, command_line: b"" };
         assert_eq!(kind(plan(&kernel, &[], &machine.map, &machine.ram)), &errors::TRUNCATED_SETUP);
     }
 
@@ -539,14 +539,14 @@ mod tests {
             let before = machine.ram.bytes.clone();
             let initrds: Vec<_> = order[1..]
                 .iter()
-                .map(|index| Initrd { image: files[*index].0, command_line: files[*index].2 })
+                .map(|index| Initrd { image: files[*index].0, command_line: files[*index].2.as_bytes() })
                 .collect();
-            let kernel = Kernel { name: "k", image: files[order[0]].0, command_line: "quiet" };
+            let kernel = Kernel { name: "k", image: files[order[0]].0, command_line: b"quiet" };
             let planned = plan(&kernel, &initrds, &machine.map, &machine.ram);
             let header = Header::parse("k", &file.0, file.0.len() as u64).unwrap();
             let exclusions = [header.usual_place(), header.runtime(header.usual_place())];
             let need: u64 = initrds.iter().map(|i| initrd_length(i.command_line, i.image.length())).sum();
-            let fits = need <= budget(&machine.map, header.initrd_ceiling("quiet"), &exclusions);
+            let fits = need <= budget(&machine.map, header.initrd_ceiling(b"quiet"), &exclusions);
             let plan = match planned {
                 Ok(plan) => plan,
                 Err(error) => {
@@ -561,7 +561,7 @@ mod tests {
             let mut expected = vec![];
             for index in &order[1..] {
                 let (_, bytes, line) = &files[*index];
-                let headers = cpio::headers(line, bytes.len() as u32);
+                let headers = cpio::headers(line.as_bytes(), bytes.len() as u32);
                 expected.resize(expected.len().next_multiple_of(4096) + pages(headers.len() as u64) as usize, 0);
                 let begin = expected.len() - headers.len();
                 expected[begin..].copy_from_slice(&headers);
@@ -594,7 +594,7 @@ mod tests {
             let file = File::new(7, 0x100, 0).with(0x208, &noise[..0x60]).version(version);
             let file = file.with(field::INIT_SIZE, &noise[0x60..0x64]);
             let mut machine = Machine::new();
-            let initrd = Initrd { image: machine.store(&[5; 77]), command_line: "x" };
+            let initrd = Initrd { image: machine.store(&[5; 77]), command_line: b"x" };
             if let Ok(plan) = machine.plan(&file, &arguments, &[initrd]) {
                 execute(&plan, &mut machine.ram);
             }

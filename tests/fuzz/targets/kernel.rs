@@ -42,16 +42,16 @@ fn inside(range: PhysRange) {
 
 fuzz_target!(|data: &[u8]| {
     let _ = image::recognise(data);
-    let text = String::from_utf8_lossy(&data[..data.len().min(200)]);
-    let _ = image::command_line::memory_limit(&text);
-    let _ = image::command_line::video_mode(&text);
-    let _ = image::cpio::headers(&text, 1000);
+    let text = &data[..data.len().min(200)];
+    let _ = image::command_line::memory_limit(text);
+    let _ = image::command_line::video_mode(text);
+    let _ = image::cpio::headers(text, 1000);
     let place = 0x800_0000;
     let machine = Machine { file: data, place };
-    fuzz_boot(machine, &text);
+    fuzz_boot(machine, text);
 });
 
-fn fuzz_boot(mut machine: Machine<'_>, text: &str) {
+fn fuzz_boot(mut machine: Machine<'_>, text: &[u8]) {
     let place = machine.place;
     // The file may say that it is much longer than what is here.
     let length = (machine.file.len() as u64) << (machine.file.first().copied().unwrap_or_default() & 7);

@@ -174,26 +174,29 @@ isset ${{full}} && isset ${{items}} && isset ${{deep}} && boot || poweroff"
     lab.usual_servers()?;
     let mut machine = lab.machine(&Options::default())?;
     let wanted = "yes, i499, menu21, 1 of ten thousand, 10000 of ten thousand, 99, 200";
-    expect_arguments(&mut machine, wanted, 280)
+    expect_arguments(&mut machine, wanted.as_bytes(), 280)
 }
 
 /// Waits for the kernel that tells its arguments.
-fn expect_arguments(machine: &mut Machine, wanted: &str, seconds: u64) -> Result<()> {
+fn expect_arguments(machine: &mut Machine, wanted: &[u8], seconds: u64) -> Result<()> {
     machine.expect(text::USER_SPACE, seconds)?;
     let seen = machine.transcript().between("RIG-MARK bytes=", ";").unwrap_or_default();
-    let bytes: String = format!("{wanted}\n").bytes().map(|byte| format!("{byte:02x}")).collect();
-    ensure(seen == bytes, || format!("the kernel was given {seen}, not {wanted:?}"))
+    let wanted: String = wanted.iter().chain(b"\n").map(|byte| format!("{byte:02x}")).collect();
+    ensure(seen == wanted, || format!("the kernel was given {seen}, not {wanted}"))
 }
 
-/// The script inside the image gives up the address that it has, and is not what it starts.
+/// The script inside the image gives up the address that it has, and is not what it starts. The kernel gets bytes that
+/// are no text as they are.
 fn autoboot(name: &str) -> Result<()> {
     let mut lab = Lab::try_new(name, KPXE)?;
     lab.embed("ifclose\nautoboot nosuch || autoboot && echo not here")?;
-    lab.script(&format!("kernel http://{SERVER}/teller ${{net0/ip}} ${{cwuri}}\nboot"))?;
+    let kernel = format!("kernel http://{SERVER}/teller ${{net0/ip}} ${{cwuri}} ${{raw:string}}");
+    lab.script(&format!("set raw:hexraw c3a4e4ff\n{kernel}\nboot"))?;
     lab.www("teller", &quirk::kernel()?)?;
     lab.usual_servers()?;
     let mut machine = lab.machine(&Options::default())?;
-    expect_arguments(&mut machine, &format!("10.77.0.115 {SCRIPT_URI}"), 100)
+    let wanted = [format!("10.77.0.115 {SCRIPT_URI} ").as_bytes(), &[0xc3, 0xa4, 0xe4, 0xff]].concat();
+    expect_arguments(&mut machine, &wanted, 100)
 }
 
 /// Arguments of images have no limit of their own; when memory gets short, the script ends with the reason, and the
