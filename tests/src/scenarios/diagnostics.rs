@@ -78,7 +78,7 @@ fn check_report(report: &str) -> Result<()> {
     for text in [
         "iPXE 2.0.0+rs, build ",
         "processor: QEMU TCG CPU",
-        "system: QEMU Standard PC",
+        "system: Rig Bench",
         "BIOS: SeaBIOS",
         "PCI 0000:00:02.0: 8086:100e class 0200",
         "!PXE at ",

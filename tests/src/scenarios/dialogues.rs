@@ -65,8 +65,8 @@ fn keys(name: &str) -> Result<()> {
     machine.expect("RIG-MARK login jane secret;", 20)?;
     machine.expect("hostname", 20)?;
     thread::sleep(SETTLE);
-    // Three blocks come first, and eight settings before hostname.
-    for key in ["down"; 11] {
+    // Seven blocks come first, and eight settings before hostname.
+    for key in ["down"; 15] {
         control.keys(&[key])?;
         thread::sleep(Duration::from_millis(200));
     }
