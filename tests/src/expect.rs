@@ -114,8 +114,8 @@ impl Transcript {
     pub fn all_between(&self, before: &str, after: &str) -> Vec<String> {
         let (before, after) = (compact(before), compact(after));
         let said = self.said();
-        let rests = said.compact.split(&before).skip(1);
-        rests.filter_map(|rest| Some(rest.split_once(&after)?.0.to_owned())).collect()
+        let ends = said.compact.match_indices(&before).map(|(place, _)| place + before.len());
+        ends.filter_map(|end| Some(said.compact.get(end..)?.split_once(&after)?.0.to_owned())).collect()
     }
 
     /// Waits until one of `wanted` is said at or after `from`; gives its index and the place behind it.
