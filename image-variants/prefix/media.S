@@ -1,12 +1,40 @@
 /* How an image gets to where a PXE ROM would have put it: from a disk or a CD, or from a boot loader.
  *
- * Both loaders move themselves to 0000:0600 or 0000:0800 first, which nobody uses any more, and keep their stack below the image.
- * Then they start the image as a ROM does, without a PXE stack. The image returns if it cannot run or somebody
- * wants the next boot device, which is the BIOS's business: INT 18h.
+ * The loaders move themselves to 0000:0600 and 0000:0800 first, which nobody uses any more, and keep their stack below
+ * the image. Then they start the image as a ROM does, without a PXE stack. The image returns if it cannot run or
+ * somebody wants the next boot device, which is the BIOS's business: INT 18h.
  */
     .set IMAGE,           0x7c00
     .set BOOT_SECTOR,     0x0600                /* as in linker/unpack.ld */
     .set KERNEL_SETUP,    0x0800
+
+    /* The end of each loader, at its own place: starts the image, and then the next boot device.
+     *
+     * On entry: DS = 0, SS:SP below the image, which is whole; or at the label `failed` with DS = 0 and the image not to
+     * be had, which is told by the sentence at `text`, ended by a zero byte.
+     * To the image: CS:IP = 0000:7C00, ES:BX = 0, on the stack the return address and a null far pointer to !PXE.
+     * It does not end: a BIOS whose INT 18h returns has nothing more to boot.
+     */
+    .macro start_image failed:req, text:req
+    xorw    %bx, %bx
+    movw    %bx, %es
+    pushl   $0
+    lcall   $0, $IMAGE
+    sti
+    jmp     2f
+\failed:
+    movw    $\text, %si
+1:  lodsb
+    testb   %al, %al
+    jz      2f
+    movb    $0x0e, %ah
+    movw    $7, %bx
+    int     $0x10
+    jmp     1b
+2:  int     $0x18
+3:  hlt
+    jmp     3b
+    .endm
 
     /* The boot sector of a disk or a CD.
      *
@@ -31,7 +59,7 @@ boot_sector:
 1:  sti
     movb    %dl, drive
 
-    /* Disks larger than 2 KiB a sector do not exist; those with extensions are read by block number (EDD 1.1). */
+    /* A disk whose BIOS has the extensions is read by block number (EDD 1.1). */
     movb    $0x41, %ah
     movw    $0x55aa, %bx
     int     $0x13
@@ -100,38 +128,10 @@ read_all:
     decw    blocks
     jnz     read_all
 
-    /* Starts the image, and then the next boot device.
-     *
-     * On entry: DS = 0, SS:SP below the image, which is whole. Both loaders have this at their own place.
-     * To the image: CS:IP = 0000:7C00, ES:BX = 0, on the stack the return address and a null far pointer to !PXE.
-     */
-    .macro start_image
-    xorw    %bx, %bx
-    movw    %bx, %es
-    pushl   $0
-    lcall   $0, $IMAGE
-    sti
-    int     $0x18
-1:  hlt
-    jmp     1b
-    .endm
-    start_image
-
-unreadable:
-    movw    $text_unreadable, %si
-1:  lodsb
-    testb   %al, %al
-    jz      1f
-    movb    $0x0e, %ah
-    movw    $7, %bx
-    int     $0x10
-    jmp     1b
-1:  int     $0x18
-1:  hlt
-    jmp     1b
+    start_image failed=unreadable, text=text_unreadable
 
 text_unreadable:
-    .asciz  "iPXE: this disk cannot be read\r\n"
+    .asciz  "iPXE: this disk cannot be read. Try: another disk, or write it anew\r\n"
 drive:
     .byte   0
 tries:
@@ -161,8 +161,8 @@ block_length:
 
     /* What a boot loader sees as the setup code of a Linux kernel (Documentation/arch/x86/boot.rst): two sectors.
      *
-     * On entry: real mode, CS = 20h more than DS, which is where this lies. The image is at 1 MiB, a script may be in the
-     * place of an initrd, and a command on the command line.
+     * On entry: real mode, CS = 20h more than DS, which is where this lies. The image is at 1 MiB, a script may be in
+     * the place of an initrd, and a command on the command line.
      * On exit: as `start_image` leaves it, with the image and after it the script.
      */
     .section .kernel_setup, "awx"
@@ -277,10 +277,10 @@ setup_entry:
     subl    %edx, %ecx
 4:  movl    %ecx, IMAGE + HEADER_OFFSET + HEADER_SCRIPT_LENGTH
 start:
-    start_image
+    start_image failed=no_copy, text=text_no_copy
 
 /* Copies ECX bytes, rounded up to words, from ESI to EDI, by INT 15h AH=87h: both may lie above 1 MiB. Changes EAX,
- * EBX, ECX, ESI, EDI. Without that service nothing can be done: the BIOS gets its next boot device. */
+ * EBX, ECX, ESI, EDI. On entry DS = 0. Without that service it does not return: nothing can be done. */
 copy:
     incl    %ecx
     shrl    $1, %ecx
@@ -311,13 +311,12 @@ copy:
     popl    %ebx
     popl    %esi
     popl    %ecx
-    jc      4f
+    jc      no_copy
     subl    %ebx, %ecx
     leal    (%esi,%ebx,2), %esi
     leal    (%edi,%ebx,2), %edi
     jmp     1b
 3:  ret
-4:  int     $0x18
 
     .balign 8
 move_table:
@@ -331,6 +330,8 @@ move_target:
     .skip   16
 setup_version:
     .asciz  "iPXE"
+text_no_copy:
+    .asciz  "iPXE: the BIOS cannot copy memory. Try: ipxe.iso\r\n"
 text_magic:
     .ascii  "#!ipxe\n"
     .set MAGIC_LENGTH, . - text_magic

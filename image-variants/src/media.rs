@@ -46,7 +46,7 @@ fn boot_sector(front: &Front, image: &[u8], first: u32, block: usize) -> Result<
 /// partition.
 fn disk(front: &Front, image: &[u8]) -> Result<Vec<u8>> {
     const PARTITION: usize = 0x1be;
-    /// Active, from cylinder 0, head 0, sector 2, of a kind that no system takes for its own (Linux plaintext), to the end.
+    /// Active, from cylinder 0, head 0, sector 2, to the end, of a kind that no system takes for its own: no file system.
     const ENTRY: [u8; 8] = [0x80, 0, 2, 0, 0xda, 0xfe, 0xff, 0xff];
     let mut file = boot_sector(front, image, 1, SECTOR)?;
     let sectors = u32::try_from(image.len().div_ceil(SECTOR))?;
