@@ -22,7 +22,7 @@ pub use ids::drives;
 use base::{Duration, Error, Instant, MacAddress};
 use hw::device::{Device, DeviceMemory};
 use ids::Family;
-use nic::{Counters, FRAME_CAPACITY, FRAME_MINIMUM, Identity, Link, Nic, PciIdentity, errors};
+use nic::{Counters, FRAME_CAPACITY, Identity, Link, Nic, PciIdentity, errors};
 use registers::{
     control, receive_control, receive_descriptor as rx, status, transmit_control, transmit_descriptor as tx,
 };
@@ -44,10 +44,6 @@ const TRANSMIT_BUFFERS: usize = RECEIVE_BUFFERS + RECEIVE_SLOTS * BUFFER;
 
 /// Bytes of memory that the driver and the card share.
 pub const MEMORY: usize = TRANSMIT_BUFFERS + TRANSMIT_SLOTS * BUFFER;
-
-/// The longest that the card takes to come out of its reset, and to read a word of its memory.
-const PATIENCE: Duration = Duration::from_millis(20);
-const PATIENCE_STEP: Duration = Duration::from_micros(100);
 
 /// A card.
 #[derive(Debug)]
@@ -110,14 +106,7 @@ impl<D: Device, M: DeviceMemory> E1000<D, M> {
 
     /// Waits until `bits` of a register are `value`; whether they became so in time.
     fn becomes(&self, register: u32, bits: u32, value: u32) -> bool {
-        let steps = PATIENCE.as_micros() / PATIENCE_STEP.as_micros();
-        (0..steps).any(|_| {
-            let is_so = self.read(register) & bits == value;
-            if !is_so {
-                self.device.wait(PATIENCE_STEP);
-            }
-            is_so
-        })
+        self.device.becomes(|device| device.read32(0, register) & bits == value)
     }
 
     /// Stops everything (8254x manual, section 14.3): no interrupts, no frames, no access to memory.
@@ -311,15 +300,11 @@ impl<D: Device, M: DeviceMemory> Nic for E1000<D, M> {
             return false;
         }
         let slot = self.next_sent;
-        let length = frame.len().max(FRAME_MINIMUM);
-        let buffer = self.memory.bytes_mut(Self::transmit_buffer(slot), length);
-        if frame.len() > FRAME_CAPACITY || buffer.len() != length {
+        let buffer = self.memory.bytes_mut(Self::transmit_buffer(slot), BUFFER);
+        let Some(length) = nic::put_padded(frame, buffer) else {
             self.counters.send_errors += 1;
             return true;
-        }
-        let (head, padding) = buffer.split_at_mut(frame.len());
-        head.copy_from_slice(frame);
-        padding.fill(0);
+        };
         self.memory.write64(TRANSMIT_RING + slot * DESCRIPTOR + 8, length as u64 | tx::SEND);
         self.next_sent = (slot + 1) % TRANSMIT_SLOTS;
         let next = self.next_sent as u32;

@@ -3,20 +3,18 @@
 use super::*;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::cell::{Cell, RefCell};
-use hw::device::{HOST_MEMORY_ADDRESS, HostDevice, HostMemory};
+use core::cell::RefCell;
+use hw::device::{HOST_MEMORY_ADDRESS, Host, HostDevice, HostMemory};
 use proptest::prelude::*;
 
 const MAC: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
 const PCI: PciIdentity = PciIdentity { bus_device_function: 0x10, vendor: 0x8086, device: 0x100e };
 
-/// Registers that keep what is written. Reads come from `lies` first.
+/// Registers that keep what is written.
 #[derive(Debug, Default)]
 struct Card {
     registers: RefCell<Vec<(u32, u32)>>,
-    lies: RefCell<Vec<u32>>,
-    waited: Cell<u64>,
-    is_master: bool,
+    host: Host,
 }
 
 impl Card {
@@ -32,9 +30,17 @@ impl Card {
 }
 
 impl HostDevice for Card {
+    fn host(&self) -> &Host {
+        &self.host
+    }
+
+    fn host_mut(&mut self) -> &mut Host {
+        &mut self.host
+    }
+
     fn read(&self, bar: u8, register: u32, size: usize) -> u32 {
         assert_eq!((bar, register % 4, size), (0, 0, 4));
-        self.lies.borrow_mut().pop().unwrap_or_else(|| self.get(register))
+        self.get(register)
     }
 
     fn write(&mut self, _: u8, register: u32, size: usize, value: u32) {
@@ -56,15 +62,6 @@ impl HostDevice for Card {
         };
         self.set(register, value);
     }
-
-    fn set_bus_mastering(&mut self, is_on: bool) {
-        self.is_master = is_on;
-    }
-
-    fn wait(&self, length: Duration) {
-        self.waited.set(self.waited.get() + length.as_micros());
-        assert!(self.waited.get() < 1_000_000, "the driver waits for ever");
-    }
 }
 
 type Driver = E1000<Card, HostMemory>;
@@ -82,7 +79,7 @@ fn deliver(driver: &mut Driver, frame: &[u8], flags: u64) -> bool {
     if head == tail {
         return false;
     }
-    assert!(driver.device.is_master);
+    assert!(driver.device.host.is_master);
     let descriptor = head as usize * DESCRIPTOR;
     let buffer = (driver.memory.read64(descriptor) - HOST_MEMORY_ADDRESS) as usize;
     driver.memory.bytes_mut(buffer, frame.len()).copy_from_slice(frame);
@@ -194,7 +191,7 @@ fn frames_are_sent_padded_and_as_many_as_there_is_room_for() {
 fn a_closed_card_is_quiet() {
     let mut driver = driver();
     driver.close();
-    assert!(!driver.device.is_master);
+    assert!(!driver.device.host.is_master);
     assert_eq!(driver.device.get(registers::RECEIVE_CONTROL), 0);
     assert!(!driver.transmit(&[0; 60]));
     assert_eq!(driver.receive(), None);
@@ -206,7 +203,7 @@ fn a_closed_card_is_quiet() {
 #[test]
 fn a_card_that_is_gone_is_told() {
     let card = Card::default();
-    *card.lies.borrow_mut() = vec![u32::MAX; 1000];
+    card.host.lies.replace(vec![u32::MAX; 1000]);
     let error = E1000::try_new(card, HostMemory(vec![0; MEMORY]), PCI).unwrap_err();
     assert!(error.is(&errors::NO_ANSWER), "{error}");
     assert!(E1000::try_new(Card::default(), HostMemory(vec![0; MEMORY - 1]), PCI).is_err());
@@ -225,12 +222,12 @@ proptest! {
         steps in prop::collection::vec(0..5_u8, 1..60),
     ) {
         let mut driver = driver();
-        driver.device.lies.replace(lies);
+        driver.device.host.lies.replace(lies);
         for (offset, value) in writes {
             driver.memory.write64(offset & !7, value);
         }
         for step in steps {
-            driver.device.waited.set(0);
+            driver.device.host.waited.set(0);
             match step {
                 0 => poll(&mut driver),
                 1 => {

@@ -12,9 +12,9 @@ extern crate alloc;
 mod tests;
 
 use alloc::string::ToString;
-use base::{Duration, Error, Instant, MacAddress};
+use base::{Error, Instant, MacAddress};
 use hw::device::{Device, DeviceMemory};
-use nic::{Counters, FRAME_CAPACITY, FRAME_MINIMUM, Identity, Link, Nic, PciIdentity, errors};
+use nic::{Counters, FRAME_CAPACITY, Identity, Link, Nic, PciIdentity, errors};
 
 /// Bytes of the ring, as the receive configuration says.
 const RING: usize = 32 * 1024;
@@ -67,10 +67,6 @@ const NO_LINK: u8 = 1 << 2;
 /// Bits of a frame's receive status.
 const RECEIVE_OK: u16 = 1;
 const RECEIVE_ERRORS: u16 = 0b11_1110;
-
-/// The longest that a reset takes, in steps.
-const PATIENCE: u32 = 200;
-const PATIENCE_STEP: Duration = Duration::from_micros(100);
 
 /// The cards: vendors and devices.
 const CARDS: &[(u16, u16)] = &[
@@ -146,13 +142,7 @@ impl<D: Device, M: DeviceMemory> Rtl8139<D, M> {
         self.is_open = false;
         self.device.write16(PORTS, INTERRUPT_MASK, 0);
         self.device.write8(PORTS, COMMAND, RESET);
-        let is_over = (0..PATIENCE).any(|_| {
-            let is_over = self.device.read8(PORTS, COMMAND) & RESET == 0;
-            if !is_over {
-                self.device.wait(PATIENCE_STEP);
-            }
-            is_over
-        });
+        let is_over = self.device.becomes(|device| device.read8(PORTS, COMMAND) & RESET == 0);
         self.device.set_bus_mastering(false);
         if is_over { Ok(()) } else { Err(errors::NO_ANSWER.of("its reset does not end")) }
     }
@@ -268,15 +258,10 @@ impl<D: Device, M: DeviceMemory> Nic for Rtl8139<D, M> {
             return false;
         }
         let slot = self.next_sent;
-        let length = frame.len().max(FRAME_MINIMUM);
-        let target = self.memory.bytes_mut(buffer(slot), length);
-        if frame.len() > FRAME_CAPACITY || target.len() != length {
+        let Some(length) = nic::put_padded(frame, self.memory.bytes_mut(buffer(slot), BUFFER)) else {
             self.counters.send_errors += 1;
             return true;
-        }
-        let (head, padding) = target.split_at_mut(frame.len());
-        head.copy_from_slice(frame);
-        padding.fill(0);
+        };
         // A status without the mark of the driver's own gives the slot to the card.
         let order = length as u32 | TRANSMIT_THRESHOLD;
         self.device.write32(PORTS, TRANSMIT_STATUS + 4 * u32::from(slot), order);

@@ -2,9 +2,7 @@
 
 use super::*;
 use alloc::vec;
-use alloc::vec::Vec;
-use core::cell::{Cell, RefCell};
-use hw::device::{HOST_MEMORY_ADDRESS, HostDevice, HostMemory};
+use hw::device::{HOST_MEMORY_ADDRESS, Host, HostDevice, HostMemory};
 use proptest::prelude::*;
 
 const MAC: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
@@ -20,16 +18,19 @@ struct Card {
     /// Where the driver reads and where the card writes.
     read: usize,
     written: usize,
-    lies: RefCell<Vec<u32>>,
-    waited: Cell<u64>,
-    is_master: bool,
+    host: Host,
 }
 
 impl HostDevice for Card {
+    fn host(&self) -> &Host {
+        &self.host
+    }
+
+    fn host_mut(&mut self) -> &mut Host {
+        &mut self.host
+    }
+
     fn read(&self, _: u8, offset: u32, _: usize) -> u32 {
-        if let Some(lie) = self.lies.borrow_mut().pop() {
-            return lie;
-        }
         match offset {
             0..6 => MAC[offset as usize].into(),
             0x10..0x20 => self.status[(offset as usize - 0x10) / 4],
@@ -53,15 +54,6 @@ impl HostDevice for Card {
             _ => {}
         }
     }
-
-    fn set_bus_mastering(&mut self, is_on: bool) {
-        self.is_master = is_on;
-    }
-
-    fn wait(&self, length: Duration) {
-        self.waited.set(self.waited.get() + length.as_micros());
-        assert!(self.waited.get() < 1_000_000, "the driver waits for ever");
-    }
 }
 
 type Driver = Rtl8139<Card, HostMemory>;
@@ -80,7 +72,7 @@ fn deliver(driver: &mut Driver, frame: &[u8], status: u16) -> bool {
     if used + length >= RING {
         return false;
     }
-    assert!(card.is_master && card.command & RECEIVE_ENABLE != 0);
+    assert!(card.host.is_master && card.command & RECEIVE_ENABLE != 0);
     let at = card.written;
     let header = u32::from(status) | ((frame.len() + CHECK_SEQUENCE) as u32) << 16;
     driver.memory.write32(at, header);
@@ -164,14 +156,15 @@ fn frames_are_sent_padded_and_as_many_as_there_is_room_for() {
 fn a_closed_card_is_quiet() {
     let mut driver = driver();
     driver.close();
-    assert_eq!((driver.device.is_master, driver.device.command), (false, 0));
+    assert_eq!((driver.device.host.is_master, driver.device.command), (false, 0));
     assert!(!driver.transmit(&[0; 60]));
     assert_eq!(driver.receive(), None);
 }
 
 #[test]
 fn a_card_that_is_gone_is_told() {
-    let card = Card { lies: RefCell::new(vec![u32::MAX; 1000]), ..Card::default() };
+    let card = Card::default();
+    card.host.lies.replace(vec![u32::MAX; 1000]);
     let error = Rtl8139::try_new(card, HostMemory(vec![0; MEMORY]), PCI).unwrap_err();
     assert!(error.is(&errors::NO_ANSWER), "{error}");
 }
@@ -185,12 +178,12 @@ proptest! {
         steps in prop::collection::vec(0..5_u8, 1..60),
     ) {
         let mut driver = driver();
-        driver.device.lies.replace(lies);
+        driver.device.host.lies.replace(lies);
         for (offset, value) in writes {
             driver.memory.write64(offset & !7, value);
         }
         for step in steps {
-            driver.device.waited.set(0);
+            driver.device.host.waited.set(0);
             driver.device.is_empty = false;
             match step {
                 0 => _ = driver.poll(Instant::ZERO, Instant::ZERO),

@@ -15,7 +15,7 @@ mod transport;
 use alloc::string::ToString;
 use base::{Error, Instant, MacAddress};
 use hw::device::{Device, DeviceMemory};
-use nic::{Counters, FRAME_CAPACITY, FRAME_MINIMUM, Identity, Link, Nic, PciIdentity, errors};
+use nic::{Counters, FRAME_CAPACITY, Identity, Link, Nic, PciIdentity, errors};
 use queue::Queue;
 use transport::{Transport, VERSION_1, status};
 
@@ -64,7 +64,6 @@ pub struct VirtioNet<D: Device, M: DeviceMemory> {
     is_broken: bool,
     receive: Queue,
     transmit: Queue,
-    receive_slots: u16,
     /// The slot that the stack looks at.
     shown: Option<u16>,
     /// Slots given back and not told, at most [`REFILL`].
@@ -91,7 +90,6 @@ impl<D: Device, M: DeviceMemory> VirtioNet<D, M> {
             is_broken: false,
             receive: Queue::default(),
             transmit: Queue::default(),
-            receive_slots: 0,
             shown: None,
             refilled: 0,
             sending: 0,
@@ -140,8 +138,7 @@ impl<D: Device, M: DeviceMemory> VirtioNet<D, M> {
         let header = self.header_length();
         self.receive = self.queue(RECEIVE, 0, RECEIVE_SLOTS)?;
         self.transmit = self.queue(TRANSMIT, TRANSMIT_QUEUE, TRANSMIT_SLOTS)?;
-        self.receive_slots = RECEIVE_SLOTS.min(self.receive.size() / 2);
-        for slot in 0..self.receive_slots {
+        for slot in 0..self.receive_slots() {
             let at = (HEADERS + (1 + usize::from(slot)) * HEADER_ROOM, header);
             let frame = (receive_buffer(slot), BUFFER);
             self.receive.describe(&mut self.memory, slot, at, frame, true);
@@ -149,11 +146,16 @@ impl<D: Device, M: DeviceMemory> VirtioNet<D, M> {
         (self.shown, self.refilled, self.sending) = (None, 0, 0);
         self.memory.bytes_mut(HEADERS, HEADER_ROOM).fill(0);
         self.transport.announce(status::DRIVER_OK);
-        for slot in 0..self.receive_slots {
+        for slot in 0..self.receive_slots() {
             self.receive.give(&mut self.memory, slot);
         }
         self.tell();
         Ok(())
+    }
+
+    /// Frames that the device may have room for: each takes two descriptors.
+    fn receive_slots(&self) -> u16 {
+        RECEIVE_SLOTS.min(self.receive.size() / 2)
     }
 
     /// Bytes of the header before each frame (section 5.1.6).
@@ -260,14 +262,14 @@ impl<D: Device, M: DeviceMemory> Nic for VirtioNet<D, M> {
 
     fn receive(&mut self) -> Option<&[u8]> {
         // As many as there are slots: a device that fills them faster than we look must not keep us here.
-        for _ in 0..self.receive_slots {
+        for _ in 0..self.receive_slots() {
             if !self.is_open {
                 return None;
             }
             self.give_back();
             let (slot, length) = match self.receive.take(&self.memory) {
                 Ok(None) => return None,
-                Ok(Some((slot, length))) if slot < self.receive_slots => (slot, length),
+                Ok(Some((slot, length))) if slot < self.receive_slots() => (slot, length),
                 _ => {
                     self.is_broken = true;
                     return None;
@@ -291,15 +293,11 @@ impl<D: Device, M: DeviceMemory> Nic for VirtioNet<D, M> {
     fn transmit(&mut self, frame: &[u8]) -> bool {
         self.reclaim();
         let Some(slot) = self.free_slot() else { return false };
-        let length = frame.len().max(FRAME_MINIMUM);
-        let buffer = self.memory.bytes_mut(transmit_buffer(slot), length);
-        if frame.len() > FRAME_CAPACITY || buffer.len() != length {
+        let buffer = self.memory.bytes_mut(transmit_buffer(slot), BUFFER);
+        let Some(length) = nic::put_padded(frame, buffer) else {
             self.counters.send_errors += 1;
             return true;
-        }
-        let (head, padding) = buffer.split_at_mut(frame.len());
-        head.copy_from_slice(frame);
-        padding.fill(0);
+        };
         let header = (HEADERS, self.header_length());
         self.transmit.describe(&mut self.memory, slot, header, (transmit_buffer(slot), length), false);
         self.transmit.give(&mut self.memory, slot);
@@ -313,6 +311,6 @@ impl<D: Device, M: DeviceMemory> Nic for VirtioNet<D, M> {
     }
 
     fn frames_ahead(&self) -> u16 {
-        self.receive_slots.saturating_sub(REFILL).max(1)
+        self.receive_slots().saturating_sub(REFILL).max(1)
     }
 }

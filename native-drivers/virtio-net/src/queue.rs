@@ -37,7 +37,7 @@ pub(crate) struct Queue {
     given: u16,
     taken: u16,
     /// What was made available and not told.
-    pub(crate) is_news: bool,
+    is_news: bool,
     pub(crate) doorbell: Doorbell,
 }
 

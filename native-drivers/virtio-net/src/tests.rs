@@ -3,9 +3,7 @@
 use super::*;
 use alloc::vec;
 use alloc::vec::Vec;
-use base::Duration;
-use core::cell::{Cell, RefCell};
-use hw::device::{HOST_MEMORY_ADDRESS, HostDevice, HostMemory};
+use hw::device::{HOST_MEMORY_ADDRESS, Host, HostDevice, HostMemory};
 use proptest::prelude::*;
 
 const MAC_BYTES: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
@@ -25,17 +23,15 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Card {
     is_modern: bool,
-    status: Cell<u8>,
+    status: u8,
     feature_half: u32,
     driver_features: u64,
     queue: u16,
     queues: [Shared; 2],
     rings: usize,
-    is_master: bool,
+    host: Host,
     /// It has lied: the driver may believe in registers that are not there.
     is_hostile: bool,
-    lies: RefCell<Vec<u32>>,
-    waited: Cell<u64>,
 }
 
 impl Card {
@@ -54,15 +50,20 @@ impl Card {
 }
 
 impl HostDevice for Card {
+    fn host(&self) -> &Host {
+        &self.host
+    }
+
+    fn host_mut(&mut self) -> &mut Host {
+        &mut self.host
+    }
+
     fn read(&self, bar: u8, offset: u32, _: usize) -> u32 {
-        if let Some(lie) = self.lies.borrow_mut().pop() {
-            return lie;
-        }
         let queue = self.queues.get(usize::from(self.queue)).copied().unwrap_or_default();
         match (self.is_modern, bar, offset) {
             (false, 0, 0) => self.features() as u32,
             (false, 0, 0x0c) => queue.size.into(),
-            (false, 0, 0x12) | (true, BAR, 0x14) => self.status.get().into(),
+            (false, 0, 0x12) | (true, BAR, 0x14) => self.status.into(),
             (false, 0, 0x14..) => Self::configuration(offset - 0x14).into(),
             (true, BAR, 4) => (self.features() >> (32 * self.feature_half)) as u32,
             (true, BAR, 0x12) => 2,
@@ -90,7 +91,7 @@ impl HostDevice for Card {
             (false, 0, 0x0e) | (true, BAR, 0x16) => self.queue = value as u16,
             (false, 0, 0x10) | (true, BAR, 0x100 | 0x104) => self.rings += 1,
             (false, 0, 0x12) | (true, BAR, 0x14) => {
-                self.status.set(value as u8);
+                self.status = value as u8;
                 if value == 0 {
                     self.queues = [Shared { size: DESCRIPTORS, ..Shared::default() }; 2];
                 }
@@ -112,7 +113,7 @@ impl HostDevice for Card {
         }
     }
 
-    fn read_configuration(&self, offset: u16) -> u32 {
+    fn configuration(&self, offset: u16) -> u32 {
         /// Three capabilities of version 1, and one of another kind, which ends in itself.
         const CAPABILITIES: [u32; 16] = [
             0x0110_5009,
@@ -138,15 +139,6 @@ impl HostDevice for Card {
             (true, 0x40..0x80) => CAPABILITIES[(usize::from(offset) - 0x40) / 4],
             _ => 0,
         }
-    }
-
-    fn set_bus_mastering(&mut self, is_on: bool) {
-        self.is_master = is_on;
-    }
-
-    fn wait(&self, length: Duration) {
-        self.waited.set(self.waited.get() + length.as_micros());
-        assert!(self.waited.get() < 1_000_000, "the driver waits for ever");
     }
 }
 
@@ -193,7 +185,7 @@ fn finish(driver: &mut Driver, number: usize, head: u16, length: usize) {
 /// What the device does with a frame from the wire: false if it has no buffer.
 fn deliver(driver: &mut Driver, frame: &[u8]) -> bool {
     let Some((head, [(header, header_length), (offset, room)])) = next(driver, 0) else { return false };
-    assert!(driver.transport.device.is_master);
+    assert!(driver.transport.device.host.is_master);
     driver.memory.bytes_mut(header, header_length).fill(0xee);
     driver.memory.bytes_mut(offset, frame.len().min(room)).copy_from_slice(frame);
     finish(driver, 0, head, header_length + frame.len());
@@ -219,7 +211,7 @@ fn both_kinds_say_who_they_are() {
         let card = &driver.transport.device;
         let version = if is_modern { VERSION_1 } else { 0 };
         assert_eq!(card.driver_features, MAC | STATUS | MTU | version);
-        assert_eq!(card.status.get() & status::DRIVER_OK, status::DRIVER_OK);
+        assert_eq!(card.status & status::DRIVER_OK, status::DRIVER_OK);
         assert_eq!(driver.transport.is_modern(), is_modern);
     }
 }
@@ -291,8 +283,8 @@ fn frames_that_are_too_long_are_dropped() {
 fn a_closed_card_is_quiet() {
     let mut driver = driver(true);
     driver.close();
-    assert!(!driver.transport.device.is_master);
-    assert_eq!(driver.transport.device.status.get(), 0);
+    assert!(!driver.transport.device.host.is_master);
+    assert_eq!(driver.transport.device.status, 0);
     assert!(!driver.transmit(&[0; 60]));
     assert_eq!(driver.receive(), None);
     driver.open().unwrap();
@@ -308,7 +300,7 @@ fn a_device_that_uses_what_it_does_not_have_is_closed() {
         assert_eq!(driver.receive(), None);
         let error = driver.poll(Instant::ZERO, Instant::ZERO).unwrap_err();
         assert!(error.is(&errors::NO_ANSWER), "{error}");
-        assert!(!driver.transport.device.is_master);
+        assert!(!driver.transport.device.host.is_master);
     }
     let mut driver = driver(true);
     for _ in 0..129 {
@@ -319,7 +311,8 @@ fn a_device_that_uses_what_it_does_not_have_is_closed() {
 
 #[test]
 fn a_device_that_is_gone_is_told() {
-    let card = Card { lies: RefCell::new(vec![u32::MAX; 1000]), ..Card::default() };
+    let card = Card::default();
+    card.host.lies.replace(vec![u32::MAX; 1000]);
     let error = VirtioNet::try_new(card, HostMemory(vec![0; MEMORY]), PCI).unwrap_err();
     assert!(error.is(&errors::NO_ANSWER), "{error}");
 }
@@ -334,13 +327,13 @@ proptest! {
         steps in prop::collection::vec(0..5_u8, 1..60),
     ) {
         let mut driver = driver(is_modern);
-        driver.transport.device.lies.replace(lies);
+        driver.transport.device.host.lies.replace(lies);
         driver.transport.device.is_hostile = true;
         for (offset, value) in writes {
             driver.memory.write64(offset & !7, value);
         }
         for step in steps {
-            driver.transport.device.waited.set(0);
+            driver.transport.device.host.waited.set(0);
             match step {
                 0 => _ = driver.poll(Instant::ZERO, Instant::ZERO),
                 1 => {

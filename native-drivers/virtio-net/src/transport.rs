@@ -1,7 +1,7 @@
 //! How the device is told things: by the capabilities of version 1, or by the ports of the time before (Virtual I/O
 //! Device Version 1.2, sections 4.1.4 and 4.1.4.10).
 
-use base::{Duration, Error};
+use base::Error;
 use hw::device::Device;
 use nic::errors;
 
@@ -15,10 +15,6 @@ pub(crate) mod status {
 
 /// VIRTIO_F_VERSION_1.
 pub(crate) const VERSION_1: u64 = 1 << 32;
-
-/// The longest that a reset takes.
-const PATIENCE_STEPS: u32 = 200;
-const PATIENCE_STEP: Duration = Duration::from_micros(100);
 
 /// A structure in one of the device's regions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +36,16 @@ enum Way {
     Legacy,
     /// Structures that capabilities point to.
     Modern { common: Place, notify: Place, multiplier: u32, configuration: Place },
+}
+
+impl Way {
+    /// Where the device's status is.
+    fn status(self) -> Place {
+        match self {
+            Self::Legacy => Place { bar: 0, offset: LEGACY_STATUS },
+            Self::Modern { common: Place { bar, offset }, .. } => Place { bar, offset: offset + STATUS },
+        }
+    }
 }
 
 /// Where a queue's three parts are in memory.
@@ -86,17 +92,13 @@ impl<D: Device> Transport<D> {
     }
 
     fn status(&self) -> u8 {
-        match self.way {
-            Way::Legacy => self.device.read8(0, LEGACY_STATUS),
-            Way::Modern { common, .. } => self.device.read8(common.bar, common.offset + STATUS),
-        }
+        let Place { bar, offset } = self.way.status();
+        self.device.read8(bar, offset)
     }
 
     fn set_status(&mut self, status: u8) {
-        match self.way {
-            Way::Legacy => self.device.write8(0, LEGACY_STATUS, status),
-            Way::Modern { common, .. } => self.device.write8(common.bar, common.offset + STATUS, status),
-        }
+        let Place { bar, offset } = self.way.status();
+        self.device.write8(bar, offset, status);
     }
 
     /// Adds to the status.
@@ -108,13 +110,11 @@ impl<D: Device> Transport<D> {
     /// Stops the device (section 2.4).
     pub(crate) fn reset(&mut self) -> Result<(), Error> {
         self.set_status(0);
-        for _ in 0..PATIENCE_STEPS {
-            if self.status() == 0 {
-                return Ok(());
-            }
-            self.device.wait(PATIENCE_STEP);
+        let Place { bar, offset } = self.way.status();
+        match self.device.becomes(|device| device.read8(bar, offset) == 0) {
+            true => Ok(()),
+            false => Err(errors::NO_ANSWER.of("its reset does not end")),
         }
-        Err(errors::NO_ANSWER.of("its reset does not end"))
     }
 
     /// Agrees on those of `wanted` that the device has, and answers them (section 3.1.1).

@@ -121,7 +121,7 @@ impl Machine {
         hw::pci::each_network_card(&mut |other, _, _| {
             if other != pci.bus_device_function {
                 let other = vendor::shown(other);
-                say!(self.screen, "The card at {other} is left alone: UNDI drives one card at a time");
+                say!(self.screen, "The card at {other} is left alone: one is driven at a time");
             }
         });
     }

@@ -7,6 +7,8 @@
 //! thing: it tells the device of no address outside its own [`DeviceMemory`].
 
 use base::Duration;
+#[cfg(not(target_os = "none"))]
+use core::cell::{Cell, RefCell};
 
 /// A device on a bus.
 ///
@@ -30,6 +32,22 @@ pub trait Device {
     fn set_bus_mastering(&mut self, is_on: bool);
     /// Waits; for lengths far below 50 ms.
     fn wait(&self, length: Duration);
+
+    /// Waits until something is so, 20 ms at most: longer than any device takes for a reset. Whether it became so.
+    fn becomes(&self, is_so: impl Fn(&Self) -> bool) -> bool
+    where
+        Self: Sized,
+    {
+        const STEPS: u32 = 200;
+        const STEP: Duration = Duration::from_micros(100);
+        (0..STEPS).any(|_| {
+            let is_so = is_so(self);
+            if !is_so {
+                self.wait(STEP);
+            }
+            is_so
+        })
+    }
 }
 
 /// Memory that a device reads and writes while its driver holds it: contiguous, below 4 GiB, aligned to 4 KiB, and
@@ -63,32 +81,44 @@ pub trait DeviceMemory {
 /// A device of a driver's tests: registers of all sizes are read and written in one place.
 #[cfg(not(target_os = "none"))]
 pub trait HostDevice {
+    /// What all of them have.
+    fn host(&self) -> &Host;
+    /// As [`host`](Self::host).
+    fn host_mut(&mut self) -> &mut Host;
     /// Reads a register of `size` bytes; what does not fit into them is cut off.
     fn read(&self, bar: u8, offset: u32, size: usize) -> u32;
     /// Writes a register of `size` bytes.
     fn write(&mut self, bar: u8, offset: u32, size: usize, value: u32);
     /// As [`Device::read_configuration`].
-    fn read_configuration(&self, _offset: u16) -> u32 {
+    fn configuration(&self, _offset: u16) -> u32 {
         0
     }
-    /// As [`Device::set_bus_mastering`].
-    fn set_bus_mastering(&mut self, is_on: bool);
-    /// As [`Device::wait`].
-    fn wait(&self, length: Duration);
+}
+
+/// What all devices of tests have.
+#[cfg(not(target_os = "none"))]
+#[derive(Debug, Default)]
+pub struct Host {
+    /// What registers are said to have before they are read, the last one first.
+    pub lies: RefCell<alloc::vec::Vec<u32>>,
+    /// The device may read and write memory.
+    pub is_master: bool,
+    /// Microseconds that the driver has waited. A second is for ever.
+    pub waited: Cell<u64>,
 }
 
 #[cfg(not(target_os = "none"))]
 impl<T: HostDevice> Device for T {
     fn read8(&self, bar: u8, offset: u32) -> u8 {
-        self.read(bar, offset, 1) as u8
+        told(self, bar, offset, 1) as u8
     }
 
     fn read16(&self, bar: u8, offset: u32) -> u16 {
-        self.read(bar, offset, 2) as u16
+        told(self, bar, offset, 2) as u16
     }
 
     fn read32(&self, bar: u8, offset: u32) -> u32 {
-        self.read(bar, offset, 4)
+        told(self, bar, offset, 4)
     }
 
     fn write8(&mut self, bar: u8, offset: u32, value: u8) {
@@ -104,16 +134,25 @@ impl<T: HostDevice> Device for T {
     }
 
     fn read_configuration(&self, offset: u16) -> u32 {
-        HostDevice::read_configuration(self, offset)
+        self.configuration(offset)
     }
 
     fn set_bus_mastering(&mut self, is_on: bool) {
-        HostDevice::set_bus_mastering(self, is_on);
+        self.host_mut().is_master = is_on;
     }
 
     fn wait(&self, length: Duration) {
-        HostDevice::wait(self, length);
+        let waited = &self.host().waited;
+        waited.set(waited.get() + length.as_micros());
+        assert!(waited.get() < 1_000_000, "the driver waits for ever");
     }
+}
+
+/// What a device says: a lie, if it has one left.
+#[cfg(not(target_os = "none"))]
+fn told(device: &impl HostDevice, bar: u8, offset: u32, size: usize) -> u32 {
+    let lie = device.host().lies.borrow_mut().pop();
+    lie.unwrap_or_else(|| device.read(bar, offset, size))
 }
 
 /// Memory of the host, for the tests of drivers.
@@ -181,5 +220,38 @@ impl DeviceMemory for HostMemory {
 
     fn bytes_mut(&mut self, offset: usize, length: usize) -> &mut [u8] {
         self.0.get_mut(offset..).and_then(|rest| rest.get_mut(..length)).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Clock(Host);
+
+    impl HostDevice for Clock {
+        fn host(&self) -> &Host {
+            &self.0
+        }
+
+        fn host_mut(&mut self) -> &mut Host {
+            &mut self.0
+        }
+
+        fn read(&self, _: u8, _: u32, _: usize) -> u32 {
+            self.0.waited.get() as u32
+        }
+
+        fn write(&mut self, _: u8, _: u32, _: usize, _: u32) {}
+    }
+
+    #[test]
+    fn waiting_ends_when_it_may_and_after_20_ms() {
+        let device = Clock::default();
+        assert!(device.becomes(|device| device.read32(0, 0) >= 1500));
+        assert_eq!(device.0.waited.get(), 1500);
+        assert!(!device.becomes(|_| false));
+        assert_eq!(device.0.waited.get(), 21_500);
     }
 }

@@ -16,6 +16,17 @@ pub const FRAME_CAPACITY: usize = 1518;
 /// The fewest bytes of a frame on the wire. Drivers pad what they send to this (field note A7).
 pub const FRAME_MINIMUM: usize = 60;
 
+/// Copies `frame` to the beginning of `room`, with zeros after it up to [`FRAME_MINIMUM`]; how long it is then. None, and
+/// nothing is copied, if it is longer than [`FRAME_CAPACITY`] or than `room`.
+pub fn put_padded(frame: &[u8], room: &mut [u8]) -> Option<usize> {
+    let length = frame.len().max(FRAME_MINIMUM);
+    let target = room.get_mut(..length).filter(|_| frame.len() <= FRAME_CAPACITY)?;
+    let (head, padding) = target.split_at_mut_checked(frame.len())?;
+    head.copy_from_slice(frame);
+    padding.fill(0);
+    Some(length)
+}
+
 /// What a card is, for people and for settings.
 #[derive(Clone, Debug)]
 pub struct Identity {
@@ -103,4 +114,21 @@ pub trait Nic {
 
     /// How many frames may come between two polls. More may be lost, so servers are not to send more ahead.
     fn frames_ahead(&self) -> u16;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_padded_and_those_that_do_not_fit_are_not_copied() {
+        let mut room = [7; 2048];
+        assert_eq!(put_padded(&[1; 20], &mut room), Some(60));
+        assert_eq!((&room[..20], &room[20..60], room[60]), (&[1; 20][..], &[0; 40][..], 7));
+        assert_eq!(put_padded(&[2; FRAME_CAPACITY], &mut room), Some(FRAME_CAPACITY));
+        assert_eq!(put_padded(&[3; FRAME_CAPACITY + 1], &mut room), None);
+        assert_eq!(put_padded(&[3; 61], &mut room[..60]), None);
+        assert_eq!(put_padded(&[3; 20], &mut room[..59]), None);
+        assert_eq!(room[0], 2);
+    }
 }
