@@ -2,7 +2,7 @@
 
 use alloc::vec;
 use link::{HEADER_LENGTH, TransmitQueue};
-use smoltcp::phy::{self, DeviceCapabilities, Medium};
+use smoltcp::phy::{self, Checksum, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetFrame, IpProtocol, Ipv4Packet, TcpPacket};
 
@@ -15,6 +15,8 @@ pub(crate) struct Device<'a> {
     pub(crate) neighbours: &'a mut Neighbours,
     /// The largest IP packet, in bytes.
     pub(crate) mtu: usize,
+    /// Whether smoltcp looks at the checksums of what it receives by TCP and UDP.
+    pub(crate) is_checked: bool,
 }
 
 pub(crate) struct Receive<'a>(&'a [u8]);
@@ -48,6 +50,10 @@ impl phy::Device for Device<'_> {
         let mut capabilities = DeviceCapabilities::default();
         capabilities.medium = Medium::Ethernet;
         capabilities.max_transmission_unit = self.mtu + HEADER_LENGTH;
+        if !self.is_checked {
+            capabilities.checksum.tcp = Checksum::Tx;
+            capabilities.checksum.udp = Checksum::Tx;
+        }
         capabilities
     }
 }

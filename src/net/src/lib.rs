@@ -18,6 +18,7 @@ extern crate alloc;
 mod device;
 pub mod errors;
 mod neighbours;
+mod packet;
 mod random;
 #[cfg(test)]
 mod simulation;

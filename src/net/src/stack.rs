@@ -4,13 +4,14 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use base::{Error, Instant, MacAddress};
 use core::net::Ipv4Addr;
-use link::{HEADER_LENGTH, Port, Received, TransmitQueue, ether_type};
+use link::{Port, Received, TransmitQueue};
 use smoltcp::iface::{Config, Interface, PollResult, SocketSet};
 use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Cidr};
 
 use crate::device::Device;
 use crate::errors;
 use crate::neighbours::{self, Neighbours};
+use crate::packet::{Packet, UDP};
 use crate::random::Random;
 use crate::tcp::Connection;
 use crate::udp::Endpoint;
@@ -54,6 +55,9 @@ pub struct Route {
 /// A TCP/IP host on one port.
 pub struct Stack {
     pub(crate) interface: Interface,
+    /// Takes in nothing but fragments: smoltcp alone sees the whole packet, and so has to look at its checksum. What it
+    /// answers gets lost if it knows no neighbour, as it hears no ARP: sockets send by the other.
+    assembly: Interface,
     pub(crate) sockets: SocketSet<'static>,
     pub(crate) neighbours: Neighbours,
     pub(crate) random: Random,
@@ -72,18 +76,23 @@ impl Stack {
         let mtu = mtu.clamp(LEAST_MTU, MOST_MTU);
         let mut random = Random::new(random_seed);
         let mut neighbours = Neighbours::default();
-        let mut config = Config::new(EthernetAddress(mac.0).into());
-        config.random_seed = random.next();
-        let mut device = Device {
-            frame: None,
-            queue: &mut TransmitQueue::new(0),
-            neighbours: &mut neighbours,
-            mtu: mtu.into(),
+        let mut interface = |is_checked| {
+            let mut config = Config::new(EthernetAddress(mac.0).into());
+            config.random_seed = random.next();
+            let mut device = Device {
+                frame: None,
+                queue: &mut TransmitQueue::new(0),
+                neighbours: &mut neighbours,
+                mtu: mtu.into(),
+                is_checked,
+            };
+            Interface::new(config, &mut device, time(now))
         };
-        let mut interface = Interface::new(config, &mut device, time(now));
-        interface.set_reassembly_timeout(REASSEMBLY_TIMEOUT);
+        let (interface, mut assembly) = (interface(false), interface(true));
+        assembly.set_reassembly_timeout(REASSEMBLY_TIMEOUT);
         Self {
             interface,
+            assembly,
             sockets: SocketSet::new(Vec::new()),
             neighbours,
             random,
@@ -112,11 +121,7 @@ impl Stack {
             return Ok(());
         }
         self.neighbours.clear();
-        self.interface.update_ip_addrs(|addresses| {
-            addresses.clear();
-            // The table has room for more than one.
-            let _ = addresses.push(IpCidr::Ipv4(subnet));
-        });
+        self.set_addresses(Some(IpCidr::Ipv4(subnet)));
         self.interface.routes_mut().update(|table| {
             table.clear();
             let default = configuration.gateway.map(|gateway| Route {
@@ -143,8 +148,18 @@ impl Stack {
     pub fn unconfigure(&mut self) {
         self.configuration = None;
         self.neighbours.clear();
-        self.interface.update_ip_addrs(|addresses| addresses.clear());
+        self.set_addresses(None);
         self.interface.routes_mut().update(|table| table.clear());
+    }
+
+    fn set_addresses(&mut self, address: Option<IpCidr>) {
+        for interface in [&mut self.interface, &mut self.assembly] {
+            interface.update_ip_addrs(|addresses| {
+                addresses.clear();
+                // The table has room for more than one.
+                addresses.extend(address);
+            });
+        }
     }
 
     /// The address and routes in use.
@@ -196,11 +211,24 @@ impl Stack {
                     if let Some(configuration) = &self.configuration {
                         self.neighbours.hear(frame, configuration.address, now);
                     }
+                    let packet = Packet::parse(frame);
+                    let is_fragment = packet.as_ref().is_some_and(|packet| packet.is_fragment);
+                    if packet.as_ref().is_some_and(|packet| !packet.is_intact()) {
+                        continue;
+                    }
                     // smoltcp takes in packets to its own addresses, or to any address. The second is on for single
                     // frames only: all it does with those is to put them into the socket, it answers none.
-                    self.interface.set_any_ip(self.is_for_unbound(frame));
-                    let Self { interface, sockets, neighbours, mtu, .. } = self;
-                    let mut device = Device { frame: Some(frame), queue, neighbours, mtu: (*mtu).into() };
+                    let is_for_unbound = packet.is_some_and(|packet| self.is_for_unbound(frame, &packet));
+                    self.interface.set_any_ip(is_for_unbound);
+                    let Self { interface, assembly, sockets, neighbours, mtu, .. } = self;
+                    let interface = if is_fragment { assembly } else { interface };
+                    let mut device = Device {
+                        frame: Some(frame),
+                        queue,
+                        neighbours,
+                        mtu: (*mtu).into(),
+                        is_checked: is_fragment,
+                    };
                     interface.poll_ingress_single(time(now), &mut device, sockets);
                 }
             }
@@ -216,7 +244,13 @@ impl Stack {
                 port.flush();
             }
             let Self { interface, sockets, neighbours, mtu, .. } = self;
-            let mut device = Device { frame: None, queue: port.queue(), neighbours, mtu: (*mtu).into() };
+            let mut device = Device {
+                frame: None,
+                queue: port.queue(),
+                neighbours,
+                mtu: (*mtu).into(),
+                is_checked: false,
+            };
             match interface.poll_egress(time(now), &mut device, sockets) {
                 PollResult::None => break,
                 PollResult::SocketStateChanged => active = true,
@@ -240,28 +274,14 @@ impl Stack {
 
     /// Whether `frame` is an unfragmented UDP packet, sent to us or to all at layer 2, for a socket that takes
     /// packets to any address.
-    fn is_for_unbound(&self, frame: &[u8]) -> bool {
-        const UDP: u8 = 17;
-        let Some((header, packet)) = frame.split_first_chunk::<HEADER_LENGTH>() else {
-            return false;
-        };
-        let [a, b, c, d, e, f, .., kind_high, kind_low] = *header;
-        let destination = MacAddress([a, b, c, d, e, f]);
-        let [version_and_length, _, _, _, _, _, fragment_high, fragment_low, _, protocol, ..] = *packet
-        else {
-            return false;
-        };
-        let transport = usize::from(version_and_length & 0xf) * 4;
-        let Some([port_high, port_low]) = packet.get(transport + 2..).and_then(|ports| ports.first_chunk())
-        else {
-            return false;
-        };
-        let port = u16::from_be_bytes([*port_high, *port_low]);
-        u16::from_be_bytes([kind_high, kind_low]) == ether_type::IPV4
-            && (destination == self.mac || destination == MacAddress::BROADCAST)
-            // The bits "more fragments" and the offset (RFC 791 section 3.1).
-            && u16::from_be_bytes([fragment_high, fragment_low]) & 0x3fff == 0
-            && protocol == UDP
+    fn is_for_unbound(&self, frame: &[u8], packet: &Packet<'_>) -> bool {
+        let Some([_, _, high, low]) = packet.payload.first_chunk() else { return false };
+        let port = u16::from_be_bytes([*high, *low]);
+        let is_for_us =
+            |destination: &[u8; 6]| [self.mac, MacAddress::BROADCAST].contains(&MacAddress(*destination));
+        packet.protocol == UDP
+            && !packet.is_fragment
+            && frame.first_chunk().is_some_and(is_for_us)
             && self.endpoints.iter().any(|endpoint| endpoint.is_unbound() && endpoint.port() == port)
     }
 

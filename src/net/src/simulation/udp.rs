@@ -129,6 +129,22 @@ fn a_fragmented_datagram_is_put_together() {
 }
 
 #[test]
+fn what_was_damaged_on_the_way_is_dropped_whole_or_in_fragments() {
+    let mut host = Host::configured(CLIENT, 1);
+    let handle = host.stack.udp_open(5000, 8192).unwrap();
+    let mut datagram = udp(53, 5000, &[7; 2000]);
+    datagram[6] = 1;
+    let addresses = (DHCP_SERVER, host.address);
+    for (part, field) in [(&datagram[..1480], 0x2000), (&datagram[1480..], 185)] {
+        host.answer(Instant::ZERO, ipv4_frame(mac_of(CLIENT), addresses, 17, field, part));
+    }
+    let mut datagram = udp(53, 5000, &[7; 100]);
+    datagram[6] = 1;
+    host.answer(Instant::ZERO, ipv4_frame(mac_of(CLIENT), addresses, 17, 0, &datagram));
+    assert_eq!(read(&mut host, handle), []);
+}
+
+#[test]
 fn a_silent_neighbour_does_not_hold_up_the_others() {
     let mut host = Host::configured(CLIENT, 1);
     let handle = host.stack.udp_open(0, 4096).unwrap();
