@@ -13,8 +13,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Bytes of each download.
-pub const SIZE: usize = 16 << 20;
+const MEBIBYTE: u64 = 1 << 20;
 /// Frames that the ROM alone receives, and the bytes of a TCP stream in each.
 const FRAMES: u64 = 2000;
 const FRAME_BYTES: u64 = 1460;
@@ -22,9 +21,9 @@ const FRAME_BYTES: u64 = 1460;
 /// Whose image is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contender {
-    /// Our `undionly.kpxe`.
+    /// Our image.
     Ours,
-    /// The `undionly.kpxe` of Debian's package `ipxe`.
+    /// The image of the same name of Debian's package `ipxe`.
     Ipxe,
     /// The `lpxelinux.0` of Debian's package `pxelinux`, which has TCP over UNDI.
     Lpxelinux,
@@ -52,6 +51,8 @@ impl Contender {
 
     fn image(self, card: Card) -> PathBuf {
         match (self, card) {
+            (Self::Ours, Card::NativeE1000 | Card::NativeVirtio) => paths::images().join("ipxe.pxe"),
+            (Self::Ipxe, Card::NativeE1000 | Card::NativeVirtio) => paths::IPXE_NATIVE.into(),
             (Self::Ours | Self::RomAlone, _) => paths::images().join(KPXE),
             (Self::Ipxe, Card::Stock) => paths::IPXE.into(),
             // It goes on calling the entry point that it was given, which goes with the base code that it unloads.
@@ -60,22 +61,29 @@ impl Contender {
         }
     }
 
-    /// Puts what it is to do where it looks for it: a file by HTTP, the same by TFTP, and requests that mark where
-    /// they begin and end.
-    fn instruct(self, lab: &Lab) -> Result<()> {
+    /// Puts what it is to do where it looks for it: a file by HTTP, a file by TFTP unless there is a native driver, and
+    /// requests that mark where they begin and end.
+    fn instruct(self, lab: &Lab, card: Card) -> Result<()> {
+        let downloads = card.downloads().map(|download| download.uri());
         match self {
-            Self::Ours | Self::Ipxe => lab.script(&format!(
-                "imgfetch http://{SERVER}{FIRST}\nset a ${{mode-switches}}\n\
-                 imgfetch http://{SERVER}{HTTP}\nset b ${{mode-switches}}\n\
-                 imgfetch tftp://{ATFTP}/{TFTP}\nset c ${{mode-switches}}\nimgfetch http://{SERVER}{LAST}\n\
-                 echo RIG-MARK switches a=${{a}} b=${{b}} c=${{c}};\necho {MEASURED}\nsleep 60"
-            )),
+            Self::Ours | Self::Ipxe => {
+                let fetches = [format!("http://{SERVER}{FIRST}")].into_iter().chain(downloads);
+                let lines = fetches
+                    .enumerate()
+                    .map(|(place, uri)| format!("imgfetch {uri}\nset switches{place} ${{mode-switches}}\n"));
+                let lines: String = lines.collect();
+                lab.script(&format!(
+                    "{lines}imgfetch http://{SERVER}{LAST}\n\
+                     echo {SWITCHES}${{switches0}} ${{switches1}} ${{switches2}};\necho {MEASURED}\nsleep 60"
+                ))
+            }
             Self::Lpxelinux => {
                 lab.tftp("ldlinux.c32", &fs::read(paths::LDLINUX).context(paths::LDLINUX)?)?;
                 fs::create_dir_all(lab.tftp_root().join("pxelinux.cfg"))?;
                 let configuration = format!(
                     "DEFAULT bench\nLABEL bench\nKERNEL http://{SERVER}/vmlinuz\n\
-                     INITRD http://{SERVER}{HTTP},tftp://{ATFTP}/{TFTP},http://{SERVER}{LAST}\n"
+                     INITRD {},http://{SERVER}{LAST}\n",
+                    downloads.collect::<Vec<_>>().join(",")
                 );
                 lab.tftp("pxelinux.cfg/default", configuration.as_bytes())
             }
@@ -92,17 +100,23 @@ pub enum Card {
     Stock,
     /// QEMU's rtl8139 with the ROM of the tests: real-mode code, as a vendor's is.
     Test,
+    /// QEMU's e1000, driven natively.
+    NativeE1000,
+    /// QEMU's virtio-net-pci, driven natively.
+    NativeVirtio,
 }
 
 impl Card {
-    /// Both, in the order of the tables.
-    pub const ALL: [Self; 2] = [Self::Stock, Self::Test];
+    /// All, in the order of the tables.
+    pub const ALL: [Self; 4] = [Self::Stock, Self::Test, Self::NativeE1000, Self::NativeVirtio];
 
     /// What the table calls it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Stock => "e1000",
             Self::Test => "test ROM",
+            Self::NativeE1000 => "e1000, native driver",
+            Self::NativeVirtio => "virtio-net, native driver",
         }
     }
 
@@ -113,11 +127,23 @@ impl Card {
 
     /// Who is measured on it, in the order of the table's columns. The base code of the test ROM has no TFTP, by which
     /// LPXELINUX gets its parts.
-    pub const fn contenders(self) -> [Contender; 3] {
+    pub const fn contenders(self) -> &'static [Contender] {
         match self {
-            Self::Stock => [Contender::Ours, Contender::Ipxe, Contender::Lpxelinux],
-            Self::Test => [Contender::Ours, Contender::Ipxe, Contender::RomAlone],
+            Self::Stock => &[Contender::Ours, Contender::Ipxe, Contender::Lpxelinux],
+            Self::Test => &[Contender::Ours, Contender::Ipxe, Contender::RomAlone],
+            Self::NativeE1000 | Self::NativeVirtio => &[Contender::Ours, Contender::Ipxe],
         }
+    }
+
+    const fn is_native(self) -> bool {
+        matches!(self, Self::NativeE1000 | Self::NativeVirtio)
+    }
+
+    /// What is downloaded, in this order.
+    fn downloads(self) -> impl Iterator<Item = Source> {
+        let http = Source { is_tftp: false, mebibytes: if self.is_native() { 256 } else { 16 } };
+        let tftp = Source { is_tftp: true, mebibytes: 16 };
+        [http].into_iter().chain((!self.is_native()).then_some(tftp))
     }
 
     /// How many times as fast as the peers ours is to be.
@@ -125,16 +151,41 @@ impl Card {
         match self {
             Self::Stock => "at least 4x, 1.2x",
             Self::Test => "at least 6x",
+            Self::NativeE1000 | Self::NativeVirtio => "at least 2x",
         }
     }
 }
 
+/// What is downloaded.
+#[derive(Clone, Copy)]
+struct Source {
+    is_tftp: bool,
+    mebibytes: u64,
+}
+
+impl Source {
+    /// As a request names it: the observer on the wire tells the two protocols apart by the slash.
+    fn request(self) -> String {
+        format!("{}{}M.bin", if self.is_tftp { "" } else { "/" }, self.mebibytes)
+    }
+
+    fn uri(self) -> String {
+        if self.is_tftp {
+            format!("tftp://{ATFTP}/{}", self.request())
+        } else {
+            format!("http://{SERVER}{}", self.request())
+        }
+    }
+
+    fn bytes(self) -> u64 {
+        self.mebibytes * MEBIBYTE
+    }
+}
+
 const FIRST: &str = "/first";
-const HTTP: &str = "/16M.bin";
-/// As a TFTP request names it: the observer on the wire tells the two downloads apart by the slash.
-const TFTP: &str = "16M.bin";
 const LAST: &str = "/last";
 const MEASURED: &str = "RIG-MARK measured";
+const SWITCHES: &str = "RIG-MARK switches ";
 
 /// What is known of one download. All numbers are whole, so that a run can be handed from process to process as
 /// text.
@@ -254,10 +305,12 @@ impl Run {
 /// Boots and measures. To be called in namespaces of its own.
 pub fn run(card: Card, contender: Contender, plugin: &Path) -> Result<Run> {
     let mut lab = Lab::with_image("bench", &contender.image(card))?;
-    lab.big_file(SIZE >> 20)?;
+    for source in card.downloads() {
+        lab.big_file(usize::try_from(source.mebibytes).context("a file's size")?)?;
+    }
     lab.www("first", b"1")?;
     lab.www("last", b"1")?;
-    contender.instruct(&lab)?;
+    contender.instruct(&lab, card)?;
     lab.usual_servers()?;
     lab.keep(servers::atftpd(&lab.tftp_root())?);
     let output = Path::new("counters").to_owned();
@@ -267,6 +320,10 @@ pub fn run(card: Card, contender: Contender, plugin: &Path) -> Result<Run> {
     let options = match card {
         Card::Stock => Options::default(),
         Card::Test => lab.quirk_rom(&[])?,
+        Card::NativeE1000 => Options { memory: 1024, ..Options::default() },
+        Card::NativeVirtio => {
+            Options { memory: 1024, card: "virtio-net-pci".to_owned(), ..Options::default() }
+        }
     };
     let mut machine = lab.machine(&Options { counting: Some(counting), ..options })?;
 
@@ -283,36 +340,38 @@ pub fn run(card: Card, contender: Contender, plugin: &Path) -> Result<Run> {
             Ok(if lab.facts()?.request(name).is_some() { Some(counter::read(&output)?.0) } else { None })
         })
     };
-    let work = [counted(HTTP)?, counted(TFTP)?, counted(LAST)?];
-    let mut switches = [0; 3];
+    let sources: Vec<Source> = card.downloads().collect();
+    let names: Vec<String> = sources.iter().map(|source| source.request()).chain([LAST.to_owned()]).collect();
+    let work = names.iter().map(|name| counted(name)).collect::<Result<Vec<_>>>()?;
+    let mut switches = Vec::new();
     if contender != Contender::Lpxelinux {
         machine.expect(MEASURED, 30).or_else(|failure| {
             // What the script says after the measurement is not measured.
             ensure(machine.transcript().count(text::NEXT_DEVICE) == 0, || failure.0)
         })?;
-        let count = |before: &str, after: &str| {
-            let number = machine.transcript().between(before, after);
-            number.and_then(|number| number.parse::<u64>().ok()).unwrap_or(0)
-        };
-        switches = [count("RIG-MARK switches a=", "b="), count("b=", "c="), count("c=", ";")];
+        let numbers = machine.transcript().between(SWITCHES, ";").unwrap_or_default();
+        switches = numbers.split(' ').map(|number| number.parse::<u64>().unwrap_or(0)).collect();
     }
     let facts = lab.facts()?;
-    let requests = [asked(&facts, HTTP)?, asked(&facts, TFTP)?, asked(&facts, LAST)?];
-    let download = |place: usize| -> Result<Download> {
-        let (begin, end) = (place, place + 1);
-        let Request { name, data, data_bytes, frames_before, .. } = requests[begin];
-        ensure(*data_bytes >= SIZE as u64, || format!("the download of {name} has {data_bytes} bytes only"))?;
+    let requests = names.iter().map(|name| asked(&facts, name)).collect::<Result<Vec<_>>>()?;
+    let switches = |place: usize| switches.get(place).copied().unwrap_or(0);
+    let mut downloads = sources.iter().enumerate().map(|(place, source)| -> Result<Download> {
+        let Request { name, data, data_bytes, frames_before, .. } = requests[place];
+        ensure(*data_bytes >= source.bytes(), || {
+            format!("the download of {name} has {data_bytes} bytes only")
+        })?;
         let (first, last) = data.ok_or_else(|| Failure(format!("the download of {name} has no data")))?;
         Ok(Download {
-            bytes: SIZE as u64,
+            bytes: source.bytes(),
             length: micros(last - first),
-            frames: requests[end].frames_before - frames_before,
-            work: work[end] - work[begin],
-            own_count: switches[end].saturating_sub(switches[begin]),
+            frames: requests[place + 1].frames_before - frames_before,
+            work: work[place + 1] - work[place],
+            own_count: switches(place + 1).saturating_sub(switches(place)),
         })
-    };
+    });
+    let mut download = || downloads.next().transpose().map(Option::unwrap_or_default);
     let first = facts.request(FIRST).map(|first| first.at.saturating_duration_since(started));
-    Ok(Run { to_script: first.map_or(0, micros), http: download(0)?, tftp: download(1)? })
+    Ok(Run { to_script: first.map_or(0, micros), http: download()?, tftp: download()? })
 }
 
 /// Sends more frames than the card can take until [`quirk::receiver`] has had enough.
@@ -391,70 +450,68 @@ fn wait<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Result<Opti
 }
 
 /// The comparison as a Markdown table, on one card: a run each of its contenders.
-pub fn table(card: Card, runs: &[Run; 3]) -> String {
-    let mut rows = vec![
-        ratios("HTTP, MiB/s", card.wanted(), runs.map(|run| run.http.rate()), 1 << 20),
-        ratios("TFTP, MiB/s", card.wanted(), runs.map(|run| run.tftp.rate()), 1 << 20),
-        ratios(
-            "first instruction to first script line, s",
-            "at most 0.5x",
-            runs.map(|run| run.to_script),
-            1_000_000,
-        ),
-    ];
-    for (name, download) in
-        [("HTTP", (|run: &Run| run.http) as fn(&Run) -> Download), ("TFTP", |run: &Run| run.tftp)]
-    {
-        let [ours, ..] = runs.each_ref().map(download);
-        let own = thousandths(ours.own_count, ours.frames);
-        let mut row = |measure: String, wanted: &str, cells: [String; 3]| {
-            let [ours, ipxe, lpxelinux] = cells;
-            rows.push([measure, ours, ipxe, lpxelinux, wanted.to_owned()]);
-        };
-        let none = || "-".to_owned();
-        row(
-            format!("{name}, mode switches per received frame"),
-            "at most 0.1",
-            [ours.switches_per_frame(), none(), none()],
-        );
-        row(format!("{name}, the same by the firmware's own count"), "the same", [own, none(), none()]);
-        row(
-            format!("{name}, microseconds per received frame"),
-            "-",
-            runs.each_ref().map(download).map(|it| it.per_frame(|it| hundredths(it.length, it.frames))),
-        );
-        row(
-            format!("{name}, CR0 writes per received frame, the ROM's included"),
-            "-",
-            runs.each_ref()
-                .map(download)
-                .map(|it| it.per_frame(|it| hundredths(it.work.cr0_writes, it.frames))),
-        );
-        row(
-            format!("{name}, guest instructions per received frame"),
-            "-",
-            runs.each_ref()
-                .map(download)
-                .map(|it| it.per_frame(|it| (it.work.instructions / it.frames).to_string())),
-        );
+pub fn table(card: Card, runs: &[Run]) -> String {
+    let names: Vec<&str> = card.contenders().iter().map(|contender| contender.name()).collect();
+    let mut table = format!(
+        "| {} | {} | wanted |\n|---{}|---|\n",
+        card.name(),
+        names.join(" | "),
+        "|---".repeat(names.len())
+    );
+    let mut row = |measure: &str, wanted: &str, cells: Vec<String>| {
+        table.push_str(&format!("| {measure} | {} | {wanted} |\n", cells.join(" | ")));
+    };
+    let to_script = if card.is_native() { "at most 1x" } else { "at most 0.5x" };
+    let numbers = |number: fn(&Run) -> u64| runs.iter().map(number).collect::<Vec<_>>();
+    row("HTTP, MiB/s", card.wanted(), ratios(&numbers(|run| run.http.rate()), MEBIBYTE));
+    if !card.is_native() {
+        row("TFTP, MiB/s", card.wanted(), ratios(&numbers(|run| run.tftp.rate()), MEBIBYTE));
     }
-    let names = card.contenders().map(Contender::name).join(" | ");
-    let mut table = format!("| {} | {names} | wanted |\n|---|---|---|---|---|\n", card.name());
-    for row in rows {
-        table.push_str(&format!("| {} |\n", row.join(" | ")));
+    let times = ratios(&numbers(|run| run.to_script), 1_000_000);
+    row("first instruction to first script line, s", to_script, times);
+    let downloads =
+        [("HTTP", (|run: &Run| run.http) as fn(&Run) -> Download), ("TFTP", |run: &Run| run.tftp)];
+    for (name, download) in downloads.into_iter().take(card.downloads().count()) {
+        let downloads: Vec<Download> = runs.iter().map(download).collect();
+        let each =
+            |text: fn(&Download) -> String| downloads.iter().map(|it| it.per_frame(text)).collect::<Vec<_>>();
+        let ours = |text: String| {
+            let mut cells = vec!["-".to_owned(); runs.len()];
+            cells[0] = text;
+            cells
+        };
+        let mut row = |measure: &str, wanted: &str, cells| row(&format!("{name}, {measure}"), wanted, cells);
+        if !card.is_native() {
+            let of_ours = downloads[0];
+            row("mode switches per received frame", "at most 0.1", ours(of_ours.switches_per_frame()));
+            let own = thousandths(of_ours.own_count, of_ours.frames);
+            row("the same by the firmware's own count", "the same", ours(own));
+            row(
+                "CR0 writes per received frame, the ROM's included",
+                "-",
+                each(|it| hundredths(it.work.cr0_writes, it.frames)),
+            );
+        }
+        row("microseconds per received frame", "-", each(|it| hundredths(it.length, it.frames)));
+        let wanted = if card.is_native() { "at most half" } else { "-" };
+        row(
+            "guest instructions per received frame",
+            wanted,
+            each(|it| (it.work.instructions / it.frames).to_string()),
+        );
     }
     table
 }
 
-/// A row whose peers' cells say also how many times as much ours is.
-fn ratios(measure: &str, wanted: &str, numbers: [u64; 3], unit: u64) -> [String; 5] {
-    let ours = numbers[0];
-    let [first, second, third] = numbers.map(|number| match number {
+/// Cells, of which the peers' say also how many times as much ours is.
+fn ratios(numbers: &[u64], unit: u64) -> Vec<String> {
+    let ours = numbers.first().copied().unwrap_or(0);
+    let cell = |number: &u64| match *number {
         0 => "-".to_owned(),
-        _ if number == ours => hundredths(number, unit),
-        _ => format!("{} ({}x)", hundredths(number, unit), hundredths(ours, number)),
-    });
-    [measure.to_owned(), first, second, third, wanted.to_owned()]
+        number if number == ours => hundredths(number, unit),
+        number => format!("{} ({}x)", hundredths(number, unit), hundredths(ours, number)),
+    };
+    numbers.iter().map(cell).collect()
 }
 
 /// `number / unit` with three digits after the point.

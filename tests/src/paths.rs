@@ -48,6 +48,8 @@ pub fn scenario(name: &str) -> PathBuf {
 pub const IPXE: &str = "/usr/lib/ipxe/undionly.kpxe";
 /// The one that keeps the vendor's base code.
 pub const IPXE_KEEPING: &str = "/usr/lib/ipxe/undionly.kkpxe";
+/// The one with drivers of its own.
+pub const IPXE_NATIVE: &str = "/usr/lib/ipxe/ipxe.pxe";
 /// Debian's PXELINUX, which uses the base code of the PXE stack.
 pub const PXELINUX: &str = "/usr/lib/PXELINUX/pxelinux.0";
 /// Debian's PXELINUX with TCP, a contender of `bench`.
