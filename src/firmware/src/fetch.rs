@@ -90,12 +90,13 @@ impl Job {
         }
     }
 
-    /// When the job is to be given up, with the error that it then has.
-    pub(crate) fn check(&self, name: &str, received: u64, now: Instant) -> Result<(), Error> {
+    /// When the job is to be given up, with the error that it then has. It is asked in each round, and so names nothing
+    /// before it has to.
+    pub(crate) fn check(&self, name: &dyn Fn() -> String, received: u64, now: Instant) -> Result<(), Error> {
         let passed = now.since(self.started);
         let impatient = self.manner.patience.is_some_and(|patience| received == 0 && passed >= patience);
         if impatient || self.manner.timeout.is_some_and(|timeout| passed >= timeout) {
-            return Err(errors::TIMEOUT.of(name));
+            return Err(errors::TIMEOUT.of(name()));
         }
         Ok(())
     }
@@ -181,7 +182,7 @@ impl Machine {
             }
             let round = self
                 .round(due)
-                .and_then(|now| job.check(&uri.redacted(), transfer.received(), now).map(|()| now));
+                .and_then(|now| job.check(&|| uri.redacted(), transfer.received(), now).map(|()| now));
             match round {
                 Ok(later) => now = later,
                 Err(error) => {
@@ -274,7 +275,7 @@ impl Machine {
             }
             let name = || download.uri().redacted();
             let round =
-                self.round(until).and_then(|now| job.check(&name(), download.received(), now).map(|()| now));
+                self.round(until).and_then(|now| job.check(&name, download.received(), now).map(|()| now));
             match round {
                 Ok(later) => now = later,
                 Err(error) => break Err(error),
@@ -325,7 +326,7 @@ impl Machine {
             job.show_wait(&mut countdown, since, now, &mut machine.screen);
             let network = machine.network.as_mut()?;
             match network.stack.tcp_state(handle) {
-                Ok(TcpState::Connecting) => job.check(&uri.redacted(), 0, now).err().map(Err),
+                Ok(TcpState::Connecting) => job.check(&|| uri.redacted(), 0, now).err().map(Err),
                 Ok(_) => Some(Ok(())),
                 Err(error) => Some(Err(explain(network, error))),
             }
@@ -382,7 +383,7 @@ impl Machine {
             }
             job.show_wait(&mut countdown, since, now, &mut self.screen);
             let due = resolver.deadline().unwrap_or(now);
-            match self.round(due).and_then(|now| job.check(name, 0, now).map(|()| now)) {
+            match self.round(due).and_then(|now| job.check(&|| name.into(), 0, now).map(|()| now)) {
                 Ok(later) => now = later,
                 Err(error) => break Err(error),
             }
