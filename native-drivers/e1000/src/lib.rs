@@ -262,6 +262,10 @@ impl<D: Device, M: DeviceMemory> Nic for E1000<D, M> {
         Ok(())
     }
 
+    fn may_have_received(&self) -> bool {
+        !self.is_open || self.memory.read64(self.next_received * DESCRIPTOR + 8) & rx::DONE != 0
+    }
+
     fn receive(&mut self) -> Option<&[u8]> {
         // As many as there are slots: a card that fills them faster than we look must not keep us here.
         for _ in 0..RECEIVE_SLOTS {

@@ -196,7 +196,9 @@ fn a_closed_card_is_quiet() {
     assert!(!driver.transmit(&[0; 60]));
     assert_eq!(driver.receive(), None);
     driver.open().unwrap();
+    assert!(!driver.may_have_received());
     assert!(deliver(&mut driver, &[1; 60], rx::DONE | rx::WHOLE));
+    assert!(driver.may_have_received());
     assert_eq!(driver.receive(), Some(&[1; 60][..]));
 }
 

@@ -223,6 +223,10 @@ impl<D: Device, M: DeviceMemory> Nic for Rtl8139<D, M> {
         Ok(())
     }
 
+    fn may_have_received(&self) -> bool {
+        !self.is_open || self.is_confused || self.device.read8(PORTS, COMMAND) & BUFFER_EMPTY == 0
+    }
+
     fn receive(&mut self) -> Option<&[u8]> {
         if !self.is_open || self.is_confused {
             return None;

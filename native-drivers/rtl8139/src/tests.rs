@@ -126,7 +126,9 @@ fn a_ring_that_makes_no_sense_is_begun_anew() {
         assert_eq!(driver.receive(), None);
         assert_eq!(driver.counters().receive_drops, 1);
         poll(&mut driver);
+        assert!(!driver.may_have_received());
         assert!(deliver(&mut driver, &[2; 60], RECEIVE_OK));
+        assert!(driver.may_have_received());
         assert_eq!(driver.receive(), Some(&[2; 60][..]));
     }
 }

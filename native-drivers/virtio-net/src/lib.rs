@@ -260,6 +260,10 @@ impl<D: Device, M: DeviceMemory> Nic for VirtioNet<D, M> {
         Ok(())
     }
 
+    fn may_have_received(&self) -> bool {
+        !self.is_open || self.receive.has_used(&self.memory)
+    }
+
     fn receive(&mut self) -> Option<&[u8]> {
         // As many as there are slots: a device that fills them faster than we look must not keep us here.
         for _ in 0..self.receive_slots() {

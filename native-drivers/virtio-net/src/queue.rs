@@ -98,6 +98,11 @@ impl Queue {
         self.is_news = true;
     }
 
+    /// Whether there is something to take back.
+    pub(crate) fn has_used(&self, memory: &impl DeviceMemory) -> bool {
+        memory.read16(self.offset + used_offset(self.size) + 2) != self.taken
+    }
+
     /// Takes back a slot that the device has used, with the number of bytes that it wrote.
     pub(crate) fn take(&mut self, memory: &impl DeviceMemory) -> Result<Option<(u16, u32)>, OutOfOrder> {
         let used = self.offset + used_offset(self.size);

@@ -1,7 +1,7 @@
 //! Who drives the card: a driver of ours, where the build has one for it, or the vendor's UNDI.
 
 use alloc::boxed::Box;
-use base::{Error, Instant};
+use base::{Duration, Error, Instant};
 use hw::memory::{DmaMemory, PhysicalMemory};
 use hw::pci::Function;
 use nic::{Counters, Identity, Link, Nic, PciIdentity};
@@ -40,6 +40,9 @@ const DRIVERS: &[Driver] = &[
         make: |card, memory, pci| Ok(Box::new(virtio_net::VirtioNet::try_new(card, memory, pci)?)),
     },
 ];
+
+/// How long a frame is waited for in one poll.
+const PATIENCE: Duration = Duration::from_millis(1);
 
 /// A card and its driver.
 pub(crate) enum Card {
@@ -106,7 +109,15 @@ impl Nic for Card {
     }
 
     fn poll(&mut self, now: Instant, until: Instant) -> Result<(), Error> {
-        self.driver_mut().poll(now, until)
+        self.driver_mut().poll(now, until)?;
+        if let Self::Native(nic, _) = self {
+            hw::clock::spin_until(until.min(now + PATIENCE), &|| nic.may_have_received());
+        }
+        Ok(())
+    }
+
+    fn may_have_received(&self) -> bool {
+        self.driver().may_have_received()
     }
 
     fn receive(&mut self) -> Option<&[u8]> {

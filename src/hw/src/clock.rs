@@ -65,6 +65,13 @@ pub fn now() -> Instant {
     Instant::from_micros(ticks / u64::from(ticks_per_microsecond()))
 }
 
+/// Looks without end whether something is so, as what a device writes to memory, until `end`.
+pub fn spin_until(end: Instant, is_so: &dyn Fn() -> bool) {
+    while !is_so() && now() < end {
+        core::hint::spin_loop();
+    }
+}
+
 /// Steps of the time stamp counter in a microsecond.
 pub fn ticks_per_microsecond() -> u32 {
     TICKS_PER_MICROSECOND.load(Ordering::Relaxed)

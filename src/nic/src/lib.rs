@@ -100,6 +100,11 @@ pub trait Nic {
     /// more may wait.
     fn poll(&mut self, now: Instant, until: Instant) -> Result<(), Error>;
 
+    /// Whether there may be a received frame, cheap enough to be asked without end while one is waited for.
+    fn may_have_received(&self) -> bool {
+        true
+    }
+
     /// The next received frame; valid until the next call.
     fn receive(&mut self) -> Option<&[u8]>;
 
