@@ -94,6 +94,15 @@ impl Lab {
         Ok(())
     }
 
+    /// Lets TFTP serve PXELINUX, with its configuration.
+    pub fn pxelinux(&self, configuration: &str) -> Result<()> {
+        for (file, name) in [(paths::PXELINUX, "pxelinux.0"), (paths::LDLINUX, "ldlinux.c32")] {
+            self.tftp(name, &fs::read(file).context(file)?)?;
+        }
+        fs::create_dir_all(self.tftp_root().join("pxelinux.cfg"))?;
+        self.tftp("pxelinux.cfg/default", configuration.as_bytes())
+    }
+
     /// A big file that HTTP and TFTP serve under its own name.
     pub fn big_file(&self, mebibytes: usize) -> Result<BigFile> {
         let file = payload::big_file(mebibytes)?;

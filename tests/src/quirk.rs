@@ -46,6 +46,11 @@ pub fn receiver(frames: u64) -> Result<Vec<u8>> {
     assemble("receive.S", Some(("FRAMES", frames)))
 }
 
+/// A boot program that writes over all memory that it is told is free, and returns `status`.
+pub fn program(status: u16) -> Result<Vec<u8>> {
+    assemble("program.S", Some(("STATUS", status.into())))
+}
+
 /// A kernel that only says what it was given, and keeps arguments of any length.
 pub fn kernel() -> Result<Vec<u8>> {
     assemble("kernel.S", None)

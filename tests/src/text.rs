@@ -109,3 +109,5 @@ pub const UNKNOWN_COMMAND: Ending = &[script::errors::UNKNOWN_COMMAND.id()];
 pub const SCRIPT_TOO_LARGE: Ending = &["BOOT-16"];
 /// A call of the vendor's driver that does not come back.
 pub const VENDOR_HANG: Ending = &[undi::errors::HANGS.id()];
+/// A boot program has returned with an error of its own.
+pub const PROGRAM_FAILED: Ending = &["BOOT-31"];

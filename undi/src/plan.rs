@@ -36,8 +36,6 @@ impl Keep {
 pub enum Purpose {
     /// For an operating system, which drives the card itself.
     System,
-    /// For a program that uses the vendor's stack.
-    NetworkProgram,
     /// For the next boot device.
     NextDevice,
 }
@@ -112,7 +110,7 @@ impl<'a> Planner<'a> {
             stack,
             card,
             purpose,
-            keep: if purpose == Purpose::NetworkProgram { Keep { undi: true, pxe: true } } else { keep },
+            keep,
             mark_kib: word(low, MARK),
             steps: 0,
             entry: Some(stack.entry),
@@ -199,7 +197,7 @@ impl<'a> Planner<'a> {
             let anywhere = PhysRange::new(0, u64::MAX);
             if reaches(&self.stack.base_code, anywhere) { "" } else { ", which has no memory" }
         } else if self.keep.pxe {
-            self.wish()
+            WISH
         } else if !self.card.alive {
             HANGS
         } else if self.takes_undi_along() {
@@ -214,7 +212,7 @@ impl<'a> Planner<'a> {
         if self.stopped {
             ""
         } else if self.keep.undi {
-            self.wish()
+            WISH
         } else if !self.card.alive {
             HANGS
         } else if self.card.hooked {
@@ -225,14 +223,6 @@ impl<'a> Planner<'a> {
             "as its entry point went with the base code"
         } else {
             REFUSED
-        }
-    }
-
-    fn wish(&self) -> &'static str {
-        if self.purpose == Purpose::NetworkProgram {
-            "as the program may use it"
-        } else {
-            "as the image asks"
         }
     }
 
@@ -281,6 +271,7 @@ impl<'a> Planner<'a> {
     }
 }
 
+const WISH: &str = "as the image asks";
 const HANGS: &str = "as a call of the ROM has not come back";
 const REFUSED: &str = "as the ROM refused";
 

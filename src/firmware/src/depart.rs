@@ -25,9 +25,7 @@ impl Machine {
         // Last in, first out: the ROM is to see the mark that it left.
         hw::leave::release_base_memory(hw::low::found_base_memory_kib());
         let Some(network) = self.network.take() else { return !self.vendor_hangs };
-        let Some(mut undi) = network.into_card().into_undi(purpose == Purpose::NetworkProgram) else {
-            return true;
-        };
+        let Some(mut undi) = network.into_card().into_undi() else { return true };
         let Some(vendor) = &self.vendor else { return true };
         let nic = &mut undi;
         say!(self.screen, "UNDI: {}", nic.mode());
@@ -43,8 +41,7 @@ impl Machine {
         }
         hw::leave::release_base_memory(departure.mark_kib);
         // Whoever goes on with the vendor's stack needs the card as the vendor set it up.
-        let is_used =
-            purpose == Purpose::NetworkProgram || purpose == Purpose::NextDevice && departure.may_return;
+        let is_used = purpose == Purpose::NextDevice && departure.may_return;
         if let Some(pci) = pci.filter(|_| !is_used) {
             hw::pci::stop_bus_mastering(pci.bus_device_function, pci.vendor, pci.device);
         }

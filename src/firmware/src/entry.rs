@@ -5,16 +5,13 @@
 #![allow(unsafe_code, reason = "entry from the unpacker")]
 
 use alloc::string::ToString;
-use base::Error;
 use base::boot_info::BootInfo;
 use base::image_header::{self, DRIVER_UNDI_ROM, ImageHeader};
 use nic::Nic;
 use settings::{Kind, Tree};
 
-use crate::drivers::{self, Card};
 use crate::host::FEATURES;
 use crate::machine::Machine;
-use crate::network::Network;
 use crate::screen::say;
 use crate::{lease, vendor};
 
@@ -57,11 +54,10 @@ fn introduce(machine: &mut Machine) {
     }
     machine.open_named_console();
     say!(machine.screen, "\niPXE {VERSION}, in Rust, for PC BIOS: {FEATURES}. Ctrl-B: shell");
-    let found = find_card(machine);
-    vendor::hush();
-    match found {
-        Ok(card) => {
-            let identity = card.identity();
+    match machine.open_network(None) {
+        Ok(()) => {
+            let Some(network) = &machine.network else { return };
+            let identity = network.port.nic().identity();
             let place = identity.pci.map_or(0, |pci| pci.bus_device_function);
             let way = machine.vendor.as_ref().map(|vendor| vendor.stack.way.text());
             say!(
@@ -74,41 +70,15 @@ fn introduce(machine: &mut Machine) {
                 way.unwrap_or_default()
             );
             lease::publish_card(&mut machine.settings, identity);
-            machine.network = Some(Network::new(card, hw::clock::noise(), hw::clock::now()));
             if machine.header.drivers & DRIVER_UNDI_ROM != 0 {
                 machine.name_other_cards();
             }
         }
         Err(error) => {
-            machine.vendor_hangs = error.is(&undi::errors::HANGS);
             machine.screen.error(&error);
             machine.note("network card", error.to_string());
         }
     }
-}
-
-/// The card that we were loaded from, or else the first one that we have a driver for; it is open.
-fn find_card(machine: &mut Machine) -> Result<Card, Error> {
-    let mut found = vendor::find(&machine.info, &machine.header);
-    let loaded_from = found.as_ref().ok().and_then(|(_, undi)| undi.identity().pci);
-    if let Some(native) = drivers::native(loaded_from.map(|pci| pci.bus_device_function)) {
-        if let Ok((_, undi)) = &mut found {
-            undi.shut_down();
-        }
-        match native.start(&mut machine.memory) {
-            Ok(nic) => {
-                let (vendor, undi) = found.ok().unzip();
-                machine.vendor = vendor;
-                return Ok(Card::Native(nic, undi));
-            }
-            Err(error) if found.is_ok() => machine.screen.error(&error),
-            Err(error) => return Err(error),
-        }
-    }
-    let (vendor, mut undi) = found?;
-    undi.open()?;
-    machine.vendor = Some(vendor);
-    Ok(Card::Undi(undi))
 }
 
 #[panic_handler]

@@ -28,7 +28,7 @@ base::errors! {
     /// A method or header of a request that is none.
     BAD_PARAMETER = "BOOT-13", "{} cannot be sent with a request", "methods are letters, names of headers have no blanks, and values no line breaks";
     /// A network boot program is to be started, and there is nothing it could use.
-    NO_STACK = "BOOT-14", "{} needs the PXE stack that started us, and that is not there any more", "start this image by the PXE ROM of the card";
+    NO_STACK = "BOOT-14", "{} needs a PXE stack, and there is none", "start this image by the PXE ROM of the card";
     /// The only UNDI that could be loaded would lie where we do.
     IPXE_ROM = "BOOT-15", "the ROM of the card at {} is iPXE's, which cannot be loaded: it would overwrite this program", "start this image by the PXE ROM of the card";
     /// Settings, menus and images with their texts.
@@ -41,4 +41,8 @@ base::errors! {
     NO_SERIAL_PORT = "BOOT-19", "there is no serial port {}", "set serial-port to 1, 2, 3 or 4, for COM1 to COM4, or to 0 for none";
     /// A setting names a keyboard layout that is not here.
     NO_KEYMAP = "BOOT-20", "the keyboard layout {} is not known", "set keymap to us, uk, de, fr, es, it, pt, se, fi, no, dk or sg";
+    /// A network boot program has no room below 640 KiB.
+    NO_BASE_MEMORY = "BOOT-30", "there is not enough free base memory for {}", "use a smaller boot program";
+    /// A network boot program has returned with an error of its own.
+    PROGRAM_FAILED = "BOOT-31", "{} was started and has failed", "see what it has printed; the status is its own, or one of PXE's";
 }

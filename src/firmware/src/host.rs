@@ -209,7 +209,7 @@ impl Host for Machine {
         let image = self.images.image(id).ok_or_else(|| errors::GONE.of("the image"))?;
         match image.kind {
             Type::Program(BZIMAGE) => self.boot_linux(id),
-            Type::Program(NBP) => self.start_network_program(id),
+            Type::Program(NBP) => self.run_network_program(id),
             _ => Err(errors::CANNOT_START.of(image.name.as_str())),
         }
     }

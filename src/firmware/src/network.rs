@@ -9,7 +9,9 @@ use link::Port;
 use net::{Ipv4Config, Stack, TcpHandle, UdpHandle};
 use nic::Nic;
 
-use crate::drivers::Card;
+use crate::drivers::{self, Card, Native};
+use crate::machine::Machine;
+use crate::vendor;
 
 /// The card and everything above it.
 pub(crate) struct Network {
@@ -130,6 +132,44 @@ impl Network {
     /// Why the switch keeps our frames, if it is seen to do so.
     pub(crate) fn blocked(&self, now: Instant) -> Option<&'static str> {
         self.port.blocked(now).map(|blocked| blocked.reason.text())
+    }
+}
+
+impl Machine {
+    /// Makes a network of the card that we were loaded from, or else of the first one that we have a driver for. `before`
+    /// is the driver of ours that it had already.
+    pub(crate) fn open_network(&mut self, before: Option<Native>) -> Result<(), Error> {
+        let card = self.find_card(before);
+        vendor::hush();
+        self.vendor_hangs = card.as_ref().is_err_and(|error| error.is(&undi::errors::HANGS));
+        self.network = Some(Network::new(card?, hw::clock::noise(), hw::clock::now()));
+        Ok(())
+    }
+
+    /// The card, open.
+    fn find_card(&mut self, before: Option<Native>) -> Result<Card, Error> {
+        self.vendor = None;
+        let mut found = vendor::find(&self.info, &self.header);
+        let loaded_from = found.as_ref().ok().and_then(|(_, undi)| undi.identity().pci);
+        let native = before.or_else(|| drivers::native(loaded_from.map(|pci| pci.bus_device_function)));
+        if let Some(native) = native {
+            if let Ok((_, undi)) = &mut found {
+                undi.shut_down();
+            }
+            match native.start(&mut self.memory) {
+                Ok(nic) => {
+                    let (vendor, undi) = found.ok().unzip();
+                    self.vendor = vendor;
+                    return Ok(Card::Native(nic, undi));
+                }
+                Err(error) if found.is_ok() => self.screen.error(&error),
+                Err(error) => return Err(error),
+            }
+        }
+        let (vendor, mut undi) = found?;
+        undi.open()?;
+        self.vendor = Some(vendor);
+        Ok(Card::Undi(undi))
     }
 }
 

@@ -1,56 +1,82 @@
-//! Starting another network boot program in our place (PXE 2.1 section 4.4.5).
+//! Running another network boot program (PXE 2.1 section 4.4.5), which comes back to us.
 //!
-//! It finds what we found: the vendor's stack whole, base memory as it was, the same registers, and on the entry stack
-//! the return address and the pointer to `!PXE`. So it returns to the PXE ROM and not to us: nothing hides our memory
-//! from it.
+//! It finds the vendor's stack whole, as we found it; what we have of memory is hidden from it. Meanwhile the card is
+//! not ours, and afterwards it is opened again, as far as the program has left it so that it can be.
 
+use alloc::format;
 use base::{Error, PhysRange};
-use hw::leave::NETWORK_PROGRAM;
+use dhcp::Lease;
+use hw::guest::{self, ENTRY};
 use script::ImageId;
-use undi::Purpose;
 
+use crate::drivers::Native;
 use crate::errors;
 use crate::machine::Machine;
 use crate::screen::say;
-
-/// What the prefix has saved on the entry stack, the return address and the pointer above it.
-const ENTRY_FRAME: u64 = 64;
 
 /// The most bytes that a program may have.
 pub(crate) fn capacity() -> u64 {
     // An UNDI that we loaded lies below the low block.
     let end = hw::low::linear().min(u32::from(hw::low::found_base_memory_kib()) * 1024);
-    end.saturating_sub(NETWORK_PROGRAM).into()
+    u64::from(end).saturating_sub(u64::from(ENTRY) + guest::TABLE_LIMIT as u64)
 }
 
 impl Machine {
-    /// Starts the program. Comes back only with an error, before anything is touched.
-    pub(crate) fn start_network_program(&mut self, id: ImageId) -> Result<(), Error> {
+    /// Runs the program until it returns. An error of its own is one of ours.
+    pub(crate) fn run_network_program(&mut self, id: ImageId) -> Result<(), Error> {
         let image = self.images.image(id).ok_or_else(|| errors::GONE.of("the program"))?;
-        let name = image.name.clone();
-        let gone = || errors::GONE.of(name.as_str());
-        let from = self.store.pages(image.handle).ok_or_else(gone)?.range().start();
-        let program = PhysRange::with_length(NETWORK_PROGRAM.into(), image.size);
-        let frame = PhysRange::with_length(self.info.entry_stack.linear().into(), ENTRY_FRAME);
-        if self.vendor.is_none() || program.overlaps(frame) || !hw::leave::can_return_to_caller(&self.info) {
-            return Err(errors::NO_STACK.of(name));
-        }
-        let (handles, pages) = self.store.take_pages();
-        let pages = match self.memory.take_all(pages) {
-            Ok(memory) => memory.into_pages(),
-            Err(pages) => {
-                self.store.put_pages(handles, pages);
-                return Err(gone());
-            }
-        };
+        let (name, handle, length) = (image.name.clone(), image.handle, image.size);
+        let Some(vendor) = &self.vendor else { return Err(errors::NO_STACK.of(name)) };
+        let pxe = vendor.pxe(&self.info);
         self.screen.show_text();
         say!(self.screen, "Starting {name} at 0:7C00");
-        self.depart(Purpose::NetworkProgram);
-        // Nothing of the network is left in base memory, and all pages are held, so neither of these can fail.
-        let Ok(mut memory) = self.memory.take_all(pages) else { return Err(gone()) };
-        if !memory.copy(from, program.start(), program.length()) {
-            return Err(gone());
+        let (native, lease) = self.lend_card();
+        let answer = self.place_program(handle, length).then(|| {
+            let entries = self.info.e820.get(..self.info.e820_count as usize).unwrap_or_default();
+            guest::run(pxe, &self.memory, entries)
+        });
+        self.take_card_back(native, lease);
+        match answer.flatten() {
+            None => Err(errors::NO_BASE_MEMORY.of(name)),
+            Some(0) => Ok(()),
+            Some(status) => Err(errors::PROGRAM_FAILED.of(format!("{name} (status {status:#06x})"))),
         }
-        hw::leave::start_network_program(self.info.entry_stack)
+    }
+
+    /// Puts the program where it runs; false if there is no room.
+    fn place_program(&mut self, handle: script::Handle, length: u64) -> bool {
+        let program = PhysRange::with_length(ENTRY.into(), length);
+        let room = u64::from(hw::low::allocated()).saturating_sub(guest::TABLE_LIMIT as u64);
+        let Some(from) = self.store.pages(handle).map(|pages| pages.range().start()) else { return false };
+        let (handles, pages) = self.store.take_pages();
+        let (is_placed, pages) = match self.memory.take_all(pages) {
+            Ok(mut memory) => {
+                let is_placed = program.end() <= room && memory.copy(from, program.start(), length);
+                (is_placed, memory.into_pages())
+            }
+            Err(pages) => (false, pages),
+        };
+        self.store.put_pages(handles, pages);
+        is_placed
+    }
+
+    /// Leaves the card to a program that uses the vendor's stack. What is needed to take it back comes back.
+    fn lend_card(&mut self) -> (Option<Native>, Option<Lease>) {
+        let Some(mut network) = self.network.take() else { return (None, None) };
+        let lease = network.lease.take();
+        let native = network.into_card().lend();
+        crate::vendor::hush();
+        (native, lease)
+    }
+
+    fn take_card_back(&mut self, native: Option<Native>, lease: Option<Lease>) {
+        self.screen.say(b"\n");
+        let result = self.open_network(native).and_then(|()| match (&mut self.network, lease) {
+            (Some(network), Some(lease)) => network.apply(lease),
+            _ => Ok(()),
+        });
+        if let Err(error) = result {
+            self.screen.error(&error);
+        }
     }
 }

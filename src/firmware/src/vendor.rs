@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use base::Error;
 use base::boot_info::BootInfo;
 use base::image_header::{DRIVER_UNDI_ROM, ImageHeader};
+use hw::guest::Pxe;
 use undi::option_rom;
 use undi::rom::BaseMemory;
 use undi::{UndiNic, VendorRom, VendorStack, cached};
@@ -25,6 +26,18 @@ pub(crate) struct Cached {
     pub(crate) discover: Option<Vec<u8>>,
     pub(crate) ack: Option<Vec<u8>>,
     pub(crate) reply: Option<Vec<u8>>,
+}
+
+impl Vendor {
+    /// Where a program that we start finds the stack: what the ROM that started us has told, and the structure that was
+    /// found.
+    pub(crate) fn pxe(&self, info: &BootInfo) -> Pxe {
+        let told = Pxe { bang_pxe: info.entry_stack_pointer, pxenv: info.entry_es_bx };
+        match self.stack.is_bang_pxe {
+            true => Pxe { bang_pxe: self.stack.structure, ..told },
+            false => Pxe { pxenv: self.stack.structure, ..told },
+        }
+    }
 }
 
 /// Finds the stack and the card that it drives. Where there is none, and the image may, the UNDI of the first card that

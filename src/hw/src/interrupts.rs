@@ -55,7 +55,7 @@ pub unsafe fn hook(number: u8, handler: u16) -> Hook {
 
 /// # Safety
 /// `handler` is an interrupt handler, and `number` is not 0.
-unsafe fn set_vector(number: u8, handler: SegOff) {
+pub(crate) unsafe fn set_vector(number: u8, handler: SegOff) {
     let entry = ptr::with_exposed_provenance_mut::<SegOff>(usize::from(number) * 4);
     // SAFETY: the interrupt table lies at 0, one far pointer for each vector.
     unsafe { entry.write_volatile(handler) }

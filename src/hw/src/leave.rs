@@ -3,12 +3,15 @@
 use base::boot_info::{BootInfo, ENTRY_STACK_MAGIC};
 use base::{Duration, SegOff};
 
+use crate::guest;
 use crate::low::{self, Symbol};
 use crate::realmode::{self, Registers};
 
-/// Gives base memory back to the BIOS: free base memory ends at `kib` again.
+/// Gives base memory back to the BIOS: free base memory ends at `kib` again; at the low block, where a hook of ours has to
+/// stay in it.
 pub fn release_base_memory(kib: u16) {
-    low::set_base_memory_kib(kib);
+    let kept = if guest::is_hooked() { (low::linear() / 1024) as u16 } else { kib };
+    low::set_base_memory_kib(kib.min(kept));
 }
 
 /// Whether the stack of the program that loaded us is still as the prefix left it.
@@ -24,18 +27,6 @@ pub fn return_to_caller(stack: SegOff, status: u16) -> ! {
     let registers = Registers { ebx, ecx: status.into(), ..Registers::default() };
     // SAFETY: no Rust code runs again, so none can be let down.
     unsafe { never_back(Symbol::ReturnToCaller, registers) }
-}
-
-/// Where a network boot program begins.
-pub const NETWORK_PROGRAM: u32 = 0x7c00;
-
-/// Starts the network boot program at [`NETWORK_PROGRAM`] as the program that loaded us started us: with its registers
-/// and on its stack, to which the program returns. Nothing of ours must be hooked any more.
-pub fn start_network_program(stack: SegOff) -> ! {
-    let ebx = u32::from(stack.segment) << 16 | u32::from(stack.offset);
-    let registers = Registers { ebx, ..Registers::default() };
-    // SAFETY: no Rust code runs again, so none can be let down.
-    unsafe { never_back(Symbol::StartNetworkProgram, registers) }
 }
 
 /// Lets the BIOS start its next boot device: INT 18h. A BIOS that has none, or has no INT 18h, may come back.

@@ -344,43 +344,24 @@ low_start:
     popfw
     lretw
 
-/* To the stack of the program that loaded us, above the magic number. EBX = that stack as the prefix left it
- * (segment:offset). Changes AX. */
-    .macro  to_callers_stack
+/* Goes back to the program that loaded us. EBX = its stack as the prefix left it (segment:offset), ECX = the status to
+ * return. Never returns. */
+    .globl low_return_to_caller
+low_return_to_caller:
     pushl   %ebx
     popw    %ax
     popw    %ss
     movw    %ax, %sp
-    addw    $4, %sp
-    .endm
-
-/* The registers and flags that the prefix saved there; SS:SP is then as at our first instruction. */
-    .macro  restore_registers
+    addw    $4, %sp                     /* the magic number */
+    movw    %sp, %bp
+    movl    %ecx, 8+28(%bp)             /* EAX in the frame that POPAD takes */
     popw    %gs
     popw    %fs
     popw    %es
     popw    %ds
     popal
     popfl
-    .endm
-
-/* Goes back to the program that loaded us. EBX = its stack as the prefix left it, ECX = the status to return.
- * Never returns. */
-    .globl low_return_to_caller
-low_return_to_caller:
-    to_callers_stack
-    movw    %sp, %bp
-    movl    %ecx, 8+28(%bp)             /* EAX in the frame that POPAD takes */
-    restore_registers
     lretw
-
-/* Starts a network boot program in our place (PXE 2.1 section 4.4.5): its ES:BX and SS:SP are what ours were. EBX = the
- * stack as the prefix left it. Never returns. */
-    .globl low_start_network_program
-low_start_network_program:
-    to_callers_stack
-    restore_registers
-    ljmp    $0, $NETWORK_PROGRAM
 
 /* ---- INT 08h while a vendor's code is called ------------------------------------------------------------- */
 
@@ -438,10 +419,11 @@ abandon:
     .globl low_symbols
 low_symbols:
     .word   low_down, low_window, low_nap, low_print, low_start, low_return_to_caller
-    .word   low_start_network_program
     .word   low_watchdog
     .word   low_gdt, low_gdtr, long_idtr, low_linear, long_cr0, long_cr3, long_cr4, long_efer
     .word   real_cr0, real_cr4, real_efer, low_switches, watchdog_previous, watchdog_ticks, watchdog_block
-    .word   abandoned_stack, low_text_buffer, low_stack_bottom, low_stack_top
+    .word   abandoned_stack, low_text_buffer
+    .word   guest_resume, guest_returned, guest_int15, guest_int15_previous, guest_table
+    .word   low_stack_bottom, low_stack_top
     .code64
     .text

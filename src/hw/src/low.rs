@@ -10,7 +10,6 @@ use volatile::VolatilePtr;
 use x86::controlregs::{self, Cr0, Cr4};
 use x86::msr;
 
-use crate::leave;
 use crate::realmode::{self, Block, Registers};
 
 base::assembly!(
@@ -20,7 +19,6 @@ base::assembly!(
     SELECTOR_CODE16 = SELECTOR_CODE16,
     SELECTOR_DATA16 = SELECTOR_DATA16,
     TEXT_BUFFER = TEXT_BUFFER,
-    NETWORK_PROGRAM = leave::NETWORK_PROGRAM,
     KIND_FAR = realmode::KIND_FAR,
     KIND_NEAR = realmode::KIND_NEAR,
     BLOCK_EAX = offset_of!(Block, registers) + offset_of!(Registers, eax),
@@ -63,7 +61,6 @@ pub(crate) enum Symbol {
     Print,
     Start,
     ReturnToCaller,
-    StartNetworkProgram,
     Watchdog,
     Gdt,
     Gdtr,
@@ -82,6 +79,11 @@ pub(crate) enum Symbol {
     WatchdogBlock,
     AbandonedStack,
     TextBuffer,
+    GuestResume,
+    GuestReturned,
+    GuestInt15,
+    GuestInt15Previous,
+    GuestTable,
     StackBottom,
     StackTop,
 }
@@ -235,6 +237,21 @@ pub fn found_base_memory_kib() -> u16 {
 pub(crate) fn set_base_memory_kib(kib: u16) {
     // SAFETY: the BIOS data area is always there, and this word means just that.
     unsafe { ptr::with_exposed_provenance_mut::<u16>(BASE_MEMORY_KIB).write_volatile(kib) }
+}
+
+/// Ends free base memory below all that was handed out, for a program that runs while we stay.
+pub(crate) fn lower_mark() {
+    set_base_memory_kib((allocated() / 1024) as u16);
+}
+
+/// Ends it at the low block again. What the program took and has not given back counts as taken before us.
+pub(crate) fn raise_mark() {
+    let mark = u32::from(base_memory_kib()) * 1024;
+    if mark < allocated() {
+        LOW.found_kib.set((mark / 1024) as u16);
+        LOW.allocated.set(mark & !0xfff);
+    }
+    set_base_memory_kib((linear() / 1024) as u16);
 }
 
 /// Four bytes of the BIOS data area that are for applications to talk to one another, at 0040:00F0.

@@ -5,8 +5,11 @@
 //! says. There is no allocation, no sorting and nothing that can panic: the unpacker runs this before anything else.
 #![no_std]
 
+mod others;
 mod sanitise;
 mod search;
+
+pub use others::Extended;
 
 use base::PhysRange;
 use base::boot_info::E820_CAPACITY;
@@ -281,7 +284,7 @@ mod tests {
         usable && page.start() != 0 && !(0xa_0000..0x10_0000).contains(&page.start())
     }
 
-    fn entries() -> impl Strategy<Value = Vec<E820Entry>> {
+    pub(crate) fn entries() -> impl Strategy<Value = Vec<E820Entry>> {
         let one = (0u64..0x40_0000, 0u64..0x10_0000, 1u32..7).prop_map(|(start, length, kind)| {
             // Half of the edges lie on pages, so that neighbours touch.
             let mask = if kind % 2 == 0 { 0xfff } else { 0 };

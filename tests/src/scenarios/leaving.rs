@@ -2,7 +2,8 @@
 
 use super::Scenario;
 use crate::failure::{Failure, Result, ensure};
-use crate::lab::{KKPXE, KPXE, Lab, PXE};
+use crate::lab::{KKPXE, KPXE, Lab, PXE, boot_lines, expect_user_space};
+use crate::namespace::SERVER;
 use crate::qemu::{Machine, Options};
 use crate::quirk::{self, Quirk};
 use crate::text;
@@ -13,7 +14,14 @@ pub fn all() -> Vec<Scenario> {
         let about = format!("after exit of {image} the machine is as it was found");
         Scenario::new(name, about, 120, move |name| state(name, image))
     };
+    let program = |name: &str, image: &'static str| {
+        let about = format!("a boot program that overwrites all free memory comes back to {image}");
+        Scenario::new(name, about, 180, move |name| program(name, image))
+    };
     vec![
+        program("leaving-program", KPXE).quick(),
+        program("leaving-program-native", "ipxe.kpxe"),
+        Scenario::new("leaving-pxelinux", "pxelinux, started by a script, boots Linux", 240, pxelinux),
         state("leaving-state-pxe", PXE),
         state("leaving-state-kpxe", KPXE).quick(),
         Scenario::new("leaving-returns", "the image that keeps all returns into the ROM", 120, returns)
@@ -96,4 +104,52 @@ fn int_18(name: &str) -> Result<()> {
     machine.expect(text::LEAVING_INT_18, 90)?;
     machine.expect(text::LEAVING_DISK, 30)?;
     machine.expect(text::NEXT_DEVICE, 30)
+}
+
+/// What we keep outlives a program that takes all memory that INT 12h and INT 15h call free, the card works afterwards, and
+/// the script sees how the program ended.
+fn program(name: &str, image: &str) -> Result<()> {
+    let mut lab = Lab::try_new(name, image)?;
+    lab.usual_servers()?;
+    let kept = lab.big_file(4)?;
+    lab.www("good.nbp", &quirk::program(0)?)?;
+    lab.www("bad.nbp", &quirk::program(0x1234)?)?;
+    lab.script(&format!(
+        "imgfetch --name kept http://{SERVER}/4M.bin\n\
+         chain http://{SERVER}/good.nbp && echo RIG-MARK good ||\n\
+         chain http://{SERVER}/bad.nbp || echo RIG-MARK bad\n\
+         sha256sum kept\n\
+         imgfree\n{}",
+        boot_lines("")
+    ))?;
+    let mut machine = lab.machine(&Options::default())?;
+    for wanted in ["RIG-MARK program kib=", "RIG-MARK program ends", "RIG-MARK good"] {
+        machine.expect(wanted, 120)?;
+    }
+    machine.expect("RIG-MARK program ends", 60)?;
+    machine.expect_any(text::PROGRAM_FAILED, 30)?;
+    machine.expect("RIG-MARK bad", 10)?;
+    machine.expect(&kept.sha256, 30)?;
+    let usable: u64 = machine
+        .transcript()
+        .all_between("RIG-MARK memory start=", ";")
+        .iter()
+        .filter(|entry| entry.ends_with("kind=0001"))
+        .filter_map(|entry| u64::from_str_radix(entry.split_once("length=")?.1.get(..16)?, 16).ok())
+        .sum();
+    // Two programs were told of 256 MiB, of which we and the ROM need a part.
+    ensure(usable > 2 * (224 << 20), || format!("the programs were told of {usable:#x} bytes"))?;
+    expect_user_space(&mut machine, 150)
+}
+
+fn pxelinux(name: &str) -> Result<()> {
+    let mut lab = Lab::try_new(name, KPXE)?;
+    lab.usual_servers()?;
+    lab.pxelinux(
+        "DEFAULT linux\nLABEL linux\nKERNEL vmlinuz\nINITRD initrd\n\
+         APPEND console=ttyS0,115200 panic=-1 quiet rig=on\n",
+    )?;
+    lab.script(&format!("chain tftp://{SERVER}/pxelinux.0"))?;
+    let mut machine = lab.machine(&Options::default())?;
+    expect_user_space(&mut machine, 220)
 }

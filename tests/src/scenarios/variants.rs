@@ -89,7 +89,7 @@ impl Cell {
             Goal::NextDevice => format!("{image} leaves the ROM of {card} to the next boot device"),
             Goal::Program if card == TEST_ROM => format!("{image} starts itself again over {card}"),
             Goal::Program => {
-                format!("{image} starts pxelinux, which uses the ROM of {card} and returns to it")
+                format!("{image} starts pxelinux, which uses the ROM of {card} and returns")
             }
         };
         let scenario = Scenario::new(self.name(), about, 240, move |name| self.run(name));
@@ -115,15 +115,8 @@ impl Cell {
                 lab.script(&format!("chain http://{SERVER}/second.nbp"))?;
             }
             Goal::Program => {
-                for (file, name) in [(paths::PXELINUX, "pxelinux.0"), (paths::LDLINUX, "ldlinux.c32")] {
-                    lab.tftp(name, &std::fs::read(file).context(file)?)?;
-                }
-                std::fs::create_dir_all(lab.tftp_root().join("pxelinux.cfg"))?;
-                lab.tftp(
-                    "pxelinux.cfg/default",
-                    b"DEFAULT leave\nSAY RIG-MARK pxelinux\nLABEL leave\nLOCALBOOT 0\n",
-                )?;
-                lab.script(&format!("chain tftp://{SERVER}/pxelinux.0"))?;
+                lab.pxelinux("DEFAULT leave\nSAY RIG-MARK pxelinux\nLABEL leave\nLOCALBOOT 0\n")?;
+                lab.script(&format!("chain tftp://{SERVER}/pxelinux.0 && echo RIG-MARK back\nexit"))?;
             }
         }
         let options = match self.card {
@@ -139,7 +132,10 @@ impl Cell {
             Goal::Linux => return expect_user_space(machine, 200),
             Goal::NextDevice => machine.expect("RIG-MARK leaving", 120)?,
             Goal::Program if self.card == TEST_ROM => machine.expect("RIG-MARK second", 120)?,
-            Goal::Program => machine.expect("RIG-MARK pxelinux", 180)?,
+            Goal::Program => {
+                machine.expect("RIG-MARK pxelinux", 180)?;
+                machine.expect("RIG-MARK back", 60)?;
+            }
         }
         machine.expect(text::NEXT_DEVICE, 60)
     }

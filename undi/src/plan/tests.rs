@@ -94,16 +94,6 @@ fn the_suffix_says_what_is_asked() {
 }
 
 #[test]
-fn a_program_that_uses_the_stack_finds_it_whole() {
-    for keep in [ALL, UNDI, NOTHING] {
-        let (calls, departure) = Case::of(keep, Purpose::NetworkProgram).run(&stack());
-        assert_eq!(calls, []);
-        assert!(departure.may_return && departure.mark_kib == FOUND);
-        assert_eq!(last(&departure), "UNDI: kept, as the program may use it");
-    }
-}
-
-#[test]
 fn what_was_given_up_is_freed() {
     let mark = |keep| Case::new(keep).run(&stack()).1.mark_kib;
     assert_eq!((mark(ALL), mark(UNDI), mark(NOTHING)), (FOUND, UNLOADED, STOPPED));
@@ -296,7 +286,7 @@ proptest! {
         (structure, entry, found) in (pointer(), pointer(), prop::option::of(pointer())),
         answers in [answer(), answer(), answer()],
         (alive, hooked, etherboot) in (prop::bool::weighted(0.9), any::<bool>(), any::<bool>()),
-        (keep, purpose) in (0u32..4, 0usize..3),
+        (keep, purpose) in (0u32..4, 0usize..2),
         (mark, freed) in (570u16..640, prop_oneof![3 => Just(0i16), 1 => -20i16..40]),
         starts_at_mark: bool,
         vectors in prop::collection::vec((1usize..256, pointer()), 0..3),
@@ -313,7 +303,7 @@ proptest! {
             set_vector(&mut after, *number, *to);
         }
         let card = Card { alive, hooked, etherboot, line: Some(11) };
-        let purpose = [Purpose::System, Purpose::NetworkProgram, Purpose::NextDevice][purpose];
+        let purpose = [Purpose::System, Purpose::NextDevice][purpose];
         let keep = Keep::from_bits(keep);
         let mut planner = Planner::new(&stack, card, keep, purpose, &low(mark));
         let mut calls = Vec::new();
