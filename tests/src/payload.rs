@@ -10,8 +10,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The kernel that all scenarios boot, or another when it has got another name.
+/// The kernel that all scenarios boot, or another when it has got another name: depends on the package that has it.
 const KERNEL_PACKAGE: &str = "linux-image-cloud-amd64";
+/// The hypervisor Xen, a kernel for multiboot 1 and 2: the same.
+const XEN_PACKAGE: &str = "xen-system-amd64";
 
 /// What the initrd runs: it says what it was given, and switches the machine off.
 const INIT: &str = "\
@@ -49,15 +51,21 @@ pub struct Payload {
     pub kernel: PathBuf,
     /// The initrd.
     pub initrd: PathBuf,
+    /// The hypervisor Xen as its package has it: an ELF file, compressed by gzip.
+    pub xen: PathBuf,
 }
 
-/// Makes the kernel and the initrd if they are not there, or not as they should be.
+/// Gets or makes the files if they are not there, or not as they should be.
 pub fn prepare() -> Result<Payload> {
     let folder = paths::payload();
     fs::create_dir_all(&folder).context(folder.display())?;
-    let payload = Payload { kernel: folder.join("vmlinuz"), initrd: folder.join("initrd") };
+    let payload =
+        Payload { kernel: folder.join("vmlinuz"), initrd: folder.join("initrd"), xen: folder.join("xen.gz") };
     if !payload.kernel.is_file() {
-        fetch_kernel(&folder, &payload.kernel)?;
+        fetch(&folder, KERNEL_PACKAGE, "linux-image-", |name| name.starts_with("vmlinuz-"), &payload.kernel)?;
+    }
+    if !payload.xen.is_file() {
+        fetch(&folder, XEN_PACKAGE, "xen-hypervisor-", |name| name.ends_with(".gz"), &payload.xen)?;
     }
     let busybox = tool("busybox")?;
     let busybox = fs::read(&busybox).context(busybox.display())?;
@@ -105,19 +113,35 @@ pub fn flawed_kernel(flaw: Flaw) -> Result<Vec<u8>> {
     Ok(kernel)
 }
 
-fn fetch_kernel(folder: &Path, kernel: &Path) -> Result<()> {
-    let depends = run(Command::new(tool("apt-cache")?).args(["depends", KERNEL_PACKAGE]))?;
+/// The file of Xen, decompressed.
+pub fn xen_elf() -> Result<Vec<u8>> {
+    let mut command = Command::new(tool("gzip")?);
+    let output = command.arg("-dc").arg(paths::payload().join("xen.gz")).output().context("gzip")?;
+    ensure(output.status.success(), || "gzip cannot decompress xen.gz".to_owned())?;
+    Ok(output.stdout)
+}
+
+/// Downloads the package that `user` depends on and whose name begins with `prefix`, and takes a file of its `/boot`.
+fn fetch(
+    folder: &Path,
+    user: &str,
+    prefix: &str,
+    wanted: impl Fn(&str) -> bool,
+    target: &Path,
+) -> Result<()> {
+    let depends = run(Command::new(tool("apt-cache")?).args(["depends", user]))?;
     let package = depends
         .lines()
-        .find_map(|line| line.trim().strip_prefix("Depends: "))
-        .ok_or_else(|| Failure(format!("apt knows no {KERNEL_PACKAGE}; run apt-get update")))?;
+        .filter_map(|line| line.trim().strip_prefix("Depends: "))
+        .find(|package| package.starts_with(prefix))
+        .ok_or_else(|| Failure(format!("apt knows no {user}; run apt-get update")))?;
     println!("$ apt-get download {package}");
     run(Command::new(tool("apt-get")?).args(["download", package]).current_dir(folder))?;
     let unpacked = folder.join("unpacked");
-    let archive = find(folder, |name| name.starts_with("linux-image-") && name.ends_with(".deb"))?;
+    let archive = find(folder, |name| name.starts_with(prefix) && name.ends_with(".deb"))?;
     run(Command::new(tool("dpkg-deb")?).arg("-x").arg(&archive).arg(&unpacked))?;
-    let image = find(&unpacked.join("boot"), |name| name.starts_with("vmlinuz-"))?;
-    write_whole(kernel, &fs::read(image)?)?;
+    let image = find(&unpacked.join("boot"), wanted)?;
+    write_whole(target, &fs::read(image)?)?;
     fs::remove_dir_all(&unpacked)?;
     fs::remove_file(archive)?;
     Ok(())

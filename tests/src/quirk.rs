@@ -56,17 +56,30 @@ pub fn kernel() -> Result<Vec<u8>> {
     assemble("kernel.S", None)
 }
 
+/// An ELF file for 32-bit protected mode that only says in which state it found the machine.
+pub fn executable() -> Result<Vec<u8>> {
+    object("executable.S", None)?;
+    let mut link = Command::new(tool("ld")?);
+    run(link.args(["-m", "elf_i386", "-Ttext=0x200000", "-o", "executable.elf", "quirk.o"]))?;
+    std::fs::read("executable.elf").context("executable.elf")
+}
+
 /// The bytes of an assembly source that runs at 0000:7C00.
 fn assemble(source: &str, symbol: Option<(&str, u64)>) -> Result<Vec<u8>> {
+    object(source, symbol)?;
+    let mut link = Command::new(tool("ld")?);
+    link.args(["-m", "elf_i386", "--oformat", "binary", "-Ttext=0x7c00", "-o", "quirk.bin", "quirk.o"]);
+    run(&mut link)?;
+    std::fs::read("quirk.bin").context("quirk.bin")
+}
+
+/// Assembles a source to `quirk.o`.
+fn object(source: &str, symbol: Option<(&str, u64)>) -> Result<()> {
     let folder = paths::root().join("tests/quirk");
     let mut assembler = Command::new(tool("as")?);
     assembler.args(["--32", "-o", "quirk.o", "-I"]).arg(&folder);
     if let Some((symbol, value)) = symbol {
         assembler.arg("--defsym").arg(format!("{symbol}={value}"));
     }
-    run(assembler.arg(folder.join(source)))?;
-    let mut link = Command::new(tool("ld")?);
-    link.args(["-m", "elf_i386", "--oformat", "binary", "-Ttext=0x7c00", "-o", "quirk.bin", "quirk.o"]);
-    run(&mut link)?;
-    std::fs::read("quirk.bin").context("quirk.bin")
+    run(assembler.arg(folder.join(source))).map(drop)
 }

@@ -30,25 +30,28 @@ pub struct Root {
     width: usize,
 }
 
-/// Finds the list by the root pointer (section 5.2.5.3) in these bytes of the BIOS.
-pub fn find_root(bytes: &[u8]) -> Option<Root> {
+/// Finds the root pointer (section 5.2.5.3) in these bytes of the BIOS: 20 bytes, or 36 from revision 2 on.
+pub fn find_root_pointer(bytes: &[u8]) -> Option<&[u8]> {
     bytes.chunks_exact(16).enumerate().find_map(|(place, line)| {
         if !line.starts_with(b"RSD PTR ") {
             return None;
         }
         let pointer = bytes.get(place * 16..)?;
-        let is_sound = |length| pointer.get(..length).is_some_and(|bytes| sum(bytes) == 0);
-        let list = Root { address: number(pointer.get(16..20)?), width: 4 };
-        // From revision 2 on there is a second list, with longer addresses.
-        let long = pointer.get(24..32).map_or(0, number);
-        if pointer.get(15) >= Some(&2) && is_sound(36) && long != 0 {
-            return Some(Root { address: long, width: 8 });
-        }
-        is_sound(20).then_some(list)
+        let sound = |length| pointer.get(..length).filter(|bytes| sum(bytes) == 0);
+        let is_long = pointer.get(15) >= Some(&2);
+        sound(36).filter(|_| is_long).or_else(|| sound(20))
     })
 }
 
 impl Root {
+    /// The list that the root pointer names.
+    pub fn new(pointer: &[u8]) -> Option<Self> {
+        let list = Self { address: number(pointer.get(16..20)?), width: 4 };
+        // From revision 2 on there is a second list, with longer addresses.
+        let long = pointer.get(24..32).map_or(0, number);
+        Some(if long == 0 { list } else { Self { address: long, width: 8 } })
+    }
+
     /// The first table of that signature.
     pub fn table(self, signature: &[u8; 4], read: Read<'_>) -> Option<Vec<u8>> {
         let list = table(self.address, read)?;
@@ -175,7 +178,7 @@ mod tests {
             let start = usize::try_from(range.start().checked_sub(MEMORY)?).ok()?;
             memory.get(start..start.checked_add(usize::try_from(range.length()).ok()?)?).map(<[u8]>::to_vec)
         };
-        serial_console(find_root(bios)?, &read)
+        serial_console(Root::new(find_root_pointer(bios)?)?, &read)
     }
 
     #[test]

@@ -22,11 +22,13 @@ use crate::network_program;
 
 /// What `imgstat` calls a Linux kernel.
 pub(crate) const BZIMAGE: &str = "bzImage";
-/// And a network boot program.
+/// And other programs.
+const MULTIBOOT: &str = "Multiboot";
+const ELF: &str = "ELF";
 const NBP: &str = "NBP";
 
 /// What the first line says that this build can do.
-pub(crate) const FEATURES: &str = "HTTP TFTP DNS bzImage NBP";
+pub(crate) const FEATURES: &str = "HTTP TFTP DNS bzImage MBOOT ELF NBP";
 
 /// What the heap must have in one piece before a line of a script runs, so that no line uses it up.
 const SPARE: usize = 3 << 20;
@@ -39,6 +41,8 @@ impl Machine {
         let kind = match recognise(bytes.get(..RECOGNISE_LENGTH).unwrap_or(bytes)) {
             Format::Script => Type::Script,
             Format::BzImage => Type::Program(BZIMAGE),
+            Format::Multiboot => Type::Program(MULTIBOOT),
+            Format::Elf => Type::Program(ELF),
             Format::Own(_) | Format::Code if size <= network_program::capacity() => Type::Program(NBP),
             _ => Type::Data,
         };
@@ -208,8 +212,8 @@ impl Host for Machine {
     fn execute(&mut self, id: ImageId) -> Result<(), Error> {
         let image = self.images.image(id).ok_or_else(|| errors::GONE.of("the image"))?;
         match image.kind {
-            Type::Program(BZIMAGE) => self.boot_linux(id),
             Type::Program(NBP) => self.run_network_program(id),
+            Type::Program(_) => self.boot(id),
             _ => Err(errors::CANNOT_START.of(image.name.as_str())),
         }
     }

@@ -35,8 +35,6 @@ mod keyboard;
 #[cfg(target_os = "none")]
 mod lease;
 #[cfg(target_os = "none")]
-mod linux;
-#[cfg(target_os = "none")]
 mod machine;
 #[cfg(target_os = "none")]
 mod network;
@@ -50,6 +48,8 @@ mod report;
 mod screen;
 #[cfg(target_os = "none")]
 mod store;
+#[cfg(target_os = "none")]
+mod system;
 #[cfg(target_os = "none")]
 mod upload;
 #[cfg(target_os = "none")]

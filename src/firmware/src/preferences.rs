@@ -27,11 +27,17 @@ impl Machine {
     /// Uses the serial console that the BIOS's tables name, if they name one.
     pub(crate) fn open_named_console(&mut self) {
         let read = |range| hw::memory::firmware_data(&self.info, range);
-        let search = |bytes: &[u8]| acpi::find_root(bytes);
-        let root = search(&bios::extended_data()).or_else(|| search(&read(acpi::SEARCH)?));
+        let root = self.acpi_root_pointer().and_then(|pointer| acpi::Root::new(&pointer));
         if let Some(console) = root.and_then(|root| acpi::serial_console(root, &read)) {
             serial::open(console.port, console.divisor);
         }
+    }
+
+    /// The root pointer of ACPI, if the BIOS has one.
+    pub(crate) fn acpi_root_pointer(&self) -> Option<Vec<u8>> {
+        let search = |bytes: &[u8]| acpi::find_root_pointer(bytes).map(<[u8]>::to_vec);
+        let upper = || hw::memory::firmware_data(&self.info, acpi::SEARCH);
+        search(&bios::extended_data()).or_else(|| search(&upper()?))
     }
 
     /// Obeys settings that have changed.

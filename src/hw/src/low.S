@@ -32,6 +32,7 @@ low_gdt:
     .quad   0x00009b000000ffff      /* SELECTOR_CODE16: base is set to this block's at start */
     .quad   0x000093000000ffff      /* SELECTOR_DATA16: the same */
     .quad   0, 0                    /* SELECTOR_TASK: filled at start */
+    .quad   0x00cf9b000000ffff      /* SELECTOR_CODE32: flat */
 low_gdt_end:
     .balign 16
 low_gdtr:
@@ -344,6 +345,45 @@ low_start:
     popfw
     lretw
 
+/* Starts a program in protected mode: flat segments, no paging, interrupts off, and a stack in this block. EDX = where,
+ * ECX = its EAX, EBX = its EBX. A program that returns makes the machine start anew. Never comes back. */
+    .globl low_start_protected
+low_start_protected:
+    lgdtl   low_gdtr
+    movl    low_linear, %esi
+    leal    in_protected_mode(%esi), %edi
+    movl    %cr0, %eax
+    orb     $1, %al
+    movl    %eax, %cr0
+    pushl   $SELECTOR_CODE32
+    pushl   %edi
+    lretl
+
+    .code32
+in_protected_mode:
+    movl    $SELECTOR_DATA, %eax
+    movl    %eax, %ds
+    movl    %eax, %es
+    movl    %eax, %fs
+    movl    %eax, %gs
+    movl    %eax, %ss
+    leal    low_stack_top(%esi), %esp
+    leal    program_returned(%esi), %eax
+    pushl   %eax
+    pushl   %edx
+    movl    %ecx, %eax
+    xorl    %ecx, %ecx
+    xorl    %edx, %edx
+    xorl    %esi, %esi
+    xorl    %edi, %edi
+    xorl    %ebp, %ebp
+    ret
+
+/* The interrupt table is real mode's, so that the exception cannot be handled. */
+program_returned:
+    ud2
+    .code16
+
 /* Goes back to the program that loaded us. EBX = its stack as the prefix left it (segment:offset), ECX = the status to
  * return. Never returns. */
     .globl low_return_to_caller
@@ -419,6 +459,7 @@ abandon:
     .globl low_symbols
 low_symbols:
     .word   low_down, low_window, low_nap, low_print, low_start, low_return_to_caller
+    .word   low_start_protected
     .word   low_watchdog
     .word   low_gdt, low_gdtr, long_idtr, low_linear, long_cr0, long_cr3, long_cr4, long_efer
     .word   real_cr0, real_cr4, real_efer, low_switches, watchdog_previous, watchdog_ticks, watchdog_block

@@ -18,6 +18,7 @@ base::assembly!(
     SELECTOR_DATA = SELECTOR_DATA,
     SELECTOR_CODE16 = SELECTOR_CODE16,
     SELECTOR_DATA16 = SELECTOR_DATA16,
+    SELECTOR_CODE32 = SELECTOR_CODE32,
     TEXT_BUFFER = TEXT_BUFFER,
     KIND_FAR = realmode::KIND_FAR,
     KIND_NEAR = realmode::KIND_NEAR,
@@ -44,6 +45,8 @@ const SELECTOR_CODE16: u16 = 0x18;
 const SELECTOR_DATA16: u16 = 0x20;
 /// The task's selector, for its interrupt stacks.
 pub(crate) const SELECTOR_TASK: u16 = 0x28;
+/// Behind the two entries of the task.
+const SELECTOR_CODE32: u16 = 0x38;
 /// The most characters that one downcall prints.
 pub(crate) const TEXT_BUFFER: usize = 256;
 
@@ -61,6 +64,7 @@ pub(crate) enum Symbol {
     Print,
     Start,
     ReturnToCaller,
+    StartProtected,
     Watchdog,
     Gdt,
     Gdtr,

@@ -3,6 +3,7 @@
 //! Source: "The Linux/x86 Boot Protocol" of the kernel's documentation, versions 2.00 to 2.15. Offsets are from the
 //! start of the file; numbers are little-endian.
 
+use crate::bytes::{u8_at, u16_at, u32_at};
 use crate::{command_line, errors};
 use base::{Error, PhysRange};
 
@@ -168,22 +169,6 @@ impl Header {
         };
         PhysRange::with_length(start, init_size)
     }
-}
-
-fn bytes_at<const N: usize>(bytes: &[u8], offset: usize) -> [u8; N] {
-    bytes.get(offset..).and_then(|rest| rest.first_chunk()).copied().unwrap_or([0; N])
-}
-
-fn u8_at(bytes: &[u8], offset: usize) -> u8 {
-    u8::from_le_bytes(bytes_at(bytes, offset))
-}
-
-fn u16_at(bytes: &[u8], offset: usize) -> u16 {
-    u16::from_le_bytes(bytes_at(bytes, offset))
-}
-
-fn u32_at(bytes: &[u8], offset: usize) -> u32 {
-    u32::from_le_bytes(bytes_at(bytes, offset))
 }
 
 #[cfg(test)]

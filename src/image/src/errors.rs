@@ -23,4 +23,16 @@ base::errors! {
     NO_INIT_ROOM = "IMAGE-10", "{} does not fit: there is no memory from pref_address for init_size bytes", "the machine has too little memory for this kernel";
     /// The initrds are larger than any free range.
     NO_INITRD_ROOM = "IMAGE-11", "the initrds do not fit below initrd_addr_max: {}", "use smaller initrds or more memory; a mem= argument of the kernel lowers the limit too";
+    /// Headers of an ELF file that contradict each other or the file's length.
+    BAD_ELF = "IMAGE-12", "{} is damaged: its ELF program headers (e_phoff) name what is not in the file", "download it again; compare its size with the original";
+    /// An ELF file of another machine, or one that is entered in 64-bit mode.
+    FOREIGN_ELF = "IMAGE-13", "{} is an ELF file, but none that is started in the 32-bit mode of a PC", "use a 32-bit x86 program, or one with a multiboot header";
+    /// A multiboot header that asks for more than is here.
+    MULTIBOOT = "IMAGE-14", "its loader does not do what the multiboot header wants: {}", "look for a version of the program that is started by multiboot without it";
+    /// The addresses of a multiboot header.
+    BAD_MULTIBOOT = "IMAGE-15", "{} is damaged: the addresses in its multiboot header do not fit together", "download it again; compare its size with the original";
+    /// A program for a fixed address where no memory is free.
+    NO_PROGRAM_ROOM = "IMAGE-16", "{}, which is no free memory", "the machine has too little memory, or the program is not for a PC with a BIOS";
+    /// No room for modules, or what the program is told.
+    NO_MODULE_ROOM = "IMAGE-17", "{} and what goes with it do not fit below 4 GiB", "use smaller modules or more memory";
 }

@@ -1,6 +1,6 @@
 //! What kind of thing an image is, by its first bytes.
 
-use crate::bzimage;
+use crate::{bzimage, elf, multiboot};
 use base::image_header::ImageHeader;
 
 /// What an image is.
@@ -12,6 +12,10 @@ pub enum Format {
     Own(ImageHeader),
     /// A Linux kernel with a setup header.
     BzImage,
+    /// A program with a header of multiboot, which may be ELF.
+    Multiboot,
+    /// Another ELF file.
+    Elf,
     /// Nothing that has a mark, and no text: perhaps a network boot program, which is loaded at 0:7C00h and called.
     Code,
     /// Text without a mark, or nothing at all.
@@ -22,7 +26,7 @@ pub enum Format {
 const TEXT_LENGTH: usize = 32;
 
 /// How many first bytes of an image [`recognise`] wants to see, if it has so many.
-pub const RECOGNISE_LENGTH: usize = 0x206;
+pub const RECOGNISE_LENGTH: usize = multiboot::SEARCH;
 
 /// What an image is that begins with `first`.
 pub fn recognise(first: &[u8]) -> Format {
@@ -35,6 +39,12 @@ pub fn recognise(first: &[u8]) -> Format {
     }
     if bzimage::is_kernel(first) {
         return Format::BzImage;
+    }
+    if multiboot::is_multiboot(first) {
+        return Format::Multiboot;
+    }
+    if elf::is_elf(first) {
+        return Format::Elf;
     }
     let is_character = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
     if first.iter().take(TEXT_LENGTH).all(is_character) { Format::Text } else { Format::Code }
@@ -59,11 +69,21 @@ mod tests {
         let mut image = vec![0; image_header::OFFSET];
         image.extend_from_slice(&own.to_bytes());
         assert_eq!(recognise(&image), Format::Own(own));
-        let mut kernel = vec![0; RECOGNISE_LENGTH];
+        let mut kernel = vec![0; 0x206];
         kernel[0x1fe..0x200].copy_from_slice(&[0x55, 0xaa]);
         assert_eq!(recognise(&kernel), Format::Code);
         kernel[0x202..].copy_from_slice(b"HdrS");
         assert_eq!(recognise(&kernel), Format::BzImage);
         assert_eq!(recognise(&kernel[..0x205]), Format::Code);
+        assert_eq!(recognise(b"\x7fELF"), Format::Elf);
+        // A header of multiboot says more than ELF's, where it is not too far behind.
+        let header = [0x1bad_b002_u32, 3, 0xe452_4ffb].map(u32::to_le_bytes).concat();
+        let mut program = b"\x7fELF".to_vec();
+        program.resize(8180, 0);
+        program.extend(&header);
+        assert_eq!(recognise(&program), Format::Multiboot);
+        assert_eq!(recognise(&program[..8191]), Format::Elf);
+        program.insert(4, 0);
+        assert_eq!(recognise(&program), Format::Elf);
     }
 }

@@ -1,8 +1,9 @@
-//! Kernels: any file, planned into a small machine's memory; nothing may be written where there is no memory.
+//! Kernels and other programs: any file, planned into a small machine's memory; nothing may be written where there is no memory.
 #![no_main]
 
 use base::PhysRange;
-use image::{Initrd, Kernel, Memory};
+use base::boot_info::E820Entry;
+use image::{Initrd, Kernel, Memory, Surroundings};
 use libfuzzer_sys::fuzz_target;
 
 /// Memory of which only the file can be read and nothing is kept.
@@ -59,9 +60,12 @@ fn fuzz_boot(mut machine: Machine<'_>, text: &[u8]) {
     let initrd = Initrd { image: PhysRange::with_length(0xa00_0000, 0x12345), command_line: text };
     let map = fuzz::memory_map(&[BASE, HIGH], &[image, initrd.image]);
     let kernel = Kernel { name: "vmlinuz", image, command_line: text };
-    if let Ok(plan) = image::plan(&kernel, &[initrd], &map, &machine) {
-        inside(plan.real_mode);
-        inside(plan.protected_mode);
+    let e820 = [E820Entry { start: 0, length: 0x9_f000, kind: 1, attributes: 1 }];
+    let surroundings = Surroundings { loader: "fuzz", e820: &e820, base_memory_kib: 636, acpi: Some(text) };
+    let linux = image::plan_linux(&kernel, &[initrd], &map, &machine);
+    let executable = image::plan_executable(&kernel, &[initrd], &surroundings, &map, &machine);
+    for plan in [linux, executable].into_iter().flatten() {
+        inside(plan.program);
         image::execute(&plan, &mut machine);
     }
 }

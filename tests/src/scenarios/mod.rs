@@ -6,6 +6,7 @@ pub mod diagnostics;
 pub mod dialogues;
 pub mod drivers;
 pub mod errors;
+pub mod images;
 pub mod language;
 pub mod leaving;
 pub mod loader;
@@ -81,6 +82,7 @@ pub fn all() -> Vec<Scenario> {
         servers::all(),
         transfer::all(),
         errors::all(),
+        images::all(),
         leaving::all(),
         loader::all(),
         diagnostics::all(),

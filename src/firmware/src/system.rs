@@ -1,34 +1,47 @@
-//! Starting a Linux kernel.
+//! Starting an operating system: a Linux kernel, or a program for protected mode.
 
 use alloc::vec::Vec;
 use base::{Error, PhysRange, SegOff};
 use hw::leave::Program;
 use hw::memory::FreeMemory;
-use image::{Initrd, Kernel, Memory};
+use image::{Entry, Initrd, Kernel, Memory, Surroundings};
 use memmap::Owner;
-use script::ImageId;
+use script::{ImageId, Type};
 use undi::Purpose;
 
 use crate::errors;
+use crate::host::BZIMAGE;
 use crate::machine::Machine;
 use crate::screen::say;
 
+/// What a program is told of its loader.
+const LOADER: &str = concat!("iPXE ", env!("CARGO_PKG_VERSION"), "+rs");
+
 impl Machine {
-    /// Starts the kernel, with all other images as initrds. Comes back only with an error, and then with everything
-    /// as it was.
-    pub(crate) fn boot_linux(&mut self, id: ImageId) -> Result<(), Error> {
-        let range = |handle| self.store.pages(handle).map(used).ok_or_else(|| errors::GONE.of("an image"));
+    /// Starts the program, with all other images as initrds or modules. Comes back only with an error, and then with
+    /// everything as it was.
+    pub(crate) fn boot(&mut self, id: ImageId) -> Result<(), Error> {
         let image = self.images.image(id).ok_or_else(|| errors::GONE.of("the kernel"))?;
+        let is_linux = image.kind == Type::Program(BZIMAGE);
         let name = image.name.clone();
-        let kernel = range(image.handle)?;
-        let command_line = image.command_line.clone();
-        let initrds: Result<Vec<_>, Error> = self
-            .images
-            .registered()
-            .filter(|other| other.id() != id)
-            .map(|other| Ok((range(other.handle)?, other.command_line.clone())))
-            .collect();
-        let initrds = initrds?;
+        // Linux gets the arguments, and all others find where they are from before them.
+        let described = |image: &script::Image| {
+            let range =
+                self.store.pages(image.handle).map(used).ok_or_else(|| errors::GONE.of("an image"))?;
+            let mut text = Vec::new();
+            if !is_linux {
+                text.extend_from_slice(image.uri.as_bytes());
+                if !image.command_line.is_empty() {
+                    text.push(b' ');
+                }
+            }
+            text.extend_from_slice(&image.command_line);
+            Ok((range, text))
+        };
+        let (kernel, command_line) = described(image)?;
+        let others = self.images.registered().filter(|other| other.id() != id);
+        let initrds: Vec<_> = others.map(described).collect::<Result<_, Error>>()?;
+        let acpi = self.acpi_root_pointer();
 
         // The ring of frames is in base memory until the network is closed, which is after the plan has succeeded.
         let mut map = self.memory.map().clone();
@@ -47,7 +60,18 @@ impl Machine {
         let initrds: Vec<_> =
             initrds.iter().map(|(image, command_line)| Initrd { image: *image, command_line }).collect();
         let kernel = Kernel { name: &name, image: kernel, command_line: &command_line };
-        let plan = match image::plan(&kernel, &initrds, &map, &memory) {
+        let plan = if is_linux {
+            image::plan_linux(&kernel, &initrds, &map, &memory)
+        } else {
+            let surroundings = Surroundings {
+                loader: LOADER,
+                e820: self.info.e820.get(..self.info.e820_count as usize).unwrap_or_default(),
+                base_memory_kib: self.info.base_memory_kib,
+                acpi: acpi.as_deref(),
+            };
+            image::plan_executable(&kernel, &initrds, &surroundings, &map, &memory)
+        };
+        let plan = match plan {
             Ok(plan) => plan,
             Err(error) => {
                 self.store.put_pages(handles, memory.0.into_pages());
@@ -59,26 +83,30 @@ impl Machine {
         self.screen.show_text();
         say!(
             self.screen,
-            "Booting {name}: kernel {} KiB at {:#x}, initrds {} KiB at {:#x}, setup at {:#x}",
-            size(plan.protected_mode),
-            plan.protected_mode.start(),
+            "Booting {name}: kernel {} KiB at {:#x}, {} {} KiB at {:#x}, {} at {:#x}",
+            size(plan.program),
+            plan.program.start(),
+            if is_linux { "initrds" } else { "modules" },
             size(plan.initrds),
             plan.initrds.start(),
-            plan.real_mode.start(),
+            if is_linux { "setup" } else { "information" },
+            plan.parameters.start(),
         );
         self.depart(Purpose::System);
         say!(self.screen, "{} KiB of base memory are in use", hw::low::in_use().div_ceil(1024));
         // Nothing of the network is left that could use memory; all pages are held, so this cannot fail.
         let Ok(memory) = self.memory.take_all(pages) else { return Err(errors::GONE.of(name)) };
-        let entry = image::execute(&plan, &mut Place(memory));
-        // Linux boot protocol, "Running the kernel".
-        hw::leave::start(&Program {
-            entry: SegOff::new(entry.code_segment, entry.instruction),
-            segment: entry.segment,
-            stack: entry.stack,
-            edx: 0,
-            interrupts: false,
-        })
+        match image::execute(&plan, &mut Place(memory)) {
+            // Linux boot protocol, "Running the kernel".
+            Entry::Real { segment, code_segment, instruction, stack } => hw::leave::start(&Program {
+                entry: SegOff::new(code_segment, instruction),
+                segment,
+                stack,
+                edx: 0,
+                interrupts: false,
+            }),
+            Entry::Protected { instruction, eax, ebx } => hw::leave::start_protected(instruction, eax, ebx),
+        }
     }
 }
 
