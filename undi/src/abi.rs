@@ -1,4 +1,5 @@
-//! The structures, numbers and names of the PXE specification 2.1 that a client of UNDI uses.
+//! The structures, numbers and names of the PXE specification 2.1: what both sides of UNDI use, and in
+//! [`base_code`] and [`file`] what programs are offered beyond that.
 //!
 //! All fields are little-endian and unaligned, as in memory. Numbers that a ROM hands out are newtypes, never Rust
 //! enums: any value may come.
@@ -7,6 +8,9 @@ use base::SegOff;
 use static_assertions::const_assert_eq;
 use zerocopy::little_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+pub mod base_code;
+pub mod file;
 
 /// The number of a PXE API call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +25,8 @@ impl Opcode {
     pub const CLEANUP: Self = Self(0x02);
     /// Resets and programs the adapter.
     pub const INITIALIZE: Self = Self(0x03);
+    /// Resets the adapter; what was open is open again.
+    pub const RESET_ADAPTER: Self = Self(0x04);
     /// Undoes INITIALIZE.
     pub const SHUTDOWN: Self = Self(0x05);
     /// Starts reception.
@@ -29,15 +35,31 @@ impl Opcode {
     pub const CLOSE: Self = Self(0x07);
     /// Sends one frame.
     pub const TRANSMIT: Self = Self(0x08);
+    /// Says which multicasts are received.
+    pub const SET_MCAST_ADDRESS: Self = Self(0x09);
+    /// Gives the adapter another address.
+    pub const SET_STATION_ADDRESS: Self = Self(0x0a);
+    /// Says which frames are received.
+    pub const SET_PACKET_FILTER: Self = Self(0x0b);
     /// Addresses, interrupt, sizes.
     pub const GET_INFORMATION: Self = Self(0x0c);
+    /// Frames counted.
+    pub const GET_STATISTICS: Self = Self(0x0d);
+    /// Begins to count anew.
+    pub const CLEAR_STATISTICS: Self = Self(0x0e);
+    /// Lets the adapter test itself.
+    pub const INITIATE_DIAGS: Self = Self(0x0f);
+    /// Makes the adapter interrupt.
+    pub const FORCE_INTERRUPT: Self = Self(0x10);
+    /// The multicast MAC address of an IP address.
+    pub const GET_MCAST_ADDRESS: Self = Self(0x11);
     /// Where the adapter sits.
     pub const GET_NIC_TYPE: Self = Self(0x12);
     /// Kind of the medium.
     pub const GET_IFACE_INFO: Self = Self(0x13);
     /// Interrupt service: START, PROCESS, GET_NEXT.
     pub const ISR: Self = Self(0x14);
-    /// Section 4.2: unhooks the UNDI from the BIOS.
+    /// Section 4.2: unhooks the UNDI from the BIOS. UNDI_GET_STATE (section 4.4) has the same number.
     pub const STOP_UNDI: Self = Self(0x15);
     /// Section 4.2: removes the base code.
     pub const UNLOAD_STACK: Self = Self(0x70);
@@ -84,10 +106,48 @@ impl Status {
     pub const KEEP_ALL: Self = Self(0x05);
     /// Try again later.
     pub const OUT_OF_RESOURCES: Self = Self(0x06);
+    /// There is no such call, or not with these parameters.
+    pub const BAD_FUNCTION: Self = Self(0x02);
+    /// No answer to ARP.
+    pub const ARP_TIMEOUT: Self = Self(0x11);
+    /// UDP is not open.
+    pub const UDP_CLOSED: Self = Self(0x18);
+    /// UDP is open already.
+    pub const UDP_OPEN: Self = Self(0x19);
+    /// TFTP is not open.
+    pub const TFTP_CLOSED: Self = Self(0x1a);
+    /// TFTP is open already; of the file calls: nothing has come yet.
+    pub const TFTP_OPEN: Self = Self(0x1b);
+    /// The server does not answer.
+    pub const TFTP_OPEN_TIMEOUT: Self = Self(0x32);
+    /// The server does not answer any more.
+    pub const TFTP_READ_TIMEOUT: Self = Self(0x35);
+    /// The server answers with an error.
+    pub const TFTP_ERROR: Self = Self(0x36);
+    /// There is no way to the server.
+    pub const TFTP_CANNOT_OPEN: Self = Self(0x38);
+    /// The server does not have the file.
+    pub const TFTP_NOT_FOUND: Self = Self(0x3b);
+    /// The server does not give the file away.
+    pub const TFTP_ACCESS_VIOLATION: Self = Self(0x3c);
+    /// The server does not say how long the file is.
+    pub const TFTP_NO_SIZE: Self = Self(0x3e);
+    /// Packets cannot be so small.
+    pub const TFTP_PACKET_SIZE: Self = Self(0x3f);
+    /// No DHCP server answers.
+    pub const DHCP_TIMEOUT: Self = Self(0x51);
     /// No carrier.
     pub const MEDIA_TEST_FAILED: Self = Self(0x61);
+    /// The adapter cannot be made ready.
+    pub const CANNOT_INITIALIZE: Self = Self(0x63);
+    /// No station has such an address.
+    pub const INVALID_MAC_ADDRESS: Self = Self(0x67);
     /// The adapter is not in the state for that call.
     pub const INVALID_STATE: Self = Self(0x6a);
+    /// The frame cannot be sent.
+    pub const TRANSMIT_ERROR: Self = Self(0x6b);
+    /// A parameter makes no sense.
+    pub const INVALID_PARAMETER: Self = Self(0x6c);
 
     /// The meaning, in words that fit after `CALL:`.
     pub fn text(self) -> &'static str {
@@ -373,6 +433,103 @@ bitflags::bitflags! {
     }
 }
 
+/// A call that takes nothing and gives its status only.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct Plain {
+    /// Out.
+    pub status: U16,
+}
+const_assert_eq!(size_of::<Plain>(), 2);
+
+/// The most multicast addresses of one call (MAXNUM_MCADDR).
+pub const MULTICAST_LIMIT: usize = 8;
+
+/// Multicast addresses (`t_PXENV_UNDI_MCAST_ADDRESS`).
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct MulticastList {
+    /// Number of addresses.
+    pub count: U16,
+    /// The addresses.
+    pub addresses: [[u8; 16]; MULTICAST_LIMIT],
+}
+const_assert_eq!(size_of::<MulticastList>(), 130);
+
+/// UNDI_RESET_ADAPTER and UNDI_SET_MCAST_ADDRESS.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct SetMulticast {
+    /// Out.
+    pub status: U16,
+    /// What is received from now on.
+    pub multicast: MulticastList,
+}
+const_assert_eq!(size_of::<SetMulticast>(), 132);
+
+/// UNDI_SET_STATION_ADDRESS.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct SetStationAddress {
+    /// Out.
+    pub status: U16,
+    /// The address; its first six bytes for Ethernet.
+    pub address: [u8; 16],
+}
+const_assert_eq!(size_of::<SetStationAddress>(), 18);
+
+/// UNDI_SET_PACKET_FILTER.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct SetPacketFilter {
+    /// Out.
+    pub status: U16,
+    /// [`PacketFilter`].
+    pub filter: u8,
+}
+const_assert_eq!(size_of::<SetPacketFilter>(), 3);
+
+/// UNDI_GET_STATISTICS.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct Statistics {
+    /// Out.
+    pub status: U16,
+    /// Frames sent.
+    pub sent: U32,
+    /// Frames received.
+    pub received: U32,
+    /// Frames received with a wrong checksum.
+    pub checksum_errors: U32,
+    /// Frames lost for want of buffers.
+    pub resource_errors: U32,
+}
+const_assert_eq!(size_of::<Statistics>(), 18);
+
+/// UNDI_GET_MCAST_ADDRESS.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct GetMulticastAddress {
+    /// Out.
+    pub status: U16,
+    /// The IP address.
+    pub ip: [u8; 4],
+    /// Out: the MAC address.
+    pub mac: [u8; 16],
+}
+const_assert_eq!(size_of::<GetMulticastAddress>(), 22);
+
+/// UNDI_GET_STATE.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct GetState {
+    /// Out.
+    pub status: U16,
+    /// Out: 1 started, 2 initialized, 3 opened.
+    pub state: u8,
+}
+const_assert_eq!(size_of::<GetState>(), 3);
+
 /// UNDI_OPEN.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
@@ -383,10 +540,8 @@ pub struct Open {
     pub flag: U16,
     /// [`PacketFilter`].
     pub filter: U16,
-    /// Number of multicast addresses.
-    pub multicast_count: U16,
-    /// The multicast addresses.
-    pub multicast: [[u8; 16]; 8],
+    /// The multicasts that are received.
+    pub multicast: MulticastList,
 }
 const_assert_eq!(size_of::<Open>(), 136);
 
@@ -396,6 +551,16 @@ pub const PROTOCOL_UNKNOWN: u8 = 0;
 pub const PROTOCOL_IP: u8 = 1;
 /// UNDI_TRANSMIT builds the header of ARP.
 pub const PROTOCOL_ARP: u8 = 2;
+/// UNDI_TRANSMIT builds the header of RARP.
+pub const PROTOCOL_RARP: u8 = 3;
+/// [`Isr`] out: something else.
+pub const PROTOCOL_OTHER: u8 = 4;
+/// [`Isr`] out: the frame is for one station.
+pub const FRAME_DIRECTED: u8 = 0;
+/// [`Isr`] out: for all.
+pub const FRAME_BROADCAST: u8 = 1;
+/// [`Isr`] out: for a group.
+pub const FRAME_MULTICAST: u8 = 2;
 /// The destination is in the parameter block.
 pub const TO_ADDRESS: u8 = 0;
 /// The destination is everybody.
@@ -420,6 +585,21 @@ pub struct Transmit {
 }
 const_assert_eq!(size_of::<Transmit>(), 20);
 
+/// A block of a frame that is sent.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct TransmitBlock {
+    /// 0: `data` is a physical address; 1: it is a far pointer.
+    pub kind: u8,
+    /// Zero.
+    pub reserved: u8,
+    /// Bytes.
+    pub length: U16,
+    /// Where they are.
+    pub data: FarPointer,
+}
+const_assert_eq!(size_of::<TransmitBlock>(), 8);
+
 /// The transmit buffer descriptor.
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
@@ -430,8 +610,8 @@ pub struct TransmitDescriptor {
     pub data: FarPointer,
     /// Number of further blocks.
     pub block_count: U16,
-    /// The further blocks: type, reserved, length, pointer.
-    pub blocks: [[u8; 8]; 8],
+    /// The further blocks.
+    pub blocks: [TransmitBlock; 8],
 }
 const_assert_eq!(size_of::<TransmitDescriptor>(), 72);
 

@@ -11,6 +11,7 @@ pub mod cached;
 pub mod control;
 pub mod driver;
 pub mod errors;
+pub mod export;
 #[cfg(test)]
 mod fake;
 pub mod find;

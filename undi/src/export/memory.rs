@@ -1,0 +1,173 @@
+//! The fence around what calls may write to.
+
+use super::{Answer, world::Memory};
+use crate::abi::Status;
+use alloc::vec;
+use alloc::vec::Vec;
+use base::{PhysRange, SegOff};
+
+/// Interrupt table and BIOS data area end here.
+const BIOS_DATA_END: u64 = 0x500;
+/// From here on is no RAM, but the screen and ROMs.
+const BASE_MEMORY_END: u64 = 0xa_0000;
+const REAL_MODE_END: u64 = 0x10_0000;
+const SEGMENT: usize = 0x1_0000;
+
+/// Which memory a call may write to, whatever pointers it is given: RAM behind the BIOS data area, but what is ours.
+#[derive(Clone, Debug, Default)]
+pub struct Fence {
+    reserved: Vec<PhysRange>,
+}
+
+impl Fence {
+    /// A fence around what is `reserved`: the low block, the core, its tables, the pages of downloads.
+    pub fn new(reserved: Vec<PhysRange>) -> Self {
+        Self { reserved }
+    }
+
+    /// Whether all of `range` may be written to.
+    fn admits(&self, range: PhysRange) -> bool {
+        let base = PhysRange::new(BIOS_DATA_END, BASE_MEMORY_END);
+        let extended = PhysRange::new(REAL_MODE_END, 1 << 32);
+        (base.contains(range) || extended.contains(range))
+            && !self.reserved.iter().any(|reserved| reserved.overlaps(range))
+    }
+}
+
+/// The memory of one call.
+pub(super) struct Guarded<'a> {
+    memory: &'a mut dyn Memory,
+    fence: &'a Fence,
+    /// The parameter block: no buffer may lie over it.
+    block: PhysRange,
+}
+
+impl<'a> Guarded<'a> {
+    /// Reads `block`, the parameters of a call, which lie at `at`.
+    pub(super) fn begin(
+        memory: &'a mut dyn Memory,
+        fence: &'a Fence,
+        at: SegOff,
+        block: &mut [u8],
+    ) -> Result<Self, Status> {
+        let range = object(at, block.len())?;
+        if !fence.admits(range) {
+            return Err(Status::INVALID_PARAMETER);
+        }
+        let guarded = Self { memory, fence, block: range };
+        guarded.read_physical(range.start(), block).map(|()| guarded)
+    }
+
+    /// Writes the status, which is the first word of `block`, and after success the rest of it.
+    pub(super) fn end(mut self, block: &mut [u8], result: Result<(), Status>) -> Answer {
+        let status = result.err().unwrap_or(Status::SUCCESS);
+        if let Some((word, _)) = block.split_first_chunk_mut::<2>() {
+            *word = status.0.to_le_bytes();
+        }
+        let length = if result.is_ok() { block.len() } else { 2 };
+        match self.write_unchecked(self.block.start(), block.get(..length).unwrap_or_default()) {
+            Ok(()) => Answer::Return(status),
+            Err(unwritten) => Answer::Return(unwritten),
+        }
+    }
+
+    /// For a call that does not return, so that its parameters are of no use any more.
+    pub(super) fn without_block(memory: &'a mut dyn Memory, fence: &'a Fence) -> Self {
+        Self { memory, fence, block: PhysRange::default() }
+    }
+
+    /// The bytes at a far pointer.
+    pub(super) fn read(&self, at: SegOff, into: &mut [u8]) -> Result<(), Status> {
+        let range = object(at, into.len())?;
+        self.read_physical(range.start(), into)
+    }
+
+    /// The bytes at a physical address.
+    pub(super) fn read_physical(&self, address: u64, into: &mut [u8]) -> Result<(), Status> {
+        let address = u32::try_from(address).map_err(|_| Status::INVALID_PARAMETER)?;
+        if into.is_empty() || self.memory.read(address, into) {
+            Ok(())
+        } else {
+            Err(Status::INVALID_PARAMETER)
+        }
+    }
+
+    /// The text at a far pointer up to the zero that ends it, at most `limit` bytes and one at least.
+    pub(super) fn read_text(&self, at: SegOff, limit: usize) -> Result<Vec<u8>, Status> {
+        let in_segment = SEGMENT.saturating_sub(at.offset.into());
+        let in_memory = usize::try_from(REAL_MODE_END).unwrap_or(0).saturating_sub(linear(at));
+        let mut text = vec![0; in_segment.min(in_memory).min(limit.saturating_add(1))];
+        self.read(at, &mut text)?;
+        let end = text.iter().position(|byte| *byte == 0).filter(|end| *end > 0);
+        text.truncate(end.ok_or(Status::INVALID_PARAMETER)?);
+        Ok(text)
+    }
+
+    /// The range of `length` bytes at a far pointer, if all of it may be written to.
+    pub(super) fn writable(&self, at: SegOff, length: usize) -> Result<PhysRange, Status> {
+        let range = object(at, length)?;
+        self.writable_physical(range)
+    }
+
+    /// `range`, if all of it may be written to.
+    pub(super) fn writable_physical(&self, range: PhysRange) -> Result<PhysRange, Status> {
+        if range.is_empty() || (self.fence.admits(range) && !range.overlaps(self.block)) {
+            Ok(range)
+        } else {
+            Err(Status::INVALID_PARAMETER)
+        }
+    }
+
+    /// Writes at a far pointer.
+    pub(super) fn write(&mut self, at: SegOff, data: &[u8]) -> Result<(), Status> {
+        let range = self.writable(at, data.len())?;
+        self.write_unchecked(range.start(), data)
+    }
+
+    /// Writes at a physical address.
+    pub(super) fn write_physical(&mut self, address: u64, data: &[u8]) -> Result<(), Status> {
+        let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
+        let range = self.writable_physical(PhysRange::with_length(address, length))?;
+        self.write_unchecked(range.start(), data)
+    }
+
+    /// Writes into a place of ours, which no pointer of the program leads to.
+    pub(super) fn write_own(&mut self, at: SegOff, data: &[u8]) -> Result<(), Status> {
+        self.write_unchecked(at.linear().into(), data)
+    }
+
+    /// What lies in a place of ours.
+    pub(super) fn read_own(&self, at: SegOff, into: &mut [u8]) -> Result<(), Status> {
+        self.read_physical(at.linear().into(), into)
+    }
+
+    fn write_unchecked(&mut self, address: u64, data: &[u8]) -> Result<(), Status> {
+        let address = u32::try_from(address).map_err(|_| Status::INVALID_PARAMETER)?;
+        if data.is_empty() || self.memory.write(address, data) {
+            Ok(())
+        } else {
+            Err(Status::INVALID_PARAMETER)
+        }
+    }
+}
+
+fn linear(at: SegOff) -> usize {
+    usize::try_from(at.linear()).unwrap_or(usize::MAX)
+}
+
+/// Where `length` bytes at a far pointer lie: within the segment and below 1 MiB, and not at 0:0, which means "none".
+/// Nothing lies anywhere.
+fn object(at: SegOff, length: usize) -> Result<PhysRange, Status> {
+    let in_segment = usize::from(at.offset).checked_add(length).is_some_and(|end| end <= SEGMENT);
+    let range = PhysRange::with_length(at.linear().into(), u64::try_from(length).unwrap_or(u64::MAX));
+    if length == 0 || (!at.is_null() && in_segment && range.end() <= REAL_MODE_END) {
+        Ok(range)
+    } else {
+        Err(Status::INVALID_PARAMETER)
+    }
+}
+
+/// A length as a word; what is longer than that is not announced in words.
+pub(super) fn word(length: usize) -> u16 {
+    u16::try_from(length).unwrap_or(u16::MAX)
+}
