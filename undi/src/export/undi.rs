@@ -25,8 +25,8 @@ const LOOKS: u8 = 64;
 /// What a transmit descriptor's block may be (PXE 2.1 section 4.4.8, TDPtrType).
 const BLOCK_PHYSICAL: u8 = 0;
 const BLOCK_FAR: u8 = 1;
-/// Bits of ServiceFlags: broadcast, multicast, promiscuous, settable address, reset, open and close. Bit 12, which would
-/// promise interrupts, is clear.
+/// Bits of ServiceFlags: broadcast, multicast, promiscuous, settable address, reset, open and close. Bit 12, which
+/// would promise interrupts, is clear.
 const SERVICES: u32 = 0x0001 | 0x0002 | 0x0008 | 0x0010 | 0x0400 | 0x0800;
 
 /// How far the UNDI is, in the numbers of UNDI_GET_STATE from `Started` on.
