@@ -96,6 +96,8 @@ pub struct Client {
     chosen: usize,
     proxy: Option<usize>,
     lease: Option<Lease>,
+    /// The DISCOVER that was sent last.
+    discover: Vec<u8>,
     /// Why the last request failed.
     refusal: Option<(&'static ErrorKind, Ipv4Addr)>,
 }
@@ -122,6 +124,7 @@ impl Client {
             chosen: 0,
             proxy: None,
             lease: None,
+            discover: Vec::new(),
             refusal: None,
         }
     }
@@ -196,14 +199,12 @@ impl Client {
             self.next = self.ends;
         }
         let (packet, source, destination, destination_port) = self.packet(now);
-        buffer.get_mut(..packet.len())?.copy_from_slice(&packet);
-        Some(Transmit {
-            source,
-            source_port: CLIENT_PORT,
-            destination,
-            destination_port,
-            length: packet.len(),
-        })
+        let length = packet.len();
+        buffer.get_mut(..length)?.copy_from_slice(&packet);
+        if matches!(self.phase, Phase::Discover) {
+            self.discover = packet;
+        }
+        Some(Transmit { source, source_port: CLIENT_PORT, destination, destination_port, length })
     }
 
     /// Takes in what came by UDP to `local_port`. Whatever is not a part of this exchange is passed over.
@@ -349,7 +350,8 @@ impl Client {
 
     /// We have an address. A PXE server that has not named a file yet is asked for one if nobody else has.
     fn confirmed(&mut self, now: Instant, server: Ipv4Addr, ack: Packet) {
-        let lease = Lease::new(ack, server, None);
+        let mut lease = Lease::new(ack, server, None);
+        lease.discover = core::mem::take(&mut self.discover);
         let served =
             lease.boot.as_ref().is_some_and(|boot| self.config.own_file.as_ref() != Some(&boot.name));
         self.lease = Some(lease);

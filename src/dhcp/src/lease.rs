@@ -39,6 +39,8 @@ pub struct Lease {
     pub mtu: Option<u16>,
     /// Seconds; `u32::MAX` means for ever.
     pub lease_time: Option<u32>,
+    /// The DISCOVER that we sent last, as it was sent; empty where the exchange was the ROM's.
+    pub discover: Vec<u8>,
     /// The server's packet.
     pub ack: Packet,
     /// The proxyDHCP server's packet.
@@ -121,6 +123,7 @@ impl Lease {
             other_boot: None,
             mtu: number(&ack, tag::MTU).filter(|mtu| *mtu >= 68),
             lease_time: ack.address(&[tag::LEASE_TIME]).map(u32::from),
+            discover: Vec::new(),
             ack,
             proxy: None,
         };

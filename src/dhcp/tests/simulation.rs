@@ -193,6 +193,24 @@ fn an_ordinary_server_gives_a_lease_after_the_wait_for_others() {
 }
 
 #[test]
+fn the_packets_are_kept_as_they_went_over_the_wire() {
+    let mut client = client();
+    let servers = &mut [
+        Server { deaf_discovers: 1, options: vec![(224, vec![1, 2, 3])], ..Server::default() },
+        proxy(2, "proxied"),
+    ];
+    let (_, log) = run(&mut client, servers);
+    let sent = |kind| log.iter().filter(move |(.., packet)| packet.message_type() == Some(kind));
+    assert!(sent(message::DISCOVER).count() > 1);
+    let lease = lease(&client);
+    assert_eq!(lease.discover, sent(message::DISCOVER).next_back().unwrap().2.bytes());
+    let (_, to, request) = sent(message::REQUEST).next_back().unwrap();
+    assert_eq!(lease.ack.bytes(), servers[0].answer(to, request).unwrap().1);
+    let (_, to, discover) = sent(message::DISCOVER).next_back().unwrap();
+    assert_eq!(lease.proxy.as_ref().unwrap().bytes(), servers[1].answer(to, discover).unwrap().1);
+}
+
+#[test]
 fn a_named_file_or_no_proxy_ends_the_wait() {
     let mut named = client();
     let (time, _) = run(&mut named, &mut [Server { file: "boot.ipxe", ..Server::default() }]);
