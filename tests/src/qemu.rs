@@ -66,6 +66,8 @@ pub struct Options {
     pub counting: Option<Counting>,
     /// What it boots from in place of the card.
     pub medium: Vec<String>,
+    /// What its clock shows when it is switched on, as year-month-dayThour:minute:second, if not the time.
+    pub clock: Option<String>,
     /// Each instruction takes [`INSTRUCTION`] of the machine's time, and waiting takes none of ours.
     pub counted_time: bool,
 }
@@ -83,6 +85,7 @@ impl Default for Options {
             wire: Wire::Bridge,
             counting: None,
             medium: Vec::new(),
+            clock: None,
             counted_time: false,
         }
     }
@@ -255,6 +258,9 @@ fn arguments(options: &Options) -> Vec<String> {
     }
     if let Some(Counting { plugin, output }) = &options.counting {
         add(&format!("-plugin {},out={},pc=7c00", plugin.display(), output.display()));
+    }
+    if let Some(time) = &options.clock {
+        add(&format!("-rtc base={time}"));
     }
     if options.counted_time {
         add(&format!("-icount shift={},sleep=off", INSTRUCTION.ilog2()));

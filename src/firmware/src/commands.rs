@@ -5,21 +5,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use base::{Duration, Error};
 use console::{Config, DEFAULT, Entry, Request};
-use nic::Nic;
 use script::{Invocation, Item, Menu};
 use settings::{Key, Kind, Scope, Tree};
-use uri::Uri;
 
 use crate::dialogue::shown;
 use crate::errors;
-use crate::fetch::Job;
 use crate::machine::Machine;
 use crate::report::Subject;
-use crate::screen::say;
-use crate::vendor;
-
-/// How long a look-up by command may take.
-const LOOKUP: Duration = Duration::from_secs(60);
 
 impl Machine {
     /// Carries out a command, which was checked against its line in the table.
@@ -65,13 +57,11 @@ impl Machine {
                 let items = [item("username", "Username", false), item("password", "Password", true)];
                 return script::fill_in(self, &Menu::new(b"Login", items.into()));
             }
-            "nslookup" => {
-                let host = core::str::from_utf8(command.argument(1)).unwrap_or_default();
-                let address =
-                    self.resolve(&Uri::parse(&format!("dns://{host}"))?, &mut Job::quiet(LOOKUP))?;
-                let (block, key) = self.settings.place(command.argument(0))?;
-                return self.settings.store_bytes(block, &key, Kind::Ipv4, address.octets().to_vec());
-            }
+            "ipstat" => self.show_counters(),
+            "nslookup" => return self.look_up(command.argument(0), command.argument(1)),
+            "nstat" => self.show_neighbours(),
+            "ntp" => return self.set_clock(command.argument(0)),
+            "ping" => return self.ping(command),
             "pciscan" => return self.next_pci_function(command.argument(0)),
             "poweroff" => {
                 self.close_network();
@@ -93,49 +83,6 @@ impl Machine {
             name => return Err(errors::NOT_BUILT.of(name)),
         }
         Ok(())
-    }
-
-    fn show_card(&mut self) {
-        let Some(network) = &mut self.network else { return };
-        let mac = network.mac();
-        let state = if self.settings.latest().is_some() { "open" } else { "closed" };
-        let nic = network.port.nic_mut();
-        let counters = nic.counters();
-        say!(self.screen, "net0: {mac} using {} ({state})", nic.identity().driver);
-        say!(
-            self.screen,
-            "  [TX:{} TXE:{} RX:{} RXE:{}]",
-            counters.sent,
-            counters.send_errors,
-            counters.received,
-            counters.receive_drops
-        );
-        self.name_other_cards();
-    }
-
-    /// Names the cards that are not in use.
-    pub(crate) fn name_other_cards(&mut self) {
-        let Some(pci) = self.network.as_ref().and_then(|network| network.port.nic().identity().pci) else {
-            return;
-        };
-        hw::pci::each_network_card(&mut |other, _, _| {
-            if other != pci.bus_device_function {
-                let other = vendor::shown(other);
-                say!(self.screen, "The card at {other} is left alone: one is driven at a time");
-            }
-        });
-    }
-
-    fn show_routes(&mut self) {
-        let configuration = self.network.as_ref().and_then(|network| network.stack.configuration());
-        let Some(net::Ipv4Config { address, prefix_length, gateway, routes }) = configuration else { return };
-        say!(self.screen, "net0: {address}/{prefix_length}");
-        if let Some(gateway) = gateway {
-            say!(self.screen, "net0: 0.0.0.0/0 gw {gateway}");
-        }
-        for net::Route { destination, prefix_length, gateway } in routes {
-            say!(self.screen, "net0: {destination}/{prefix_length} gw {gateway}");
-        }
     }
 
     /// Steps a setting on to the next PCI function; at the end it is cleared.

@@ -45,4 +45,10 @@ base::errors! {
     NO_BASE_MEMORY = "BOOT-30", "there is not enough free base memory for {}", "use a smaller boot program";
     /// A network boot program has returned with an error of its own.
     PROGRAM_FAILED = "BOOT-31", "{} was started and has failed", "see what it has printed; the status is its own, or one of PXE's";
+    /// An echo request without an answer in time.
+    NO_ECHO = "BOOT-21", "no echo from {}", "check the address and the way to it; some hosts and firewalls drop echo requests";
+    /// An echo with other bytes than were sent.
+    WRONG_ECHO = "BOOT-22", "the echo from {} is not what was sent", "check the cable, the card and what is between";
+    /// Data that no packet holds.
+    TOO_LONG = "BOOT-23", "{} cannot send so many bytes in one packet", "ask for 1472 bytes or fewer";
 }

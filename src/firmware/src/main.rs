@@ -39,6 +39,8 @@ mod machine;
 #[cfg(target_os = "none")]
 mod network;
 #[cfg(target_os = "none")]
+mod network_commands;
+#[cfg(target_os = "none")]
 mod network_program;
 #[cfg(target_os = "none")]
 mod preferences;

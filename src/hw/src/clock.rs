@@ -7,6 +7,8 @@ use x86::{io, time};
 
 static TICKS_PER_MICROSECOND: AtomicU32 = AtomicU32::new(1000);
 static START: AtomicU64 = AtomicU64::new(0);
+/// What the clock of the PC is wrong by, in seconds, modulo 2^32.
+static CORRECTION: AtomicU32 = AtomicU32::new(0);
 
 /// Compares the counter with channel 2 of the interval timer, which nobody else uses.
 ///
@@ -83,8 +85,17 @@ pub fn noise() -> u64 {
     unsafe { time::rdtsc() }
 }
 
-/// Seconds since 1970, by the clock of the PC, which is taken for UTC.
+/// Seconds since 1970: by the clock of the PC, which is taken for UTC, until [`set_unix_time`] corrects it.
 pub fn unix_time() -> u32 {
+    pc_time().wrapping_add(CORRECTION.load(Ordering::Relaxed))
+}
+
+/// From now on it is so many seconds since 1970. The clock of the PC stays as it is.
+pub fn set_unix_time(seconds: u32) {
+    CORRECTION.store(seconds.wrapping_sub(pc_time()), Ordering::Relaxed);
+}
+
+fn pc_time() -> u32 {
     const INDEX: u16 = 0x70;
     const DATA: u16 = 0x71;
     // SAFETY: reading the clock's registers changes nothing but its index.

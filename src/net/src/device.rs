@@ -13,6 +13,7 @@ pub(crate) struct Device<'a> {
     pub(crate) frame: Option<&'a [u8]>,
     pub(crate) queue: &'a mut TransmitQueue,
     pub(crate) neighbours: &'a mut Neighbours,
+    pub(crate) counters: &'a mut Counters,
     /// The largest IP packet, in bytes.
     pub(crate) mtu: usize,
     /// Whether smoltcp looks at the checksums of what it receives by TCP and UDP.
@@ -24,6 +25,46 @@ pub(crate) struct Receive<'a>(&'a [u8]);
 pub(crate) struct Transmit<'a> {
     queue: &'a mut TransmitQueue,
     neighbours: &'a mut Neighbours,
+    counters: &'a mut Counters,
+}
+
+/// Frames, counted since the beginning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// What the card delivered.
+    pub received: Tally,
+    /// What was handed to the card.
+    pub sent: Tally,
+}
+
+/// Frames by protocol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// ARP.
+    pub arp: u32,
+    /// ICMP over IPv4.
+    pub icmp: u32,
+    /// TCP over IPv4.
+    pub tcp: u32,
+    /// UDP over IPv4.
+    pub udp: u32,
+    /// Others over IPv4.
+    pub other: u32,
+}
+
+impl Tally {
+    /// Counts a frame with IPv4 or ARP.
+    pub(crate) fn count(&mut self, frame: &[u8]) {
+        // The low byte of the EtherType, and the protocol of IPv4 (RFC 790).
+        let counter = match frame.first_chunk::<24>().map(|frame| (frame[13], frame[23])) {
+            Some((6, _)) => &mut self.arp,
+            Some((_, 1)) => &mut self.icmp,
+            Some((_, 6)) => &mut self.tcp,
+            Some((_, 17)) => &mut self.udp,
+            _ => &mut self.other,
+        };
+        *counter = counter.wrapping_add(1);
+    }
 }
 
 impl phy::Device for Device<'_> {
@@ -42,7 +83,8 @@ impl phy::Device for Device<'_> {
     }
 
     fn transmit(&mut self, _timestamp: Instant) -> Option<Transmit<'_>> {
-        self.queue.has_room().then_some(Transmit { queue: self.queue, neighbours: self.neighbours })
+        let Self { queue, neighbours, counters, .. } = self;
+        queue.has_room().then_some(Transmit { queue, neighbours, counters })
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
@@ -74,7 +116,10 @@ impl phy::TxToken for Transmit<'_> {
         // smoltcp asks for one neighbour a second in all. We ask ourselves instead.
         match neighbours::wanted_by(frame) {
             Some(address) => self.neighbours.miss(address),
-            None => self.queue.commit_over(says_all),
+            None => {
+                self.counters.sent.count(frame);
+                self.queue.commit_over(says_all);
+            }
         }
         result
     }

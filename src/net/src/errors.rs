@@ -19,4 +19,6 @@ base::errors! {
     NO_MEMORY = "NET-08", "there is no memory for a connection to {}", "free images that are not needed";
     /// Another socket has this local port.
     PORT_IN_USE = "NET-09", "UDP port {} is in use", "end what uses it first";
+    /// A time server that refuses, or does not know the time itself.
+    NO_TIME = "NET-10", "the time server {} gives no time", "name another server, or look into the log of this one";
 }

@@ -16,8 +16,10 @@
 extern crate alloc;
 
 mod device;
+mod echo;
 pub mod errors;
 mod neighbours;
+mod ntp;
 mod packet;
 mod random;
 #[cfg(test)]
@@ -26,6 +28,9 @@ mod stack;
 mod tcp;
 mod udp;
 
+pub use device::{Counters, Tally};
+pub use echo::{ECHO_LIMIT, EchoReply};
+pub use ntp::{NTP_LENGTH, NTP_PORT, ntp_answer, ntp_question};
 pub use stack::{Ipv4Config, Route, Stack};
 pub use tcp::{CONNECT_TIMEOUT, TcpHandle, TcpState};
 pub use udp::UdpHandle;

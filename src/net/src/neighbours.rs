@@ -45,7 +45,7 @@ enum State {
     /// No longer asked for.
     Silent,
     /// Answered at that time.
-    Known(Instant),
+    Known(Instant, MacAddress),
 }
 
 impl Neighbours {
@@ -72,7 +72,7 @@ impl Neighbours {
 
     /// Whether packets for `address` can be sent at once.
     pub(crate) fn is_known(&self, address: Ipv4Addr) -> bool {
-        self.entries.iter().any(|entry| entry.address == address && matches!(entry.state, State::Known(_)))
+        self.entries.iter().any(|entry| entry.address == address && matches!(entry.state, State::Known(..)))
     }
 
     /// Whether an answer from `address` may still come.
@@ -104,7 +104,7 @@ impl Neighbours {
         let due = |entry: &Entry| match entry.state {
             State::Wanted => Some(now),
             State::Asking(next) => Some(next),
-            State::Silent | State::Known(_) => None,
+            State::Silent | State::Known(..) => None,
         };
         self.entries.iter().filter_map(due).min()
     }
@@ -115,19 +115,27 @@ impl Neighbours {
             && packet.target == own
             && let Some(entry) = self.entries.iter_mut().find(|entry| entry.address == packet.sender)
         {
-            entry.state = State::Known(now);
+            entry.state = State::Known(now, packet.sender_mac);
             entry.asked = 0;
         }
     }
 
     /// Forgets answers that smoltcp is about to forget. They are asked for again when they are wanted.
     pub(crate) fn forget(&mut self, now: Instant) {
-        self.entries.retain(|entry| !matches!(entry.state, State::Known(at) if now.since(at) > MEMORY));
+        self.entries.retain(|entry| !matches!(entry.state, State::Known(at, _) if now.since(at) > MEMORY));
     }
 
     /// Forgets everything: we have another address.
     pub(crate) fn clear(&mut self) {
         self.entries.clear();
+    }
+
+    /// All that were asked for, with their answers.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (Ipv4Addr, Option<MacAddress>)> {
+        self.entries.iter().map(|entry| match entry.state {
+            State::Known(_, mac) => (entry.address, Some(mac)),
+            _ => (entry.address, None),
+        })
     }
 
     /// A neighbour that does not answer.
@@ -148,6 +156,7 @@ fn is_unanswered(entry: &Entry) -> bool {
 /// What counts in an ARP packet here.
 struct Packet {
     operation: u16,
+    sender_mac: MacAddress,
     sender: Ipv4Addr,
     target: Ipv4Addr,
 }
@@ -156,10 +165,12 @@ impl Packet {
     fn read(frame: &[u8]) -> Option<Self> {
         let kind = frame.get(HEADER_LENGTH - 2..)?.first_chunk::<2>()?;
         let operation = frame.get(HEADER_LENGTH + 6..)?.first_chunk::<2>()?;
+        let sender_mac = frame.get(HEADER_LENGTH + 8..)?.first_chunk::<6>()?;
         let sender = frame.get(HEADER_LENGTH + 14..)?.first_chunk::<4>()?;
         let target = frame.get(HEADER_LENGTH + 24..)?.first_chunk::<4>()?;
         (u16::from_be_bytes(*kind) == ether_type::ARP).then_some(Self {
             operation: u16::from_be_bytes(*operation),
+            sender_mac: MacAddress(*sender_mac),
             sender: (*sender).into(),
             target: (*target).into(),
         })

@@ -5,10 +5,10 @@ use alloc::vec::Vec;
 use base::{Error, Instant, MacAddress};
 use core::net::Ipv4Addr;
 use link::{Port, Received, TransmitQueue};
-use smoltcp::iface::{Config, Interface, PollResult, SocketSet};
+use smoltcp::iface::{Config, Interface, PollResult, SocketHandle, SocketSet};
 use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Cidr};
 
-use crate::device::Device;
+use crate::device::{Counters, Device};
 use crate::errors;
 use crate::neighbours::{self, Neighbours};
 use crate::packet::{Packet, UDP};
@@ -63,10 +63,13 @@ pub struct Stack {
     pub(crate) random: Random,
     pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) connections: Vec<Connection>,
+    /// The listener for echo replies, and its identifier.
+    pub(crate) echo: Option<(SocketHandle, u16)>,
     pub(crate) configuration: Option<Ipv4Config>,
     mac: MacAddress,
     mtu: u16,
     last_handle: u32,
+    counters: Counters,
 }
 
 impl Stack {
@@ -83,6 +86,7 @@ impl Stack {
                 frame: None,
                 queue: &mut TransmitQueue::new(0),
                 neighbours: &mut neighbours,
+                counters: &mut Counters::default(),
                 mtu: mtu.into(),
                 is_checked,
             };
@@ -98,10 +102,12 @@ impl Stack {
             random,
             endpoints: Vec::new(),
             connections: Vec::new(),
+            echo: None,
             configuration: None,
             mac,
             mtu,
             last_handle: 0,
+            counters: Counters::default(),
         }
     }
 
@@ -172,6 +178,16 @@ impl Stack {
         self.neighbours.unanswered()
     }
 
+    /// The neighbours that were asked for, with their answers.
+    pub fn neighbours(&self) -> impl Iterator<Item = (Ipv4Addr, Option<MacAddress>)> {
+        self.neighbours.all()
+    }
+
+    /// What was received and sent.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
     /// Takes in what the card received and sends what is due: a bounded number of frames. Whether something
     /// happened, so that sockets are worth a look. The card itself is polled by the caller.
     pub fn poll(&mut self, now: Instant, port: &mut Port) -> bool {
@@ -208,6 +224,7 @@ impl Stack {
                 Received::Handled => {}
                 Received::Frame(frame, queue) => {
                     active = true;
+                    self.counters.received.count(frame);
                     if let Some(configuration) = &self.configuration {
                         self.neighbours.hear(frame, configuration.address, now);
                     }
@@ -220,12 +237,13 @@ impl Stack {
                     // frames only: all it does with those is to put them into the socket, it answers none.
                     let is_for_unbound = packet.is_some_and(|packet| self.is_for_unbound(frame, &packet));
                     self.interface.set_any_ip(is_for_unbound);
-                    let Self { interface, assembly, sockets, neighbours, mtu, .. } = self;
+                    let Self { interface, assembly, sockets, neighbours, counters, mtu, .. } = self;
                     let interface = if is_fragment { assembly } else { interface };
                     let mut device = Device {
                         frame: Some(frame),
                         queue,
                         neighbours,
+                        counters,
                         mtu: (*mtu).into(),
                         is_checked: is_fragment,
                     };
@@ -243,11 +261,12 @@ impl Stack {
             if !port.queue().has_room() {
                 port.flush();
             }
-            let Self { interface, sockets, neighbours, mtu, .. } = self;
+            let Self { interface, sockets, neighbours, counters, mtu, .. } = self;
             let mut device = Device {
                 frame: None,
                 queue: port.queue(),
                 neighbours,
+                counters,
                 mtu: (*mtu).into(),
                 is_checked: false,
             };
@@ -268,6 +287,7 @@ impl Stack {
             && let Some(frame) = queue.reserve(neighbours::FRAME_LENGTH)
         {
             neighbours::write_question(frame, self.mac, own, target);
+            self.counters.sent.count(frame);
             queue.commit();
         }
     }

@@ -21,6 +21,14 @@ pub fn all() -> Vec<Scenario> {
             clock,
         ),
         Scenario::new("diagnostics-tftp", "a TFTP server takes the whole report as a file", 120, tftp_write),
+        Scenario::new(
+            "diagnostics-network",
+            "ping, nslookup, nstat and ipstat see the servers",
+            120,
+            network,
+        )
+        .quick(),
+        Scenario::new("diagnostics-time", "ntp sets the clock by chrony", 120, time),
         Scenario::new("diagnostics-syslog", "a syslog server takes the log line by line", 120, syslog),
     ]
 }
@@ -109,6 +117,68 @@ fn syslog(name: &str) -> Result<()> {
         }
     }
     machine.expect("RIG-MARK sent", 30)?;
+    machine.expect_power_off(10)
+}
+
+fn network(name: &str) -> Result<()> {
+    let mut lab = Lab::try_new(name, KPXE)?;
+    lab.script(&format!(
+        "ping --count 3 files.rig.test && echo RIG-MARK there ||\n\
+         ping -c 1 -s 1472 -q {SERVER} && echo RIG-MARK large ||\n\
+         ping -c 2 -t 300 10.77.0.99 || echo RIG-MARK nobody\n\
+         ping -s 9000 {SERVER} || echo RIG-MARK too large\n\
+         nstat\nipstat\necho RIG-MARK endless\nping {SERVER} || echo RIG-MARK interrupted\npoweroff"
+    ))?;
+    lab.usual_servers()?;
+    let mut machine = lab.machine(&Options::default())?;
+    for number in 1..=3 {
+        machine.expect(&format!("64 bytes from {SERVER}: seq={number} time="), 90)?;
+    }
+    for mark in ["there", "large"] {
+        machine.expect(&format!("RIG-MARK {mark}"), 20)?;
+    }
+    machine.expect("no echo from 10.77.0.99", 20)?;
+    for mark in ["nobody", "too large"] {
+        machine.expect(&format!("RIG-MARK {mark}"), 20)?;
+    }
+    machine.expect(&format!("net0: {SERVER} is at "), 10)?;
+    machine.expect("net0: sent ARP:", 10)?;
+    machine.expect("RIG-MARK endless", 10)?;
+    machine.expect("seq=3", 30)?;
+    machine.control()?.keys(&["ctrl", "c"])?;
+    machine.expect("RIG-MARK interrupted", 10)?;
+    let received = machine.transcript().between("net0: received ", "net0: sent").unwrap_or_default();
+    ensure(received.contains("ICMP:4"), || format!("the echoes were not counted: {received:?}"))?;
+    machine.expect_power_off(10)
+}
+
+/// The machine's clock is a year behind, and right after `ntp`.
+fn time(name: &str) -> Result<()> {
+    let now = || {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.map(|since| since.as_secs()).context("the clock of this machine")
+    };
+    let mut lab = Lab::try_new(name, KPXE)?;
+    lab.script(&format!(
+        "echo RIG-MARK before=${{unixtime}};\nntp {SERVER}\necho RIG-MARK after=${{unixtime}};\n\
+         ntp 10.77.0.99 || echo RIG-MARK no server\npoweroff"
+    ))?;
+    lab.usual_servers()?;
+    lab.keep(servers::chronyd()?);
+    let options = Options { clock: Some("2020-02-29T12:00:00".to_owned()), ..Options::default() };
+    let mut machine = lab.machine(&options)?;
+    machine.expect("RIG-MARK after=", 90)?;
+    let right = now()?;
+    machine.expect("RIG-MARK no server", 60)?;
+    let seen = |name: &str| -> Result<u64> {
+        let text = machine.transcript().between(&format!("RIG-MARK {name}="), ";").unwrap_or_default();
+        let digits = text.strip_prefix("0x").unwrap_or(&text);
+        u64::from_str_radix(digits, 16).context(format!("{name} was {text:?}"))
+    };
+    // 2020-02-29 12:00 is 1582977600.
+    let (before, after) = (seen("before")?, seen("after")?);
+    ensure(before.abs_diff(1_582_977_600) < 200, || format!("the clock was {before} at first"))?;
+    ensure(after.abs_diff(right) < 60, || format!("the clock became {after}, at {right}"))?;
     machine.expect_power_off(10)
 }
 
