@@ -1,5 +1,6 @@
 //! One scenario's laboratory: its folder, its network, its servers, its machine.
 
+use crate::boot_server::BootServer;
 use crate::failure::{Context, Failure, Result, ensure};
 use crate::namespace::{self, SERVER};
 use crate::payload::{self, BigFile, Payload};
@@ -144,6 +145,11 @@ impl Lab {
     /// DHCP servers fall silent once our image is asked for.
     pub fn no_dhcp_for_image(&mut self) {
         self.rules.no_dhcp_for_image = true;
+    }
+
+    /// Puts a boot server on the wire that listens to many only.
+    pub fn boot_server(&mut self, server: BootServer) {
+        self.rules.boot_server = Some(server);
     }
 
     /// A machine whose card has the ROM of the tests, with these quirks. It boots our image without the network.

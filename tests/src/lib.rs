@@ -12,6 +12,7 @@
 
 pub mod bench;
 pub mod bochs;
+pub mod boot_server;
 pub mod case;
 pub mod counter;
 pub mod expect;

@@ -7,6 +7,7 @@
 //! image to those and the script to user class `iPXE`. So until our image has been asked for, the ROM's user class
 //! is overwritten: servers see an ordinary vendor's ROM.
 
+use crate::boot_server::BootServer;
 use crate::failure::{Context, Result};
 use crate::frame::{self, Frame};
 use crate::random::Random;
@@ -53,6 +54,8 @@ pub struct Rules {
     pub weather: Weather,
     /// DHCP servers fall silent for our image.
     pub no_dhcp_for_image: bool,
+    /// There is a boot server that listens to many only.
+    pub boot_server: Option<BootServer>,
 }
 
 /// One file that the machine asked for.
@@ -176,6 +179,12 @@ impl Pump {
                 continue;
             };
             let bytes = &mut buffer[..length];
+            if self.direction == Direction::FromMachine
+                && let Some(answer) = self.rules.boot_server.as_ref().and_then(|server| server.answer(bytes))
+            {
+                // As in `send`.
+                let _ = from.send_to(&answer, MACHINE_SOCKET);
+            }
             if !self.look(bytes) {
                 continue;
             }

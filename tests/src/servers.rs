@@ -32,6 +32,13 @@ pub enum Dnsmasq<'a> {
         /// For user class iPXE.
         ipxe: &'a str,
     },
+    /// DHCP, which gives this image to ROMs; TFTP, and further lines for the image, whose tag is `ipxe`.
+    Menu {
+        /// For all clients that do not say user class iPXE.
+        rom: &'a str,
+        /// Lines of the configuration.
+        lines: &'a [&'a str],
+    },
     /// TFTP only.
     TftpOnly,
 }
@@ -86,6 +93,15 @@ impl Dnsmasq<'_> {
                 add("dhcp-userclass=set:ipxe,iPXE".to_owned());
                 add(format!("pxe-service=tag:!ipxe,x86PC,\"Rig\",{rom}"));
                 add(format!("pxe-service=tag:ipxe,x86PC,\"Rig\",{ipxe}"));
+            }
+            Self::Menu { rom, lines } => {
+                add("port=0".to_owned());
+                add("dhcp-range=10.77.0.100,10.77.0.150,255.255.255.0,1h".to_owned());
+                add("dhcp-authoritative".to_owned());
+                add("no-ping".to_owned());
+                add("dhcp-userclass=set:ipxe,iPXE".to_owned());
+                add(format!("dhcp-boot=tag:!ipxe,{rom},,{SERVER}"));
+                lines.iter().for_each(|line| add((*line).to_owned()));
             }
             Self::TftpOnly => add("port=0".to_owned()),
         }

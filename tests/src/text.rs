@@ -69,6 +69,8 @@ pub const NO_STATION: Ending = &[undi::errors::NO_ADDRESS.id()];
 pub const CARD_NOT_STARTED: Ending = &[undi::errors::NOT_STARTED.id()];
 /// No DHCP server answers our image.
 pub const NO_DHCP: Ending = &[dhcp::errors::NO_ANSWER.id()];
+/// No PXE boot server answers.
+pub const NO_BOOT_SERVER: Ending = &[dhcp::errors::NO_BOOT_SERVER.id()];
 /// The only UNDI that could be loaded is iPXE's.
 pub const ROM_OF_IPXE: Ending = &["BOOT-15"];
 /// The DHCP answer names no file.

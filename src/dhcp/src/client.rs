@@ -10,6 +10,7 @@
 //! a file other than our own image) or says that there is no proxy (175.176).
 
 use crate::config::Config;
+use crate::discovery::question;
 use crate::errors;
 use crate::lease::{Lease, Named, is_host};
 use crate::offer::{Offer, choose, record};
@@ -73,7 +74,7 @@ pub enum State<'a> {
 enum Phase {
     Discover,
     Request,
-    Proxy { server: Ipv4Addr, item: Option<[u8; 2]> },
+    Proxy(Ipv4Addr),
     Bound,
     Failed(Error),
 }
@@ -135,7 +136,7 @@ impl Client {
             (Phase::Failed(error), _) => return State::Failed(error),
             (Phase::Bound, Some(lease)) => return State::Bound(lease),
             (Phase::Request, _) => "waiting for the DHCP server to confirm",
-            (Phase::Proxy { .. }, _) => "asking the PXE server for a boot file",
+            (Phase::Proxy(_), _) => "asking the PXE server for a boot file",
             _ if self.collect_until.is_some() => "waiting for more offers",
             _ if self.offers.iter().any(|offer| offer.live) => "waiting for a DHCP server beside the proxy",
             _ => "waiting for a DHCP server",
@@ -224,7 +225,7 @@ impl Client {
                 _ => (),
             },
             (PXE_PORT, CLIENT_PORT | PXE_PORT) => {
-                let Phase::Proxy { server: asked, .. } = self.phase else { return };
+                let Phase::Proxy(asked) = self.phase else { return };
                 let answer = matches!(kind, Some(message::OFFER | message::ACK));
                 if answer && (server == asked || source.0 == asked) {
                     self.bind(Some(packet));
@@ -293,7 +294,7 @@ impl Client {
             Phase::Request if now >= self.ends => {
                 self.start_over(now, &errors::NOT_CONFIRMED, "did not confirm")
             }
-            Phase::Proxy { .. } if now >= self.ends => self.bind(None),
+            Phase::Proxy(_) if now >= self.ends => self.bind(None),
             _ => (),
         }
     }
@@ -357,13 +358,13 @@ impl Client {
         self.lease = Some(lease);
         let place = self.proxy.unwrap_or(self.chosen);
         match self.offers.get(place) {
-            Some(offer) if offer.proxy && !offer.file.is_empty() => {
+            Some(offer) if offer.proxy && (!offer.file.is_empty() || has_menu(&offer.packet)) => {
                 let packet = offer.packet.clone();
                 self.bind(Some(packet));
             }
-            Some(offer) if !served && offer.file.is_empty() && offer.packet.is_pxe() => {
-                let (server, item) = boot_item(&offer.packet).unwrap_or((offer.server, None));
-                self.enter(Phase::Proxy { server, item }, now, PATIENCE);
+            Some(offer) if !served && !has_menu(&offer.packet) && offer.packet.is_pxe() => {
+                let server = offer.server;
+                self.enter(Phase::Proxy(server), now, PATIENCE);
             }
             _ => self.bind(None),
         }
@@ -397,50 +398,41 @@ impl Client {
 
     /// The packet of this phase, and from where to where it goes.
     fn packet(&self, now: Instant) -> (Vec<u8>, Ipv4Addr, Ipv4Addr, u16) {
-        let mut header = Header {
+        let passed = now.since(self.started);
+        if let (Phase::Proxy(server), Some(lease)) = (&self.phase, &self.lease) {
+            let packet = question(&self.config, self.xid, passed, lease.address, None);
+            return (packet, lease.address, *server, PXE_PORT);
+        }
+        let header = Header {
             op: REQUEST,
             xid: self.xid,
-            seconds: u16::try_from(now.since(self.started).as_secs()).unwrap_or(u16::MAX),
+            seconds: u16::try_from(passed.as_secs()).unwrap_or(u16::MAX),
             broadcast: self.config.broadcast,
             mac: self.config.mac,
             ..Header::default()
         };
-        let (server, item) = match self.phase {
-            Phase::Proxy { server, item } => (Some(server), item),
-            _ => (None, None),
-        };
-        let address = self.lease.as_ref().map(|lease| lease.address);
-        if server.is_some() {
-            header.broadcast = false;
-            header.client = address;
-        }
         let mut builder = Builder::new(&header, b"", b"");
-        let wished = match self.phase {
-            Phase::Discover => {
-                self.config.identify(message::DISCOVER, &mut builder);
-                self.config.requested_address
+        let wished = if matches!(self.phase, Phase::Discover) {
+            self.config.identify(message::DISCOVER, &mut builder);
+            self.config.requested_address
+        } else {
+            self.config.identify(message::REQUEST, &mut builder);
+            let offer = self.offers.get(self.chosen);
+            if let Some(offer) = offer {
+                builder.option(tag::SERVER_IDENTIFIER, &offer.server.octets());
             }
-            _ => {
-                self.config.identify(message::REQUEST, &mut builder);
-                let offer = self.offers.get(self.chosen).filter(|_| server.is_none());
-                if let Some(offer) = offer {
-                    builder.option(tag::SERVER_IDENTIFIER, &offer.server.octets());
-                }
-                offer.and_then(|offer| offer.address)
-            }
+            offer.and_then(|offer| offer.address)
         };
         if let Some(wished) = wished {
             builder.option(tag::REQUESTED_ADDRESS, &wished.octets());
         }
-        if let Some([high, low]) = item {
-            builder.option(tag::VENDOR, &[tag::PXE_BOOT_ITEM, 4, high, low, 0, 0, 255]);
-        }
-        let source = address.unwrap_or(Ipv4Addr::UNSPECIFIED);
-        match server {
-            Some(server) => (builder.finish(), source, server, PXE_PORT),
-            None => (builder.finish(), source, Ipv4Addr::BROADCAST, SERVER_PORT),
-        }
+        (builder.finish(), Ipv4Addr::UNSPECIFIED, Ipv4Addr::BROADCAST, SERVER_PORT)
     }
+}
+
+/// Whether the user is to be asked, so that the packet says all that can be known yet.
+fn has_menu(packet: &Packet) -> bool {
+    packet.option(&[tag::VENDOR, tag::PXE_MENU]).is_some()
 }
 
 /// When the DISCOVER after so many is due, without jitter: 1, 3, 7, 15, 31 s, and every 32 s from then on. What would
@@ -448,28 +440,4 @@ impl Client {
 fn undisturbed(sent: u32) -> Duration {
     let doubled = (1 << sent.min(5)) - 1;
     Duration::from_secs(doubled + 32 * u64::from(sent.saturating_sub(5)))
-}
-
-/// The first item of a PXE boot menu that is not "local boot", and its server (PXE 2.1 section 2.2: each entry of 43.9
-/// is type, length, text; of 43.8 type, number, addresses).
-fn boot_item(packet: &Packet) -> Option<(Ipv4Addr, Option<[u8; 2]>)> {
-    let menu = packet.option(&[tag::VENDOR, tag::PXE_MENU])?;
-    let item = *entries(&menu, 1).find(|(kind, _)| **kind != [0, 0])?.0;
-    let servers = packet.option(&[tag::VENDOR, tag::PXE_BOOT_SERVERS]).unwrap_or_default();
-    let listed = entries(&servers, 4).find(|(kind, _)| **kind == item);
-    let listed = listed.and_then(|(_, addresses)| addresses.first_chunk::<4>()).map(|bytes| (*bytes).into());
-    let own = Some(packet.next_server()).filter(|address| is_host(*address)).or(packet.server_identifier());
-    Some((listed.filter(|address| is_host(*address)).or(own)?, Some(item)))
-}
-
-/// Walks entries of two bytes of type, a count, and `count * unit` bytes.
-fn entries(list: &[u8], unit: usize) -> impl Iterator<Item = (&[u8; 2], &[u8])> {
-    let mut rest = list;
-    core::iter::from_fn(move || {
-        let (kind, after) = rest.split_first_chunk::<2>()?;
-        let (&count, after) = after.split_first()?;
-        let (value, after) = after.split_at_checked(usize::from(count).checked_mul(unit)?)?;
-        rest = after;
-        Some((kind, value))
-    })
 }

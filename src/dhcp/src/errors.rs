@@ -19,4 +19,10 @@ base::errors! {
     /// The ROM's packet is not for this card.
     CACHED_FOREIGN = "DHCP-06", "the DHCP answer that the boot ROM has kept is for another card: {}",
         "run `dhcp` to ask the servers again";
+    /// Silence where a menu leads to.
+    NO_BOOT_SERVER = "DHCP-07", "no PXE boot server of type {} answered",
+        "check that it runs, and that options 43.6 to 43.8 of the server with the menu lead to it";
+    /// A menu that leads nowhere.
+    NO_WAY = "DHCP-08", "no way to a PXE boot server of type {} is offered",
+        "let the server with the menu list one (option 43.8), or allow discovery by broadcast (43.6)";
 }

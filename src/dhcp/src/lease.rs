@@ -1,6 +1,7 @@
 //! What a DHCP exchange gives, or the packets that the vendor's ROM has kept of its own.
 
 use crate::errors;
+use crate::menu::BootMenu;
 use crate::packet::{Packet, message, tag};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -129,6 +130,21 @@ impl Lease {
         };
         lease.set_proxy(proxy);
         lease
+    }
+
+    /// The packet with PXE's own options: the proxy's if it has them, else the DHCP server's.
+    pub fn pxe_packet(&self) -> &Packet {
+        let has_options = |packet: &&Packet| packet.option(&[tag::VENDOR]).is_some();
+        self.proxy.as_ref().filter(has_options).unwrap_or(&self.ack)
+    }
+
+    /// The menu from which the user is to choose. A file that the DHCP server names wins over the menu of another server,
+    /// unless it is our own image.
+    pub fn menu(&self, own_file: Option<&str>) -> Option<BootMenu> {
+        let packet = self.pxe_packet();
+        let named = self.boot.as_ref().filter(|boot| boot.named == Named::ByLease);
+        let is_settled = named.is_some_and(|boot| own_file != Some(boot.name.as_str()));
+        BootMenu::of(packet).filter(|_| !is_settled || core::ptr::eq(packet, &self.ack))
     }
 
     /// Puts in the answer of a proxyDHCP server, and decides anew whose file is booted.

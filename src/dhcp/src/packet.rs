@@ -101,10 +101,16 @@ pub mod tag {
     pub const IPXE_BUS_ID: u8 = 0xb1;
     /// In 175: version of the firmware.
     pub const IPXE_VERSION: u8 = 0xeb;
+    /// In 43: how boot servers are found, and whether there is a menu (PXE 2.1 section 2.2).
+    pub const PXE_DISCOVERY_CONTROL: u8 = 6;
+    /// In 43: the group of boot servers.
+    pub const PXE_MULTICAST: u8 = 7;
     /// In 43: boot servers of each type (PXE 2.1 section 2.2).
     pub const PXE_BOOT_SERVERS: u8 = 8;
     /// In 43: the boot menu.
     pub const PXE_MENU: u8 = 9;
+    /// In 43: the text before the menu, and how long it stands.
+    pub const PXE_MENU_PROMPT: u8 = 10;
     /// In 43: the menu item that was chosen.
     pub const PXE_BOOT_ITEM: u8 = 71;
 }

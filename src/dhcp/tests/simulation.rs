@@ -384,21 +384,37 @@ fn a_pxe_server_that_is_the_dhcp_server_too_is_asked_on_port_4011() {
     assert_eq!((file(&client), time < 100), ("wdsnbp.com", true));
 }
 
+/// A proxy with a menu, in its offers or on port 4011 only.
+fn with_menu(mut server: Server) -> Server {
+    let vendor = [6, 1, 3, 9, 12, 0, 0, 1, b'l', 0x80, 1, 5, b'l', b'i', b'n', b'u', b'x'];
+    server.options.push((tag::VENDOR, vendor.to_vec()));
+    server
+}
+
 #[test]
-fn the_first_item_of_a_menu_is_asked_of_its_server() {
+fn a_menu_is_left_to_the_user() {
     let mut client = client();
-    let mut menu = proxy(9, "");
-    let mut vendor = vec![6, 1, 3, 9, 12, 0, 0, 1, b'l', 0x80, 1, 5];
-    vendor.extend_from_slice(b"linux");
-    vendor.extend_from_slice(&[8, 7, 0x80, 1, 1, 10, 0, 0, 10]);
-    menu.options.push((tag::VENDOR, vendor));
-    let mut servers = [Server::default(), menu, Server { pxe_file: Some("linux.0"), ..proxy(10, "") }];
-    servers[2].deaf_discovers = 9;
-    let (_, log) = run(&mut client, &mut servers);
-    assert_eq!(file(&client), "linux.0");
-    let (_, transmit, packet) = log.last().unwrap();
-    assert_eq!(transmit.destination, ip(10));
-    assert_eq!(packet.option(&[43, 71]).unwrap(), [0x80, 1, 0, 0].as_slice());
+    let (_, log) = run(&mut client, &mut [Server::default(), with_menu(proxy(9, ""))]);
+    assert!(log.iter().all(|(_, transmit, _)| transmit.destination_port != 4011));
+    let menu = lease(&client).menu(None).unwrap();
+    let kinds: Vec<_> = menu.items.iter().map(|item| item.kind).collect();
+    assert_eq!((kinds, file(&client)), (vec![0, 0x8001], ""));
+}
+
+#[test]
+fn a_file_of_the_dhcp_server_wins_over_the_menu_of_a_proxy() {
+    let mut client = client();
+    run(&mut client, &mut [Server { file: "f", ..Server::default() }, with_menu(proxy(9, ""))]);
+    assert_eq!((lease(&client).menu(None), file(&client)), (None, "f"));
+    assert!(lease(&client).menu(Some("f")).is_some());
+}
+
+#[test]
+fn a_menu_of_the_dhcp_server_itself_wins_over_its_file() {
+    let mut client = client();
+    let options = vec![(tag::VENDOR_CLASS, b"PXEClient".to_vec())];
+    run(&mut client, &mut [with_menu(Server { file: "f", options, ..Server::default() })]);
+    assert!(lease(&client).menu(None).is_some());
 }
 
 #[test]

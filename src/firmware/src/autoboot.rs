@@ -11,6 +11,7 @@ use image::{Format, recognise};
 use script::{Failure, Fetched, ImageId, Start, set_working_uri};
 use uri::Uri;
 
+use crate::boot_menu::Choice;
 use crate::errors;
 use crate::fetch::Manner;
 use crate::machine::Machine;
@@ -82,15 +83,23 @@ impl Machine {
         let mut outcome = Outcome::OwnImage;
         match lease {
             Some(Ok(lease)) => {
-                let (boot, other) = (lease.boot.clone(), lease.other_boot.clone());
                 let server = lease.server;
-                if let Err(error) = self.apply_exchange(lease) {
+                if let Err(error) = self.apply_exchange(lease.clone()) {
                     self.fail(format!("DHCP from {server}"), &error);
                 }
-                if boot.is_none() {
+                let files = match self.choose_boot_file(&lease) {
+                    Ok(Choice::NextDevice) => return Ok(Outcome::Finished),
+                    Ok(Choice::Files(files)) => files,
+                    Err(error) if error.is(&script::errors::CANCELLED) => return Err(error),
+                    Err(error) => {
+                        self.fail("the boot menu", &error);
+                        return Ok(Outcome::Failed);
+                    }
+                };
+                if let [None, _] = files {
                     self.fail(format!("DHCP from {server}"), &errors::NOTHING_TO_BOOT.of(server.to_string()));
                 }
-                for file in [boot, other].into_iter().flatten() {
+                for file in files.into_iter().flatten() {
                     match self.boot_file(&file)? {
                         Outcome::Finished => return Ok(Outcome::Finished),
                         Outcome::Failed => outcome = Outcome::Failed,
@@ -123,13 +132,16 @@ impl Machine {
         self.apply_lease(lease)
     }
 
-    /// The address of our own image, by the packets that the ROM has kept.
-    fn own_address(&self) -> Option<Uri> {
+    /// The file of our own image, by the packets that the ROM has kept.
+    pub(crate) fn own_file(&self) -> Option<BootFile> {
         let (vendor, network) = (self.vendor.as_ref()?, self.network.as_ref()?);
         let cached = &vendor.cached;
-        let file =
-            dhcp::lease::cached_boot_file(cached.ack.as_deref(), cached.reply.as_deref(), network.mac())?;
-        address(&file).ok()
+        dhcp::lease::cached_boot_file(cached.ack.as_deref(), cached.reply.as_deref(), network.mac())
+    }
+
+    /// Its address.
+    fn own_address(&self) -> Option<Uri> {
+        address(&self.own_file()?).ok()
     }
 
     /// The script beside our image, if there is one. Nothing is said about it if there is none.

@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use base::text::printable;
 use base::{Duration, Error};
 use console::{Config, DEFAULT, Entry, Request};
 use script::{Invocation, Item, Menu};
@@ -67,6 +68,12 @@ impl Machine {
                 self.close_network();
                 hw::power::power_off();
                 return Err(errors::POWER.error());
+            }
+            "pxebs" => {
+                let kind = settings::number(command.argument(1)).and_then(|kind| u16::try_from(kind).ok());
+                let name = printable(command.argument(1));
+                let kind = kind.ok_or_else(|| dhcp::errors::NO_WAY.of(name.as_str()))?;
+                return self.find_boot_server(kind, &name).map(drop);
             }
             "pxestat" => return self.report(Subject::PxeStack, command),
             "reboot" => {

@@ -51,4 +51,6 @@ base::errors! {
     WRONG_ECHO = "BOOT-22", "the echo from {} is not what was sent", "check the cable, the card and what is between";
     /// Data that no packet holds.
     TOO_LONG = "BOOT-23", "{} cannot send so many bytes in one packet", "ask for 1472 bytes or fewer";
+    /// The user wants no network boot.
+    NEXT_DEVICE = "BOOT-24", "the next boot device was chosen in the boot menu", "put || exit behind autoboot to go there";
 }

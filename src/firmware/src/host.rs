@@ -14,6 +14,7 @@ use script::{
 use settings::{Kind, Tree};
 use uri::Uri;
 
+use crate::boot_menu::Choice;
 use crate::dialogue::{deadline, shown};
 use crate::errors;
 use crate::fetch::Manner;
@@ -180,8 +181,11 @@ impl Host for Machine {
     fn fetch_boot_file(&mut self) -> Result<Fetched, Error> {
         let lease = self.network.as_ref().and_then(|network| network.lease.clone());
         let lease = lease.ok_or_else(|| errors::NO_ADDRESS.of("autoboot"))?;
-        let file = lease.boot.ok_or_else(|| errors::NOTHING_TO_BOOT.of(lease.server.to_string()))?;
-        self.download_boot_file(&file)
+        match self.choose_boot_file(&lease)? {
+            Choice::Files([Some(file), _]) => self.download_boot_file(&file),
+            Choice::Files(_) => Err(errors::NOTHING_TO_BOOT.of(lease.server.to_string())),
+            Choice::NextDevice => Err(errors::NEXT_DEVICE.error()),
+        }
     }
 
     fn fetch(&mut self, request: &Fetch<'_>) -> Result<Fetched, Error> {

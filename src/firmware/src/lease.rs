@@ -24,12 +24,22 @@ const WONDER: Duration = Duration::from_millis(1500);
 impl Machine {
     /// Begins a DHCP exchange in the background, unless one runs already.
     pub(crate) fn start_dhcp(&mut self, total: Option<Duration>) -> Result<(), Error> {
-        let uuid = crate::hardware::uuid(&self.info);
-        let cached = self.vendor.as_ref().map(|vendor| &vendor.cached);
-        let Some(network) = &mut self.network else { return Err(errors::NO_CARD.of("none was found")) };
+        let mut config = self.dhcp_config()?;
+        let Some(network) = &mut self.network else { return Ok(()) };
         if network.exchange.is_some() {
             return Ok(());
         }
+        if let Some(total) = total {
+            config.total = total;
+        }
+        network.start_exchange(config, hw::clock::now())
+    }
+
+    /// Who we are to DHCP servers.
+    pub(crate) fn dhcp_config(&self) -> Result<dhcp::Config, Error> {
+        let uuid = crate::hardware::uuid(&self.info);
+        let cached = self.vendor.as_ref().map(|vendor| &vendor.cached);
+        let Some(network) = &self.network else { return Err(errors::NO_CARD.of("none was found")) };
         let mut config = dhcp::Config::new(network.mac(), hw::clock::noise());
         config.uuid = uuid;
         config.features = FEATURES;
@@ -40,16 +50,11 @@ impl Machine {
             if let Some(discover) = &cached.discover {
                 config.adopt(discover);
             }
-            let own =
-                dhcp::lease::cached_boot_file(cached.ack.as_deref(), cached.reply.as_deref(), config.mac);
-            config.own_file = own.map(|file| file.name);
+            config.own_file = self.own_file().map(|file| file.name);
             config.requested_address =
                 cached.ack.as_deref().and_then(Packet::parse).map(|ack| ack.your_address());
         }
-        if let Some(total) = total {
-            config.total = total;
-        }
-        network.start_exchange(config, hw::clock::now())
+        Ok(config)
     }
 
     /// Waits for the exchange that runs, until `deadline` at the latest, and tells what it waits for. None if it
@@ -185,10 +190,10 @@ fn publish(settings: &mut Tree, lease: &Lease) {
 }
 
 /// A packet as a holder of settings.
-struct PacketSource {
-    packet: Packet,
+pub(crate) struct PacketSource {
+    pub(crate) packet: Packet,
     /// The boot file, from wherever in the packet it was.
-    file: Option<Vec<u8>>,
+    pub(crate) file: Option<Vec<u8>>,
 }
 
 /// Inside option 175, scripts find the address and the server of the packet's fixed fields (settings `ip` and

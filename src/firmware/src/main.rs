@@ -12,6 +12,8 @@ extern crate alloc;
 
 #[cfg(target_os = "none")]
 mod autoboot;
+#[cfg(target_os = "none")]
+mod boot_menu;
 mod commands;
 #[cfg(target_os = "none")]
 mod depart;

@@ -75,7 +75,7 @@ impl Stack {
         let Some(index) = self.endpoints.iter().position(|endpoint| endpoint.handle == handle) else {
             return false;
         };
-        let next_hop = if self.is_broadcast(*destination.ip()) {
+        let next_hop = if destination.ip().is_multicast() || self.is_broadcast(*destination.ip()) {
             None
         } else {
             let Ok(neighbour) = self.next_hop(*destination.ip()) else {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use base::{Duration, Instant, MacAddress};
-use dhcp::{Client, Config, Lease, Packet};
+use dhcp::{BootMenu, Client, Config, Discovery, Lease, Packet};
 use libfuzzer_sys::fuzz_target;
 use std::net::Ipv4Addr;
 
@@ -15,6 +15,9 @@ fuzz_target!(|data: &[u8]| {
             let _ = (packet.option(&[code]), packet.option(&[43, code]), packet.option(&[175, code]));
         }
         assert!(packet.options().count() <= data.len());
+        let menu = BootMenu::of(&packet);
+        assert!(menu.is_none_or(|menu| (1..=data.len()).contains(&menu.items.len())));
+        discover(&packet, data);
     }
     let _ = Lease::from_cached(data, Some(data), MAC);
     let _ = dhcp::lease::cached_boot_file(Some(data), None, MAC);
@@ -41,3 +44,24 @@ fuzz_target!(|data: &[u8]| {
     while client.output(now, &mut buffer).is_some() {}
     let _ = (client.state(), client.lease(), client.offers().len(), client.deadline());
 });
+
+/// The search for a boot server, as `offer` says, with the same bytes as answers. It ends in bounded time.
+fn discover(offer: &Packet, data: &[u8]) {
+    let mut now = Instant::ZERO;
+    let kind = data.first_chunk().map_or(1, |bytes| u16::from_be_bytes(*bytes));
+    let mut search = Discovery::new(Config::new(MAC, 1), offer, Ipv4Addr::new(10, 0, 0, 9), kind, now);
+    let mut buffer = [0; 1500];
+    while let Some(deadline) = search.deadline() {
+        now = now.max(deadline);
+        while let Some(question) = search.output(now, &mut buffer) {
+            // The question itself, sent back, has the right number.
+            let mut answer = data.to_vec();
+            if let Some(xid) = answer.get_mut(4..8) {
+                xid.copy_from_slice(&buffer[4..8]);
+            }
+            search.input((question.destination, 4011), &answer);
+        }
+        assert!(now < Instant::ZERO + Duration::from_secs(60));
+    }
+    assert!(search.result().is_some());
+}

@@ -11,6 +11,7 @@ pub mod language;
 pub mod leaving;
 pub mod loader;
 pub mod media;
+pub mod menus;
 pub mod pictures;
 pub mod quirks;
 pub mod replay;
@@ -93,6 +94,7 @@ pub fn all() -> Vec<Scenario> {
         serial::all(),
         replay::all(),
         media::all(),
+        menus::all(),
         quirks::all(),
         bochs::all(),
     ]

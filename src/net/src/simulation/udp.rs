@@ -205,3 +205,16 @@ fn a_flood_for_a_closed_port_is_answered_once_in_a_round() {
         assert_eq!((answers[0][23], &answers[0][34..36]), (1, &[3, 3][..]));
     }
 }
+
+#[test]
+fn a_group_is_sent_to_without_asking_for_it() {
+    let mut host = Host::configured(CLIENT, 1);
+    let handle = host.stack.udp_open(68, 4096).unwrap();
+    let group = SocketAddrV4::new(Ipv4Addr::new(224, 129, 2, 3), 4011);
+    assert!(host.stack.udp_send(handle, group, b"who?"));
+    let frames = host.sent(Instant::ZERO);
+    assert_eq!(frames.len(), 1);
+    // RFC 1112 section 6.4: 23 bits of the group's address.
+    assert_eq!(frames[0][..6], [1, 0, 0x5e, 1, 2, 3]);
+    assert_eq!(frames[0][26..34], [10, 0, 0, 1, 224, 129, 2, 3]);
+}
