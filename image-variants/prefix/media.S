@@ -11,7 +11,8 @@
     /* The end of each loader, at its own place: starts the image, and then the next boot device.
      *
      * On entry: DS = 0, SS:SP below the image, which is whole; or at the label `failed` with DS = 0 and the image not to
-     * be had, which is told by the sentence at `text`, ended by a zero byte.
+     * be had, which is told by the sentence at `text`, ended by a zero byte; or at `failed`_because with SI at another
+     * sentence.
      * To the image: CS:IP = 0000:7C00, ES:BX = 0, on the stack the return address and a null far pointer to !PXE.
      * It does not end: a BIOS whose INT 18h returns has nothing more to boot.
      */
@@ -24,6 +25,7 @@
     jmp     2f
 \failed:
     movw    $\text, %si
+\failed\()_because:
 1:  lodsb
     testb   %al, %al
     jz      2f
@@ -161,9 +163,9 @@ block_length:
 
     /* What a boot loader sees as the setup code of a Linux kernel (Documentation/arch/x86/boot.rst): two sectors.
      *
-     * On entry: real mode, CS = 20h more than DS, which is where this lies. The image is at 1 MiB, a script may be in
-     * the place of an initrd, and a command on the command line.
-     * On exit: as `start_image` leaves it, with the image and after it the script.
+     * On entry: real mode, CS = 20h more than DS, which is where this lies. The image is at 1 MiB, there may be an initrd
+     * and a command line.
+     * On exit: as `start_image` leaves it, with the image and after it both, as `image::handed_over` takes them apart.
      */
     .section .kernel_setup, "awx"
     .code16
@@ -199,9 +201,9 @@ cmd_line_ptr:
     .word   0
     .long   COMMAND_LENGTH - 1                  /* cmdline_size */
 
-    .set COMMAND_LENGTH,  0x400
-    .set COMMAND,         KERNEL_SETUP + 0x400
-    .set SCRIPT_LIMIT,    0xffff
+    .set COMMAND_LENGTH,  0x3f0
+    .set COMMAND,         KERNEL_SETUP + 0x408
+    .set INITRD_LIMIT,    0x40000               /* what base memory surely has behind the image */
 
 setup_entry:
     cli
@@ -217,23 +219,28 @@ setup_entry:
     movw    $IMAGE, %sp
     sti
 
-    /* The command line may lie where the image is to go. */
+    /* The command line may lie where the image is to go. A zero byte stands on either side of it. */
+    movb    $0, %es:COMMAND - 1
     movl    %es:cmd_line_ptr, %eax
-    movw    $COMMAND, %di
+    movw    $COMMAND + 1, %di
     testl   %eax, %eax
     jz      2f
+    decw    %di
     movl    %eax, %esi
     shrl    $4, %eax
     movw    %ax, %ds
     andw    $0x0f, %si
-    movw    $COMMAND_LENGTH - 1, %cx
+    movw    $COMMAND_LENGTH, %cx
 1:  lodsb
     stosb
     testb   %al, %al
     loopnz  1b
-2:  movb    $0, %es:(%di)
+2:  movb    $0, %es:-1(%di)
     xorw    %ax, %ax
     movw    %ax, %ds
+    subw    $COMMAND - 1, %di
+    movzwl  %di, %edi
+    pushl   %edi
 
     movl    $0x100000, %esi
     movl    $IMAGE, %edi
@@ -241,42 +248,25 @@ setup_entry:
     shll    $4, %ecx
     call    copy
 
-    /* EDI = the end of the image, where its script begins. */
+    /* Behind the image the command line with its zero bytes, and behind that the initrd. */
+    popl    %ecx
+    movl    $COMMAND - 1, %esi
     movl    $IMAGE, %edi
     addl    IMAGE + HEADER_OFFSET + HEADER_IMAGE_LENGTH, %edi
-    movl    ramdisk_size, %ecx
-    jecxz   2f
-    cmpl    $SCRIPT_LIMIT, %ecx
-    jbe     1f
-    movl    $SCRIPT_LIMIT, %ecx
-1:  movl    ramdisk_image, %esi
     pushl   %ecx
+    pushl   %edi
     call    copy
-    popl    %ecx
-    jmp     4f
-
-    /* Without an initrd, the command line is a script of one line. */
-2:  cmpb    $0, COMMAND
-    je      start
-    movl    %edi, %eax
-    shrl    $4, %eax
-    movw    %ax, %es
-    andw    $0x0f, %di
-    movw    %di, %dx
-    movw    $text_magic, %si
-    movw    $MAGIC_LENGTH, %cx
-    rep movsb
-    movw    $COMMAND, %si
-3:  lodsb
-    stosb
-    testb   %al, %al
-    jnz     3b
-    decw    %di
-    movzwl  %di, %ecx
-    movzwl  %dx, %edx
-    subl    %edx, %ecx
-4:  movl    %ecx, IMAGE + HEADER_OFFSET + HEADER_SCRIPT_LENGTH
-start:
+    popl    %edi
+    popl    %eax
+    addl    %eax, %edi
+    movl    ramdisk_size, %ecx
+    movw    $text_too_long, %si
+    cmpl    $INITRD_LIMIT, %ecx
+    ja      no_copy_because
+    addl    %ecx, %eax
+    movl    %eax, IMAGE + HEADER_OFFSET + HEADER_SCRIPT_LENGTH
+    movl    ramdisk_image, %esi
+    call    copy
     start_image failed=no_copy, text=text_no_copy
 
 /* Copies ECX bytes, rounded up to words, from ESI to EDI, by INT 15h AH=87h: both may lie above 1 MiB. Changes EAX,
@@ -332,7 +322,6 @@ setup_version:
     .asciz  "iPXE"
 text_no_copy:
     .asciz  "iPXE: the BIOS cannot copy memory. Try: ipxe.iso\r\n"
-text_magic:
-    .ascii  "#!ipxe\n"
-    .set MAGIC_LENGTH, . - text_magic
+text_too_long:
+    .asciz  "iPXE: initrd over 256 KiB\r\n"
     .org    kernel_setup + 0x400

@@ -43,6 +43,8 @@ const TEST: &[Package] = &[
     Package("iproute2", "ip"),
     Package("cpio", "cpio"),
     Package("chrony", "chronyd"),
+    Package("grub-common", "grub-mkimage"),
+    Package("grub-pc-bin", "/usr/lib/grub/i386-pc/linux16.mod"),
     Package("ipxe", "/usr/lib/ipxe/undionly.kpxe"),
     // Any screen of Bochs would do; this one brings no desktop with it.
     Package("bochs-term", "/usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_term_gui.so.0.0.0"),

@@ -5,7 +5,8 @@
 //! offered, to see whether they are itself. All numbers are little-endian.
 //!
 //! The payload unpacks to `core text | core read-only data | core data | low block`, each part but the last a
-//! multiple of 4 KiB. The trailer is what a site appends; so far a script.
+//! multiple of 4 KiB. The trailer is what a site appends, so far a script, or what a boot loader
+//! hands over that takes the image for a kernel (`image::handed_over`).
 
 /// Where the header begins in an image.
 pub const OFFSET: usize = 0x10;

@@ -2,12 +2,12 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
-use base::{Duration, Error};
+use base::{Duration, Error, Sink};
 use console::Table;
 use dhcp::{BootFile, Lease};
 use http::Content;
-use hw::memory::Pages;
-use image::{Format, recognise};
+use hw::memory::{Pages, PhysicalMemory};
+use image::{Format, HandedOver, handed_over, recognise};
 use script::{Failure, Fetched, ImageId, Start, set_working_uri};
 use uri::Uri;
 
@@ -16,6 +16,7 @@ use crate::errors;
 use crate::fetch::Manner;
 use crate::machine::Machine;
 use crate::screen::say;
+use crate::store::Target;
 
 /// What is looked for beside our own image.
 const AUTOEXEC: &str = "autoexec.ipxe";
@@ -61,7 +62,7 @@ impl Machine {
     /// The script inside the image; else what DHCP names; else the script beside the image. An error means that the
     /// user wants a shell.
     fn try_all(&mut self) -> Result<Outcome, Error> {
-        let embedded = self.take_embedded_script();
+        let embedded = self.take_embedded();
         if let Err(error) = self.apply_cached() {
             say!(self.screen, "{error}");
         }
@@ -69,7 +70,6 @@ impl Machine {
             // What is inside our image is beside it, as far as relative addresses go.
             let own = self.own_address();
             set_working_uri(&mut self.settings, own.as_ref().map(Uri::as_str));
-            let script = self.fetched(script, "", "embedded".into());
             return Ok(self.run_script(script, "the script inside this image"));
         }
         let started = hw::clock::now();
@@ -205,18 +205,30 @@ impl Machine {
         Outcome::Failed
     }
 
-    /// The script that was appended to this image.
-    fn take_embedded_script(&mut self) -> Option<Pages> {
-        let script = hw::memory::script(&self.info);
-        if script.is_empty() {
-            return None;
+    /// The script that was appended to this image, or what a boot loader has handed over: a command line as a script, or
+    /// else an initrd. Beside a command line, the initrd is an image that it can use.
+    fn take_embedded(&mut self) -> Option<Fetched> {
+        let trailer = hw::memory::script(&self.info);
+        let Some(HandedOver { script, initrd }) = handed_over(trailer) else {
+            let pages = copied(&mut self.memory, trailer);
+            return self.named(pages, "embedded");
+        };
+        let pages = [copied(&mut self.memory, &script), copied(&mut self.memory, initrd)];
+        let [script, initrd] = pages;
+        let (script, initrd) = (self.named(script, "<CMDLINE>"), self.named(initrd, "<INITRD>"));
+        match (script, initrd) {
+            (Some(script), Some(initrd)) => {
+                self.images.register(initrd);
+                Some(script)
+            }
+            (script, initrd) => script.or(initrd),
         }
-        let mut target = crate::store::Target::new(None);
-        let mut writer = target.writer(&mut self.memory);
-        let copied = base::Sink::announce(&mut writer, script.len() as u64)
-            .and_then(|()| base::Sink::write(&mut writer, script));
-        match copied.and_then(|()| target.finish(&mut self.memory)) {
-            Ok(pages) => Some(pages),
+    }
+
+    /// What is in these pages, if there was anything and memory for it.
+    fn named(&mut self, pages: Option<Result<Pages, Error>>, name: &str) -> Option<Fetched> {
+        match pages? {
+            Ok(pages) => Some(self.fetched(pages, "", name.into())),
             Err(error) => {
                 self.screen.error(&error);
                 None
@@ -241,6 +253,17 @@ impl Machine {
         let end = hw::clock::now() + LAST_CHANCE;
         self.count_down("Ctrl-B for a shell; else the next boot device", end, |_| None).map(drop)
     }
+}
+
+/// A copy of what came with our image; none of nothing.
+fn copied(memory: &mut PhysicalMemory, bytes: &[u8]) -> Option<Result<Pages, Error>> {
+    if bytes.is_empty() {
+        return None;
+    }
+    let mut target = Target::new(None);
+    let mut writer = target.writer(memory);
+    let copied = writer.announce(bytes.len() as u64).and_then(|()| writer.write(bytes));
+    Some(copied.and_then(|()| target.finish(memory)))
 }
 
 /// The address of a boot file.

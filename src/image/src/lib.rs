@@ -18,6 +18,7 @@ mod executable;
 #[cfg(test)]
 #[allow(clippy::cast_possible_truncation, reason = "the memory of a test is small")]
 mod fixture;
+mod handed_over;
 mod linux;
 mod memory;
 mod multiboot;
@@ -27,6 +28,7 @@ mod recognise;
 
 pub use digest::digest;
 pub use executable::{Surroundings, plan_executable};
+pub use handed_over::{HandedOver, handed_over};
 pub use linux::{budget, check_budget, initrd_length, plan_linux};
 pub use memory::Memory;
 pub use place::{Move, place};

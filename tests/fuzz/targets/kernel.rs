@@ -43,6 +43,7 @@ fn inside(range: PhysRange) {
 
 fuzz_target!(|data: &[u8]| {
     let _ = image::recognise(data);
+    let _ = image::handed_over(data);
     let text = &data[..data.len().min(200)];
     let _ = image::command_line::memory_limit(text);
     let _ = image::command_line::video_mode(text);
