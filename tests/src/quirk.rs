@@ -51,6 +51,11 @@ pub fn program(status: u16) -> Result<Vec<u8>> {
     assemble("program.S", Some(("STATUS", status.into())))
 }
 
+/// A boot program that calls a PXE stack of ours a thousand times, also out of a handler of the timer's interrupt.
+pub fn upcall() -> Result<Vec<u8>> {
+    assemble("upcall.S", None)
+}
+
 /// A kernel that only says what it was given, and keeps arguments of any length.
 pub fn kernel() -> Result<Vec<u8>> {
     assemble("kernel.S", None)

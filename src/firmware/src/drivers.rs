@@ -8,7 +8,7 @@ use nic::{Counters, Identity, Link, Nic, PciIdentity};
 use undi::{UndiNic, VendorRom};
 
 /// A driver of ours.
-pub(crate) struct Driver {
+struct Driver {
     /// Whether it is for a card of this vendor and device.
     drives: fn(u16, u16) -> bool,
     /// Bytes of memory that it shares with the card.
@@ -71,15 +71,9 @@ impl Card {
         }
     }
 
-    /// Leaves the card to a program that uses the vendor's stack. A driver of ours comes back, for later.
-    pub(crate) fn lend(self) -> Option<Native> {
-        let Self::Native(mut nic, undi) = self else { return None };
-        nic.close();
-        if let Some(mut undi) = undi {
-            // The vendor's stack finds the card set up; what it answers shows when it is used.
-            let _ = undi.open();
-        }
-        Some(Native::Known(nic))
+    /// Whether a driver of ours is at work.
+    pub(crate) fn is_native(&self) -> bool {
+        !DRIVERS.is_empty() && matches!(self, Self::Native(..))
     }
 
     fn driver(&self) -> &dyn Nic {
@@ -156,7 +150,7 @@ pub(crate) fn native(wanted: Option<u16>) -> Option<Native> {
             let driver = DRIVERS.iter().find(|driver| (driver.drives)(vendor, device));
             if let Some(driver) = driver.filter(|_| is_wanted && found.is_none()) {
                 let pci = PciIdentity { bus_device_function: place, vendor, device };
-                found = Some(Native::New { driver, pci });
+                found = Some(Native { driver, pci });
             }
         });
     }
@@ -164,26 +158,18 @@ pub(crate) fn native(wanted: Option<u16>) -> Option<Native> {
 }
 
 /// A card that a driver of ours is for.
-pub(crate) enum Native {
-    New {
-        driver: &'static Driver,
-        pci: PciIdentity,
-    },
-    /// With the driver that has driven it before.
-    Known(Box<dyn Nic>),
+pub(crate) struct Native {
+    driver: &'static Driver,
+    pci: PciIdentity,
 }
 
 impl Native {
     /// Starts the driver. Nobody else may use the card any more.
     pub(crate) fn start(self, memory: &mut PhysicalMemory) -> Result<Box<dyn Nic>, Error> {
-        let mut nic = match self {
-            Self::Known(nic) => nic,
-            Self::New { driver, pci } => {
-                let shared = memory.allocate_for_device(driver.memory);
-                let shared = shared.ok_or_else(|| nic::errors::NO_MEMORY.error())?;
-                (driver.make)(Function::claim(pci.bus_device_function), shared, pci)?
-            }
-        };
+        let shared = memory.allocate_for_device(self.driver.memory);
+        let shared = shared.ok_or_else(|| nic::errors::NO_MEMORY.error())?;
+        let card = Function::claim(self.pci.bus_device_function);
+        let mut nic = (self.driver.make)(card, shared, self.pci)?;
         nic.open()?;
         Ok(nic)
     }

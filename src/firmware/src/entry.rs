@@ -54,7 +54,7 @@ fn introduce(machine: &mut Machine) {
     }
     machine.open_named_console();
     say!(machine.screen, "\niPXE {VERSION}, in Rust, for PC BIOS: {FEATURES}. Ctrl-B: shell");
-    match machine.open_network(None) {
+    match machine.open_network() {
         Ok(()) => {
             let Some(network) = &machine.network else { return };
             let identity = network.port.nic().identity();

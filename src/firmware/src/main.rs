@@ -25,6 +25,8 @@ mod entry;
 #[cfg(target_os = "none")]
 mod errors;
 #[cfg(target_os = "none")]
+mod exported;
+#[cfg(target_os = "none")]
 mod fetch;
 #[cfg(target_os = "none")]
 mod graphics;

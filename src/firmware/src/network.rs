@@ -9,7 +9,7 @@ use link::Port;
 use net::{Ipv4Config, Stack, TcpHandle, UdpHandle};
 use nic::Nic;
 
-use crate::drivers::{self, Card, Native};
+use crate::drivers::{self, Card};
 use crate::machine::Machine;
 use crate::vendor;
 
@@ -136,10 +136,9 @@ impl Network {
 }
 
 impl Machine {
-    /// Makes a network of the card that we were loaded from, or else of the first one that we have a driver for. `before`
-    /// is the driver of ours that it had already.
-    pub(crate) fn open_network(&mut self, before: Option<Native>) -> Result<(), Error> {
-        let card = self.find_card(before);
+    /// Makes a network of the card that we were loaded from, or else of the first one that we have a driver for.
+    pub(crate) fn open_network(&mut self) -> Result<(), Error> {
+        let card = self.find_card();
         vendor::hush();
         self.vendor_hangs = card.as_ref().is_err_and(|error| error.is(&undi::errors::HANGS));
         self.network = Some(Network::new(card?, hw::clock::noise(), hw::clock::now()));
@@ -147,12 +146,11 @@ impl Machine {
     }
 
     /// The card, open.
-    fn find_card(&mut self, before: Option<Native>) -> Result<Card, Error> {
+    fn find_card(&mut self) -> Result<Card, Error> {
         self.vendor = None;
         let mut found = vendor::find(&self.info, &self.header);
         let loaded_from = found.as_ref().ok().and_then(|(_, undi)| undi.identity().pci);
-        let native = before.or_else(|| drivers::native(loaded_from.map(|pci| pci.bus_device_function)));
-        if let Some(native) = native {
+        if let Some(native) = drivers::native(loaded_from.map(|pci| pci.bus_device_function)) {
             if let Ok((_, undi)) = &mut found {
                 undi.shut_down();
             }

@@ -1,16 +1,18 @@
 //! Running another network boot program (PXE 2.1 section 4.4.5), which comes back to us.
 //!
-//! It finds the vendor's stack whole, as we found it; what we have of memory is hidden from it. Meanwhile the card is
-//! not ours, and afterwards it is opened again, as far as the program has left it so that it can be.
+//! What we have of memory is hidden from it. Where a driver of ours has the card, the program finds a PXE stack of ours
+//! ([`exported`]). Else it finds the vendor's whole, as we found it; then the card is not ours meanwhile, and is opened
+//! again afterwards, as far as the program has left it so that it can be.
 
 use alloc::format;
+use base::boot_info::{BootInfo, E820Entry};
 use base::{Error, PhysRange};
 use dhcp::Lease;
 use hw::guest::{self, ENTRY};
 use script::ImageId;
 
-use crate::drivers::Native;
 use crate::errors;
+use crate::exported::{self, Exported};
 use crate::machine::Machine;
 use crate::screen::say;
 
@@ -18,7 +20,7 @@ use crate::screen::say;
 pub(crate) fn capacity() -> u64 {
     // An UNDI that we loaded lies below the low block.
     let end = hw::low::linear().min(u32::from(hw::low::found_base_memory_kib()) * 1024);
-    u64::from(end).saturating_sub(u64::from(ENTRY) + guest::TABLE_LIMIT as u64)
+    u64::from(end).saturating_sub(u64::from(ENTRY) + (guest::TABLE_LIMIT + exported::ROOM) as u64)
 }
 
 impl Machine {
@@ -26,21 +28,40 @@ impl Machine {
     pub(crate) fn run_network_program(&mut self, id: ImageId) -> Result<(), Error> {
         let image = self.images.image(id).ok_or_else(|| errors::GONE.of("the program"))?;
         let (name, handle, length) = (image.name.clone(), image.handle, image.size);
-        let Some(vendor) = &self.vendor else { return Err(errors::NO_STACK.of(name)) };
-        let pxe = vendor.pxe(&self.info);
+        let is_ours = self.network.as_ref().is_some_and(|network| network.port.nic().is_native());
+        let vendor = self.vendor.as_ref().map(|vendor| vendor.pxe(&self.info));
+        if !is_ours && vendor.is_none() {
+            return Err(errors::NO_STACK.of(name));
+        }
         self.screen.show_text();
         say!(self.screen, "Starting {name} at 0:7C00");
-        let (native, lease) = self.lend_card();
-        let answer = self.place_program(handle, length).then(|| {
-            let entries = self.info.e820.get(..self.info.e820_count as usize).unwrap_or_default();
-            guest::run(pxe, &self.memory, entries)
-        });
-        self.take_card_back(native, lease);
-        match answer.flatten() {
+        let answer = if is_ours {
+            self.run_with_ours(handle, length)
+        } else {
+            let lease = self.lend_card();
+            let answer = self
+                .place_program(handle, length)
+                .then(|| guest::run(vendor.unwrap_or_default(), None, &self.memory, entries(&self.info)));
+            self.take_card_back(lease);
+            answer.flatten()
+        };
+        match answer {
             None => Err(errors::NO_BASE_MEMORY.of(name)),
             Some(0) => Ok(()),
             Some(status) => Err(errors::PROGRAM_FAILED.of(format!("{name} (status {status:#06x})"))),
         }
+    }
+
+    /// Runs the program with a PXE stack of ours.
+    fn run_with_ours(&mut self, handle: script::Handle, length: u64) -> Option<u16> {
+        let lease = self.network.as_ref().and_then(|network| network.lease.as_ref());
+        let mut stack = Exported::try_new(lease)?;
+        if !self.place_program(handle, length) {
+            return None;
+        }
+        let answer = stack.run(self.network.as_mut()?, &self.memory, entries(&self.info));
+        self.screen.say(b"\n");
+        answer
     }
 
     /// Puts the program where it runs; false if there is no room.
@@ -60,18 +81,16 @@ impl Machine {
         is_placed
     }
 
-    /// Leaves the card to a program that uses the vendor's stack. What is needed to take it back comes back.
-    fn lend_card(&mut self) -> (Option<Native>, Option<Lease>) {
-        let Some(mut network) = self.network.take() else { return (None, None) };
-        let lease = network.lease.take();
-        let native = network.into_card().lend();
+    /// Leaves the card to a program that uses the vendor's stack.
+    fn lend_card(&mut self) -> Option<Lease> {
+        let lease = self.network.take()?.lease;
         crate::vendor::hush();
-        (native, lease)
+        lease
     }
 
-    fn take_card_back(&mut self, native: Option<Native>, lease: Option<Lease>) {
+    fn take_card_back(&mut self, lease: Option<Lease>) {
         self.screen.say(b"\n");
-        let result = self.open_network(native).and_then(|()| match (&mut self.network, lease) {
+        let result = self.open_network().and_then(|()| match (&mut self.network, lease) {
             (Some(network), Some(lease)) => network.apply(lease),
             _ => Ok(()),
         });
@@ -79,4 +98,9 @@ impl Machine {
             self.screen.error(&error);
         }
     }
+}
+
+/// The BIOS's map of memory.
+fn entries(info: &BootInfo) -> &[E820Entry] {
+    info.e820.get(..info.e820_count as usize).unwrap_or_default()
 }

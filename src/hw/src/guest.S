@@ -1,4 +1,4 @@
-/* Another program under us: how it is entered and left, and what it is told of memory.
+/* Another program under us: how it is entered and left, by its return and by calls up, and what it is told of memory.
  *
  * It runs inside the downcall of guest_resume, which ends when the program leaves it. Then its registers lie on its own
  * stack as a `Frame` (guest.rs), and nothing of it is kept here, so programs and calls nest. The one word that says where
@@ -10,10 +10,19 @@
     .globl guest_int15_previous
 guest_int15_previous:                   /* the handler that ours replaced, 0:0 while it is not in the chain */
     .long   0
+    .globl guest_int1a_previous
+guest_int1a_previous:                   /* the same */
+    .long   0
+    .globl guest_pxenv
+guest_pxenv:                            /* what INT 1Ah tells of; 0:0 for nothing of ours */
+    .long   0
     .globl guest_table
 guest_table:                            /* segment of the table of memory; 0 while no program runs */
     .word   0
 guest_stack:
+    .word   0
+    .globl guest_refused
+guest_refused:                          /* calls up that came while one is answered */
     .word   0
 
     .section .low.text, "ax"
@@ -30,6 +39,7 @@ guest_resume:
     popw    %ax
     popw    %ss
     movw    %ax, %sp
+guest_go:
     popw    %gs
     popw    %fs
     popw    %es
@@ -45,8 +55,23 @@ guest_returned:
     pushl   $0                          /* where a call up has its return address */
     pushfl
     pushl   $GUEST_RETURNED
+    jmp     guest_leave
 
-/* Leaves the program: to what called guest_resume. */
+/* Far calls up: the opcode and the far pointer to its parameters on the stack (`!PXE`), or in BX and ES:DI (`PXENV+`). On
+ * return AX and the carry flag say whether it was done; all else is kept. */
+    .globl guest_call_by_stack
+guest_call_by_stack:
+    pushfl
+    pushl   $GUEST_BY_STACK
+    jmp     guest_leave
+    .globl guest_call_by_registers
+guest_call_by_registers:
+    pushfl
+    pushl   $GUEST_BY_REGISTERS
+
+/* Leaves the program: to what called guest_resume. A call that comes while Rust answers another - from an interrupt that
+ * the program has hooked - is refused at once. */
+guest_leave:
     cli
     cld
     pushal
@@ -58,12 +83,20 @@ guest_returned:
     movw    %ax, %ds
     xorw    %cx, %cx
     xchgw   %cx, guest_stack
+    jcxz    guest_busy
     movw    %ss, %bx
     shll    $16, %ebx
     movw    %sp, %bx
     movw    %ax, %ss
     movzwl  %cx, %esp
     ret
+
+guest_busy:
+    incw    guest_refused
+    movw    %sp, %bp
+    movw    $GUEST_FAILURE, FRAME_EAX(%bp)
+    orb     $1, FRAME_FLAGS(%bp)
+    jmp     guest_go
 
 /* INT 15h while a program runs: E820h, E801h and 88h are answered from the table, all else is the BIOS's. */
     .globl guest_int15
@@ -77,6 +110,18 @@ guest_int15:
     cmpb    $0x88, %ah
     je      guest_88
 1:  ljmpw   *%cs:guest_int15_previous
+
+/* INT 1Ah while a program runs: AX = 5650h is asked for PXE (PXE 2.1 section 3.1). */
+    .globl guest_int1a
+guest_int1a:
+    cmpw    $0x5650, %ax
+    jne     1f
+    cmpl    $0, %cs:guest_pxenv
+    je      1f
+    lesw    %cs:guest_pxenv, %bx
+    movw    $0x564e, %ax
+    jmp     guest_done
+1:  ljmpw   *%cs:guest_int1a_previous
 
 guest_88:
     pushw   %ds

@@ -1,7 +1,9 @@
-//! Another real-mode program under us: how it is started, and how it comes back.
+//! Another real-mode program under us: how it is started, calls up, and comes back.
 //!
-//! It runs inside a downcall, on a stack of its own in the low block, and leaves that downcall by its far return. Then
-//! its registers lie on its stack as a [`Frame`]. So no Rust code is ever entered from below.
+//! It runs inside a downcall, on a stack of its own in the low block, and leaves that downcall when it calls up; its far
+//! return is the last time. Then its registers lie on its stack as a [`Frame`], and the next downcall goes on with them.
+//! So no Rust code is ever entered from below: whoever answers is called by [`run`], and may make downcalls of his own.
+//! A call up out of one of those, by an interrupt that the program has hooked, is refused and counted.
 //!
 //! Meanwhile INT 15h tells it of memory from a table that is made before: what is ours is reserved there, and the
 //! free-base-memory mark (INT 12h) lies below all that we have of base memory.
@@ -11,6 +13,7 @@ use base::boot_info::E820Entry;
 use base::{PhysRange, SegOff};
 use core::mem::offset_of;
 use core::ptr;
+use memmap::MemoryMap;
 use static_assertions::const_assert_eq;
 
 use crate::interrupts;
@@ -21,6 +24,11 @@ use crate::realmode::{self, Registers};
 base::assembly!(
     "guest.S",
     GUEST_RETURNED = RETURNED,
+    GUEST_BY_STACK = BY_STACK,
+    GUEST_BY_REGISTERS = BY_REGISTERS,
+    GUEST_FAILURE = FAILURE,
+    FRAME_EAX = offset_of!(Frame, eax),
+    FRAME_FLAGS = offset_of!(Frame, flags),
     TABLE_COUNT = offset_of!(Table, count),
     TABLE_BELOW_16M = offset_of!(Table, below_16m_kib),
     TABLE_ABOVE_16M = offset_of!(Table, above_16m_blocks),
@@ -34,16 +42,22 @@ pub const ENTRY: u32 = 0x7c00;
 /// Bytes of stack that a program is given; PXE 2.1 section 4.4.5 promises 1.5 KiB.
 const STACK: u16 = 0xc00;
 /// The most bytes that the table of memory takes.
-pub const TABLE_LIMIT: usize = 0x1000;
+pub const TABLE_LIMIT: usize = 0xc00;
 /// Interrupts are open, and all other flags as after a reset.
 const FLAGS: u32 = 1 << 9 | 1 << 1;
-/// Memory's vector.
-const SYSTEM_VECTOR: u8 = 0x15;
+/// The flag by which a call says that it failed.
+const CARRY: u32 = 1;
+/// Interrupt vectors and BIOS data end here.
+const BIOS_DATA_END: u64 = 0x500;
 /// Base memory ends here.
 const BASE_END: u64 = 0xa_0000;
 
-/// Why a program has left its downcall: it returned.
+/// Why a program has left its downcall: it returned, or it called up by one of two conventions.
 const RETURNED: u32 = 0;
+const BY_STACK: u32 = 1;
+const BY_REGISTERS: u32 = 2;
+/// PXENV_EXIT_FAILURE (PXE 2.1 section 3.2).
+const FAILURE: u16 = 1;
 
 /// A program's registers, on its stack while it does not run. The assembly knows this layout by its order.
 #[derive(Clone, Copy, Debug, Default)]
@@ -67,7 +81,7 @@ struct Frame {
     next: SegOff,
 }
 
-const_assert_eq!(size_of::<Frame>(), 52);
+const_assert_eq!(size_of::<Frame>(), ARGUMENTS as usize);
 
 /// What lies on the stack of a program that begins: on top its registers, then what it finds there itself.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +93,8 @@ struct Start {
 }
 
 const START: u16 = 60;
+/// From a frame to the words that its program has pushed before it called.
+const ARGUMENTS: u16 = 52;
 const_assert_eq!(size_of::<Start>(), START as usize);
 
 /// What INT 15h answers; the entries follow. The assembly knows this layout by its offsets.
@@ -101,15 +117,88 @@ pub struct Pxe {
     pub pxenv: SegOff,
 }
 
-/// Runs the network boot program at [`ENTRY`] until it returns; AX is its answer. None, and nothing was done, if base
-/// memory has no room for what it is to be told. `entries` is the BIOS's map of memory.
+/// A call up.
+#[derive(Clone, Copy, Debug)]
+pub struct Call {
+    /// What is asked.
+    pub opcode: u16,
+    /// Where its parameters are.
+    pub parameters: SegOff,
+}
+
+/// What becomes of a call up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It returns with this in AX, and with carry if that is not 0.
+    Return(u16),
+    /// Another program is at [`ENTRY`] and is entered as this one was, which is never gone on with.
+    Restart,
+}
+
+/// Who answers calls up.
+pub type Services<'a> = dyn FnMut(Call, &mut Memory<'_>) -> Answer + 'a;
+
+/// The entry point whose parameters are on the stack, for `!PXE`.
+pub fn entry_by_stack() -> SegOff {
+    SegOff::new(low::segment(), Symbol::GuestCallByStack.offset())
+}
+
+/// The entry point whose parameters are in registers, for `PXENV+`.
+pub fn entry_by_registers() -> SegOff {
+    SegOff::new(low::segment(), Symbol::GuestCallByRegisters.offset())
+}
+
+/// How many calls up were refused, as another was being answered.
+pub fn refused() -> u16 {
+    // SAFETY: the symbol names a variable of this type.
+    unsafe { Symbol::GuestRefused.variable::<u16>().read() }
+}
+
+/// Runs the network boot program at [`ENTRY`] until it returns; AX is its answer. None if base memory has no room for
+/// what it is to be told, or if its stack is none any more. `entries` is the BIOS's map of memory. With `services`, PXE
+/// is ours and INT 1Ah tells of it.
 ///
 /// It may do with the machine what it likes, except to memory that it is told is reserved; it is trusted in that, like
 /// any kernel.
-pub fn run(pxe: Pxe, memory: &PhysicalMemory, entries: &[E820Entry]) -> Option<u16> {
-    let _disguise = Disguise::try_new(memory, entries)?;
-    let (stack_before, _) = low::push_stack(STACK)?;
-    let stack = SegOff::new(low::segment(), stack_before - START);
+pub fn run(
+    pxe: Pxe,
+    mut services: Option<&mut Services<'_>>,
+    memory: &PhysicalMemory,
+    entries: &[E820Entry],
+) -> Option<u16> {
+    let pxenv = services.as_ref().map(|_| pxe.pxenv).unwrap_or_default();
+    let _disguise = Disguise::try_new(memory, entries, pxenv)?;
+    let (stack_before, bottom) = low::push_stack(STACK)?;
+    let place = u64::from(low::linear());
+    let own = PhysRange::new(place + u64::from(bottom), place + u64::from(stack_before));
+    let mut memory = Memory { map: memory.map(), stack: own };
+    let mut stack = begin(pxe, stack_before);
+    let answer = loop {
+        let Some((frame, at)) = resume(stack) else { break None };
+        stack = at;
+        let call = match frame.reason {
+            BY_STACK => Call {
+                opcode: word(stack, ARGUMENTS),
+                parameters: SegOff::new(word(stack, ARGUMENTS + 4), word(stack, ARGUMENTS + 2)),
+            },
+            BY_REGISTERS => Call {
+                opcode: (frame.ebx & 0xffff) as u16,
+                parameters: SegOff::new(frame.es, (frame.edi & 0xffff) as u16),
+            },
+            _ => break Some((frame.eax & 0xffff) as u16),
+        };
+        match services.as_mut().map_or(Answer::Return(FAILURE), |services| services(call, &mut memory)) {
+            Answer::Return(ax) => answer(stack, frame, ax),
+            Answer::Restart => stack = begin(pxe, stack_before),
+        }
+    };
+    low::set_stack(stack_before);
+    answer
+}
+
+/// Puts the stack of a program that begins below `top` in the low block.
+fn begin(pxe: Pxe, top: u16) -> SegOff {
+    let stack = SegOff::new(low::segment(), top - START);
     let frame = Frame {
         es: pxe.pxenv.segment,
         ebx: pxe.pxenv.offset.into(),
@@ -119,7 +208,7 @@ pub fn run(pxe: Pxe, memory: &PhysicalMemory, entries: &[E820Entry]) -> Option<u
         ..Frame::default()
     };
     let return_address = SegOff::new(low::segment(), Symbol::GuestReturned.offset());
-    // SAFETY: `push_stack` has reserved the memory, which nothing uses until the program runs.
+    // SAFETY: `run` has reserved the memory for the program, which does not run now.
     unsafe {
         ptr::with_exposed_provenance_mut::<Start>(stack.linear() as usize).write_unaligned(Start {
             frame,
@@ -127,33 +216,145 @@ pub fn run(pxe: Pxe, memory: &PhysicalMemory, entries: &[E820Entry]) -> Option<u
             bang_pxe: pxe.bang_pxe,
         });
     }
-    let answer = resume(stack).map(|frame| (frame.eax & 0xffff) as u16);
-    low::set_stack(stack_before);
-    answer
+    stack
 }
 
-/// Goes on with the program whose frame lies at `stack`, until it leaves again.
-fn resume(stack: SegOff) -> Option<Frame> {
+/// Goes on with the program whose frame lies at `stack`, until it leaves again. None if its stack is no stack any more.
+fn resume(stack: SegOff) -> Option<(Frame, SegOff)> {
     let ebx = u32::from(stack.segment) << 16 | u32::from(stack.offset);
     let mut registers = Registers { ebx, ..Registers::default() };
     // SAFETY: the routine comes back when the program leaves. What the program does to memory is the word of `run`. A
     // call without a limit cannot time out.
     unsafe { realmode::low_call(Symbol::GuestResume.offset(), &mut registers, None) }.ok()?;
     let stack = SegOff::new((registers.ebx >> 16) as u16, registers.ebx as u16);
+    // A frame that goes round the end of its segment, or beyond 1 MiB, cannot be gone on with.
+    stack.offset.checked_add(ARGUMENTS)?;
     let mut bytes = [0; size_of::<Frame>()];
+    if stack.linear() + u32::from(ARGUMENTS) > 1 << 20 {
+        return None;
+    }
     low::read(stack.linear(), &mut bytes);
     // SAFETY: a frame consists of integers, and there are as many bytes.
-    Some(unsafe { ptr::read_unaligned(bytes.as_ptr().cast()) })
+    Some((unsafe { ptr::read_unaligned(bytes.as_ptr().cast()) }, stack))
 }
 
-/// Whether another program has hooked INT 15h after us and left its hook there: then ours is called still.
+/// Puts the answer of a call up into the frame at `stack`.
+fn answer(stack: SegOff, frame: Frame, ax: u16) {
+    let carry = if ax == 0 { 0 } else { CARRY };
+    let frame =
+        Frame { eax: frame.eax & 0xffff_0000 | u32::from(ax), flags: frame.flags & !CARRY | carry, ..frame };
+    // SAFETY: the program has put its frame there, below 1 MiB as `resume` saw, and goes on with it.
+    unsafe { ptr::with_exposed_provenance_mut::<Frame>(stack.linear() as usize).write_unaligned(frame) }
+}
+
+/// A word on a program's stack.
+fn word(stack: SegOff, distance: u16) -> u16 {
+    let mut bytes = [0; 2];
+    low::read(SegOff::new(stack.segment, stack.offset.wrapping_add(distance)).linear(), &mut bytes);
+    u16::from_le_bytes(bytes)
+}
+
+/// Memory as a program may have it changed.
+#[derive(Debug)]
+pub struct Memory<'a> {
+    map: &'a MemoryMap,
+    /// The part of our stack that is the program's.
+    stack: PhysRange,
+}
+
+impl Memory<'_> {
+    /// The part of our base memory that is the program's stack.
+    pub fn stack(&self) -> PhysRange {
+        self.stack
+    }
+
+    /// Copies from memory below 1 MiB, or from free memory above; false, and nothing copied, if it is other memory.
+    pub fn read(&self, address: u32, into: &mut [u8]) -> bool {
+        let range = PhysRange::with_length(address.into(), into.len() as u64);
+        if range.end() <= 1 << 20 {
+            low::read(address, into);
+            return true;
+        }
+        let is_free = self.is_free(range);
+        if is_free {
+            let from = ptr::with_exposed_provenance::<u8>(address as usize);
+            // SAFETY: free memory below 4 GiB is mapped one to one, and no part of ours.
+            unsafe { ptr::copy_nonoverlapping(from, into.as_mut_ptr(), into.len()) }
+        }
+        is_free
+    }
+
+    /// Copies to memory that is not ours: free base memory, the program's stack, or free memory above 1 MiB. False, and
+    /// nothing copied, if it is other memory.
+    pub fn write(&mut self, address: u32, data: &[u8]) -> bool {
+        let range = PhysRange::with_length(address.into(), data.len() as u64);
+        let base = PhysRange::new(BIOS_DATA_END, low::allocated().into());
+        let is_free = base.contains(range) || self.stack.contains(range) || self.is_free(range);
+        if is_free {
+            let to = ptr::with_exposed_provenance_mut::<u8>(address as usize);
+            // SAFETY: this memory is mapped one to one, and nothing of ours lies in it.
+            unsafe { ptr::copy_nonoverlapping(data.as_ptr(), to, data.len()) }
+        }
+        is_free
+    }
+
+    fn is_free(&self, range: PhysRange) -> bool {
+        range.start() >= 1 << 20 && range.end() <= 1 << 32 && self.map.is_usable(range)
+    }
+}
+
+/// Whether another program has hooked one of our vectors after us and left its hook there: then ours is called still.
 pub fn is_hooked() -> bool {
-    previous() != SegOff::default()
+    HOOKS.iter().any(|hook| hook.previous() != SegOff::default())
 }
 
-fn previous() -> SegOff {
-    // SAFETY: the symbol names a variable of this type.
-    unsafe { Symbol::GuestInt15Previous.variable::<SegOff>().read() }
+/// A vector that leads to us while a program runs, and as long as one leads through us that was hooked after it.
+struct Chained {
+    vector: u8,
+    handler: Symbol,
+    /// Variable: the handler that was there before; null while ours is not in the chain.
+    previous: Symbol,
+}
+
+/// In the order in which they are hooked.
+const HOOKS: [Chained; 2] = [
+    Chained { vector: 0x15, handler: Symbol::GuestInt15, previous: Symbol::GuestInt15Previous },
+    Chained { vector: 0x1a, handler: Symbol::GuestInt1a, previous: Symbol::GuestInt1aPrevious },
+];
+
+impl Chained {
+    fn previous(&self) -> SegOff {
+        // SAFETY: the symbol names a variable of this type.
+        unsafe { self.previous.variable::<SegOff>().read() }
+    }
+
+    fn ours(&self) -> SegOff {
+        SegOff::new(low::segment(), self.handler.offset())
+    }
+
+    /// Puts our handler in, unless it is in the chain still.
+    fn hook(&self) {
+        if self.previous() != SegOff::default() {
+            return;
+        }
+        // SAFETY: the symbols name the handler, which hands on what it does not answer, and its variable. The low block
+        // stays as long as the core, and longer where the hook cannot be taken off.
+        unsafe {
+            self.previous.variable().write(interrupts::vector(self.vector));
+            interrupts::set_vector(self.vector, self.ours());
+        }
+    }
+
+    /// Takes it off, if it is on top.
+    fn unhook(&self) {
+        if interrupts::vector(self.vector) == self.ours() {
+            // SAFETY: the handler put back is the one that was found, and the symbol names a variable of this type.
+            unsafe {
+                interrupts::set_vector(self.vector, self.previous());
+                self.previous.variable().write(SegOff::default());
+            }
+        }
+    }
 }
 
 /// Makes others see as reserved what is ours, while the value lives.
@@ -163,9 +364,9 @@ struct Disguise {
 }
 
 impl Disguise {
-    fn try_new(memory: &PhysicalMemory, entries: &[E820Entry]) -> Option<Self> {
+    fn try_new(memory: &PhysicalMemory, entries: &[E820Entry], pxenv: SegOff) -> Option<Self> {
         // The table itself is in base memory that is ours: its room is taken before the mark is known.
-        let mut table = LowMemory::allocate(TABLE_LIMIT)?;
+        let mut table = LowMemory::allocate_data(TABLE_LIMIT)?;
         let mut shown = Vec::new();
         let base = PhysRange::new(low::allocated().into(), BASE_END);
         memory.map().shown_to_others(entries, base, &mut |entry| shown.push(entry));
@@ -190,17 +391,9 @@ impl Disguise {
                 size_of_val(shown.as_slice()),
             );
             Symbol::GuestTable.variable::<u16>().write(table.far().segment);
+            Symbol::GuestPxenv.variable::<SegOff>().write(pxenv);
         }
-        let handler = SegOff::new(low::segment(), Symbol::GuestInt15.offset());
-        // Where another program hooked after us, ours is in the chain still.
-        if !is_hooked() {
-            // SAFETY: the symbols name the handler, which hands on what it does not answer, and its variable. The low block
-            // stays as long as the core, and after it where the hook could not be taken off.
-            unsafe {
-                Symbol::GuestInt15Previous.variable().write(interrupts::vector(SYSTEM_VECTOR));
-                interrupts::set_vector(SYSTEM_VECTOR, handler);
-            }
-        }
+        HOOKS.iter().for_each(Chained::hook);
         low::lower_mark();
         Some(Self { _table: table })
     }
@@ -208,14 +401,11 @@ impl Disguise {
 
 impl Drop for Disguise {
     fn drop(&mut self) {
-        // SAFETY: the symbols name variables of these types, and the handler put back is the one that was found.
+        HOOKS.iter().rev().for_each(Chained::unhook);
+        // SAFETY: the symbols name variables of these types.
         unsafe {
             Symbol::GuestTable.variable::<u16>().write(0);
-            let ours = SegOff::new(low::segment(), Symbol::GuestInt15.offset());
-            if interrupts::vector(SYSTEM_VECTOR) == ours {
-                interrupts::set_vector(SYSTEM_VECTOR, previous());
-                Symbol::GuestInt15Previous.variable().write(SegOff::default());
-            }
+            Symbol::GuestPxenv.variable::<SegOff>().write(SegOff::default());
         }
         low::raise_mark();
     }

@@ -88,6 +88,12 @@ pub(crate) enum Symbol {
     GuestInt15,
     GuestInt15Previous,
     GuestTable,
+    GuestInt1a,
+    GuestInt1aPrevious,
+    GuestCallByStack,
+    GuestCallByRegisters,
+    GuestPxenv,
+    GuestRefused,
     StackBottom,
     StackTop,
 }
@@ -317,8 +323,19 @@ pub struct LowMemory {
 impl LowMemory {
     /// `length` zeroed bytes, at most 65520, from a page boundary; none if free base memory has no room.
     pub fn allocate(length: usize) -> Option<Self> {
-        let room = u32::try_from(length.div_ceil(4096) * 4096).ok().filter(|_| length <= 0xfff0)?;
-        let address = LOW.allocated.get().checked_sub(room)?;
+        Self::allocate_aligned(length, 4096)
+    }
+
+    /// The same from a boundary of 1 KiB, the unit of the mark, where no code lies below.
+    pub fn allocate_data(length: usize) -> Option<Self> {
+        Self::allocate_aligned(length, 1024)
+    }
+
+    fn allocate_aligned(length: usize, alignment: u32) -> Option<Self> {
+        let end = LOW.allocated.get();
+        let address = end.checked_sub(u32::try_from(length).ok().filter(|length| *length <= 0xfff0)?)?;
+        let address = address & !(alignment - 1);
+        let room = end - address;
         if address < LOWEST {
             return None;
         }

@@ -8,6 +8,9 @@ use crate::qemu::{Machine, Options};
 use crate::quirk::{self, Quirk};
 use crate::text;
 
+/// An image with drivers of our own, which offers a PXE stack to what it starts.
+const NATIVE: &str = "ipxe.kpxe";
+
 /// The scenarios of this topic.
 pub fn all() -> Vec<Scenario> {
     let state = |name: &str, image: &'static str| {
@@ -20,8 +23,30 @@ pub fn all() -> Vec<Scenario> {
     };
     vec![
         program("leaving-program", KPXE).quick(),
-        program("leaving-program-native", "ipxe.kpxe"),
-        Scenario::new("leaving-pxelinux", "pxelinux, started by a script, boots Linux", 240, pxelinux),
+        program("leaving-program-native", NATIVE),
+        Scenario::new(
+            "leaving-pxelinux",
+            "pxelinux, started by a script, boots a small kernel",
+            240,
+            |name| pxelinux(name, KPXE, true),
+        ),
+        Scenario::new("leaving-pxelinux-native", "the same by our own PXE stack", 240, |name| {
+            pxelinux(name, NATIVE, true)
+        }),
+        Scenario::new(
+            "leaving-upcalls",
+            "our own PXE stack is called a thousand times, nested",
+            180,
+            upcalls,
+        )
+        .quick(),
+        Scenario::new(
+            "leaving-pxelinux-linux",
+            "the same with Linux: 13 MiB in small packets",
+            600,
+            |name| pxelinux(name, KPXE, false),
+        )
+        .by_name(),
         state("leaving-state-pxe", PXE),
         state("leaving-state-kpxe", KPXE).quick(),
         Scenario::new("leaving-returns", "the image that keeps all returns into the ROM", 120, returns)
@@ -142,14 +167,36 @@ fn program(name: &str, image: &str) -> Result<()> {
     expect_user_space(&mut machine, 150)
 }
 
-fn pxelinux(name: &str) -> Result<()> {
-    let mut lab = Lab::try_new(name, KPXE)?;
+/// Calls are answered by both conventions; those that come while one is answered are refused, and harm nothing.
+fn upcalls(name: &str) -> Result<()> {
+    let mut lab = Lab::try_new(name, NATIVE)?;
+    lab.usual_servers()?;
+    lab.tftp("greeting", b"RIG-MARK greeting\r\n")?;
+    lab.www("upcall.nbp", &quirk::upcall()?)?;
+    lab.script(&format!("chain http://{SERVER}/upcall.nbp && echo RIG-MARK back\n{}", boot_lines("")))?;
+    let mut machine = lab.machine(&Options::default())?;
+    for wanted in ["RIG-MARK greeting", "RIG-MARK upcalls answered=", "RIG-MARK back"] {
+        machine.expect(wanted, 90)?;
+    }
+    expect_user_space(&mut machine, 150)
+}
+
+fn pxelinux(name: &str, image: &str, is_small: bool) -> Result<()> {
+    let mut lab = Lab::try_new(name, image)?;
     lab.usual_servers()?;
     lab.pxelinux(
         "DEFAULT linux\nLABEL linux\nKERNEL vmlinuz\nINITRD initrd\n\
          APPEND console=ttyS0,115200 panic=-1 quiet rig=on\n",
     )?;
+    if is_small {
+        lab.tftp("vmlinuz", &quirk::kernel()?)?;
+        lab.tftp("initrd", &[0; 3000])?;
+    }
     lab.script(&format!("chain tftp://{SERVER}/pxelinux.0"))?;
     let mut machine = lab.machine(&Options::default())?;
-    expect_user_space(&mut machine, 220)
+    if !is_small {
+        return expect_user_space(&mut machine, 580);
+    }
+    machine.expect("RIG-MARK bytes=", 180)?;
+    machine.expect(text::USER_SPACE, 10)
 }

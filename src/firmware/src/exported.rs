@@ -1,0 +1,445 @@
+//! PXE of our own for network boot programs: [`undi::export`] over our network, while a driver of ours has the card.
+
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+use base::{Duration, Error, Instant, MacAddress, PhysRange, SegOff, Sink};
+use core::net::{Ipv4Addr, SocketAddrV4};
+use dhcp::Lease;
+use hw::guest::{self, Answer, Call};
+use hw::low::LowMemory;
+use net::UdpHandle;
+use nic::Nic;
+use undi::abi::{Opcode, Status};
+use undi::export::{
+    self, Buffers, Datagram, Fence, FileHandle, PACKET_ROOM, Packets, Part, Places, Services, Source,
+};
+use undi::find;
+use uri::Uri;
+
+use crate::network::Network;
+
+/// The longest that a program waits for a server.
+const LIMIT: Duration = Duration::from_secs(60);
+/// The longest that it waits for a neighbour.
+const NEIGHBOUR_LIMIT: Duration = Duration::from_secs(4);
+/// How long we may stay in one round of the network.
+const ROUND: Duration = Duration::from_millis(2);
+/// Interrupts are let in at least so often.
+const WINDOW: Duration = Duration::from_millis(40);
+/// Datagrams that wait for a program, or for a transfer, and bytes for them.
+const RECEIVE_DATAGRAMS: u16 = 8;
+const RECEIVE_CAPACITY: usize = RECEIVE_DATAGRAMS as usize * 2048;
+/// Sockets and files that a program has open at a time.
+const OPEN_LIMIT: usize = 16;
+/// What cards of ours run at, or more.
+const SPEED: u32 = 1_000_000_000;
+
+/// Where things are in the memory that programs are told of.
+const BANG_PXE: u16 = 0;
+const PXENV: u16 = 0x60;
+const PACKETS: u16 = 0x100;
+const FRAME: u16 = PACKETS + 3 * PACKET_ROOM;
+const FRAME_ROOM: u16 = 0x600;
+const _: () = assert!(FRAME_ROOM as usize >= nic::FRAME_CAPACITY);
+const LENGTH: u16 = FRAME + FRAME_ROOM;
+/// What it takes of base memory, in whole KiB.
+pub(crate) const ROOM: usize = LENGTH.next_multiple_of(1024) as usize;
+
+/// The structures and buffers that a program is told of, and what DHCP has said.
+pub(crate) struct Exported {
+    memory: LowMemory,
+    packets: Packets,
+}
+
+impl Exported {
+    /// None if base memory has no room.
+    pub(crate) fn try_new(lease: Option<&Lease>) -> Option<Self> {
+        let mut memory = LowMemory::allocate_data(LENGTH.into())?;
+        let segment = memory.far().segment;
+        let code = find::Segment { segment: hw::low::segment(), size: u16::MAX };
+        let data = find::Segment { segment, size: LENGTH };
+        let places = Places {
+            entry: guest::entry_by_stack(),
+            register_entry: guest::entry_by_registers(),
+            bang_pxe: SegOff::new(segment, BANG_PXE),
+            stack: data,
+            undi_data: data,
+            undi_code: code,
+            base_data: data,
+            base_code: code,
+            ..Places::default()
+        };
+        put(&mut memory, BANG_PXE, &export::bang_pxe(&places));
+        put(&mut memory, PXENV, &export::pxenv_plus(&places));
+        let packets = lease.map(|lease| {
+            let reply = lease.proxy.as_ref().map(|packet| packet.bytes().to_vec());
+            Packets {
+                discover: lease.discover.clone(),
+                ack: lease.ack.bytes().to_vec(),
+                reply: reply.unwrap_or_default(),
+            }
+        });
+        Some(Self { memory, packets: packets.unwrap_or_default() })
+    }
+
+    /// What a program finds.
+    pub(crate) fn pxe(&self) -> guest::Pxe {
+        let segment = self.memory.far().segment;
+        guest::Pxe { bang_pxe: SegOff::new(segment, BANG_PXE), pxenv: SegOff::new(segment, PXENV) }
+    }
+
+    /// Runs the program that was placed, with the network.
+    pub(crate) fn run(
+        &mut self,
+        network: &mut Network,
+        memory: &hw::memory::PhysicalMemory,
+        entries: &[base::boot_info::E820Entry],
+    ) -> Option<u16> {
+        let pxe = self.pxe();
+        let at = |offset| SegOff::new(self.memory.far().segment, offset);
+        let buffers = Buffers { packets: at(PACKETS), frame: at(FRAME), frame_room: FRAME_ROOM };
+        let mut world = World {
+            network,
+            packets: &self.packets,
+            sockets: Vec::new(),
+            files: Vec::new(),
+            next: 0,
+            window: Instant::ZERO,
+        };
+        let own = &mut self.memory;
+        let mut services = None;
+        let answer = guest::run(
+            pxe,
+            Some(&mut |call: Call, memory: &mut guest::Memory<'_>| {
+                let mut memory = Memory { own: &mut *own, theirs: memory };
+                let services = services.get_or_insert_with(|| {
+                    let mut services = Services::new(memory.fence(), buffers, b"");
+                    services.install(&mut memory, world.packets);
+                    services
+                });
+                match services.call(Opcode(call.opcode), call.parameters, &mut memory, &mut world) {
+                    export::Answer::Restart => Answer::Restart,
+                    answer @ export::Answer::Return(_) => Answer::Return(answer.ax()),
+                }
+            }),
+            memory,
+            entries,
+        );
+        if let Some(mut services) = services {
+            services.close(&mut world);
+        }
+        world.close_all();
+        answer
+    }
+}
+
+fn put(memory: &mut LowMemory, offset: u16, data: &[u8]) -> bool {
+    let start = usize::from(offset);
+    let room = memory.bytes_mut().get_mut(start..start + data.len());
+    room.map(|room| room.copy_from_slice(data)).is_some()
+}
+
+/// The memory of a call: the program's, and what we have told it of.
+struct Memory<'a, 'b> {
+    own: &'a mut LowMemory,
+    theirs: &'a mut guest::Memory<'b>,
+}
+
+impl Memory<'_, '_> {
+    /// Nothing is written to base memory that is ours, but to the program's stack.
+    fn fence(&self) -> Fence {
+        let stack = self.theirs.stack();
+        let free_end = u64::from(hw::low::allocated());
+        Fence::new(vec![PhysRange::new(free_end, stack.start()), PhysRange::new(stack.end(), 0xa_0000)])
+    }
+}
+
+impl find::Memory for Memory<'_, '_> {
+    fn read(&self, address: u32, into: &mut [u8]) -> bool {
+        self.theirs.read(address, into)
+    }
+}
+
+impl export::Memory for Memory<'_, '_> {
+    fn write(&mut self, address: u32, data: &[u8]) -> bool {
+        let offset =
+            address.checked_sub(self.own.far().linear()).and_then(|offset| u16::try_from(offset).ok());
+        offset.is_some_and(|offset| put(self.own, offset, data)) || self.theirs.write(address, data)
+    }
+}
+
+/// A file that a program reads.
+struct File {
+    handle: FileHandle,
+    socket: UdpHandle,
+    server: Ipv4Addr,
+    transfer: tftp::Transfer,
+    bytes: Stream,
+}
+
+/// What has come of a file and was not read yet.
+#[derive(Default)]
+struct Stream {
+    bytes: Vec<u8>,
+    /// Bytes that were read.
+    given: u64,
+    /// Bytes that came before, and come again as the transfer has begun anew.
+    again: u64,
+}
+
+impl Sink for Stream {
+    fn announce(&mut self, _: u64) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn write(&mut self, data: &[u8]) -> Result<(), Error> {
+        let known = usize::try_from(self.again).unwrap_or(usize::MAX).min(data.len());
+        self.again -= known as u64;
+        self.bytes.extend_from_slice(data.get(known..).unwrap_or_default());
+        Ok(())
+    }
+
+    fn restart(&mut self) {
+        self.bytes.clear();
+        self.again = self.given;
+    }
+}
+
+/// The network as the services see it.
+struct World<'a> {
+    network: &'a mut Network,
+    packets: &'a Packets,
+    sockets: Vec<(u16, UdpHandle)>,
+    files: Vec<File>,
+    next: u32,
+    window: Instant,
+}
+
+impl World<'_> {
+    /// A round of the network, in which interrupts are let in when they are due. The time then.
+    fn round(&mut self) -> Instant {
+        let now = hw::clock::now();
+        if now.since(self.window) >= WINDOW {
+            self.window = now;
+            hw::interrupts::window();
+        }
+        self.network.step(now + ROUND);
+        hw::clock::now()
+    }
+
+    /// Moves what can be moved of a file.
+    fn pump(&mut self, handle: FileHandle) -> Option<&mut File> {
+        let now = hw::clock::now();
+        let file = self.files.iter_mut().find(|file| file.handle == handle)?;
+        let File { socket, server, transfer, bytes, .. } = file;
+        let stack = &mut self.network.stack;
+        let mut take = |from: SocketAddrV4, data: &[u8]| {
+            if from.ip() == server {
+                transfer.input(now, from.port(), data, bytes);
+            }
+        };
+        while stack.udp_receive(*socket, &mut take) {}
+        let mut buffer = [0; tftp::MAXIMUM_OUTPUT];
+        while let Some((port, length)) = transfer.output(now, &mut buffer) {
+            stack.udp_send(
+                *socket,
+                SocketAddrV4::new(*server, port),
+                buffer.get(..length).unwrap_or_default(),
+            );
+        }
+        Some(file)
+    }
+
+    /// Waits until a byte of the file can be read, or its end is known.
+    fn await_file(&mut self, handle: FileHandle) -> Result<(), Status> {
+        let end = hw::clock::now() + LIMIT;
+        loop {
+            let file = self.pump(handle).ok_or(Status::TFTP_CLOSED)?;
+            match file.transfer.result() {
+                _ if !file.bytes.bytes.is_empty() => return Ok(()),
+                Some(Ok(_)) => return Ok(()),
+                Some(Err(error)) if error.is(&tftp::errors::NOT_FOUND) => return Err(Status::TFTP_NOT_FOUND),
+                Some(Err(_)) => return Err(Status::TFTP_ERROR),
+                None => {}
+            }
+            if self.round() >= end {
+                return Err(Status::TFTP_READ_TIMEOUT);
+            }
+        }
+    }
+
+    fn close_all(&mut self) {
+        for (_, socket) in core::mem::take(&mut self.sockets) {
+            self.network.stack.udp_close(socket);
+        }
+    }
+}
+
+impl export::Network for World<'_> {
+    fn card(&mut self) -> &mut dyn Nic {
+        self.network.port.nic_mut()
+    }
+
+    fn now(&self) -> Instant {
+        hw::clock::now()
+    }
+
+    fn speed(&mut self) -> u32 {
+        SPEED
+    }
+
+    fn set_station_address(&mut self, _: MacAddress) -> Result<(), Status> {
+        Err(Status::UNSUPPORTED)
+    }
+
+    fn step(&mut self) {
+        self.round();
+    }
+
+    fn address(&self) -> Option<Ipv4Addr> {
+        self.network.stack.configuration().map(|configuration| configuration.address)
+    }
+
+    fn set_address(&mut self, address: Ipv4Addr) -> Result<(), Status> {
+        let configuration = self.network.stack.configuration().cloned().ok_or(Status::FAILURE)?;
+        if configuration.address == address {
+            return Ok(());
+        }
+        let configuration = net::Ipv4Config { address, ..configuration };
+        self.network.stack.configure(configuration).map_err(|_| Status::INVALID_PARAMETER)
+    }
+
+    fn configure(&mut self) -> Result<Packets, Status> {
+        // The lease is in use all the time.
+        Ok(self.packets.clone())
+    }
+
+    fn udp_open(&mut self, port: u16) -> Result<(), Status> {
+        if self.sockets.iter().any(|(open, _)| *open == port) {
+            return Ok(());
+        }
+        if self.sockets.len() >= OPEN_LIMIT {
+            return Err(Status::OUT_OF_RESOURCES);
+        }
+        let socket = self.network.stack.udp_open(port, RECEIVE_CAPACITY).map_err(|_| Status::UDP_OPEN)?;
+        self.sockets.push((port, socket));
+        Ok(())
+    }
+
+    fn udp_close(&mut self, port: u16) {
+        if let Some(place) = self.sockets.iter().position(|(open, _)| *open == port) {
+            self.network.stack.udp_close(self.sockets.swap_remove(place).1);
+        }
+    }
+
+    fn udp_send(
+        &mut self,
+        port: u16,
+        to: SocketAddrV4,
+        _: Option<Ipv4Addr>,
+        data: &[u8],
+    ) -> Result<(), Status> {
+        let socket = self.sockets.iter().find(|(open, _)| *open == port).ok_or(Status::UDP_CLOSED)?.1;
+        let end = hw::clock::now() + NEIGHBOUR_LIMIT;
+        while !self.network.stack.udp_send(socket, to, data) {
+            if self.round() >= end {
+                return Err(Status::ARP_TIMEOUT);
+            }
+        }
+        self.round();
+        Ok(())
+    }
+
+    fn udp_receive(&mut self, port: u16, take: &mut dyn FnMut(Datagram<'_>)) -> bool {
+        let Some((_, socket)) = self.sockets.iter().find(|(open, _)| *open == port) else { return false };
+        let to = self.network.stack.configuration().map_or(Ipv4Addr::UNSPECIFIED, |own| own.address);
+        self.network.stack.udp_receive(*socket, &mut |from, data| take(Datagram { from, to, data }))
+    }
+
+    fn file_open(&mut self, source: Source<'_>) -> Result<FileHandle, Status> {
+        let Source::Tftp { server, port, name, packet_size, .. } = source else {
+            return Err(Status::UNSUPPORTED);
+        };
+        if self.files.len() >= OPEN_LIMIT {
+            return Err(Status::OUT_OF_RESOURCES);
+        }
+        let uri =
+            Uri::from_boot_file(&format!("{server}:{port}"), name).map_err(|_| Status::INVALID_PARAMETER)?;
+        let options = tftp::Options {
+            block_size: packet_size,
+            window_size: self.network.frames_ahead().min(RECEIVE_DATAGRAMS),
+            seed: (hw::clock::noise() & 0xffff_ffff) as u32,
+        };
+        let transfer =
+            tftp::Transfer::new(&uri, options, hw::clock::now()).map_err(|_| Status::INVALID_PARAMETER)?;
+        let socket =
+            self.network.stack.udp_open(0, RECEIVE_CAPACITY).map_err(|_| Status::OUT_OF_RESOURCES)?;
+        let handle = FileHandle(self.next);
+        self.next = self.next.wrapping_add(1);
+        self.files.push(File { handle, socket, server, transfer, bytes: Stream::default() });
+        match self.await_file(handle) {
+            Ok(()) => Ok(handle),
+            Err(status) => {
+                self.file_close(handle);
+                Err(if status == Status::TFTP_READ_TIMEOUT { Status::TFTP_OPEN_TIMEOUT } else { status })
+            }
+        }
+    }
+
+    fn file_size(&mut self, file: FileHandle) -> Option<u64> {
+        let file = self.files.iter().find(|other| other.handle == file)?;
+        file.transfer.total().or_else(|| file.transfer.result()?.ok())
+    }
+
+    fn file_ready(&mut self, handle: FileHandle) -> bool {
+        self.round();
+        self.pump(handle).is_none_or(|file| !file.bytes.bytes.is_empty() || file.transfer.result().is_some())
+    }
+
+    fn file_read(&mut self, handle: FileHandle, into: &mut [u8]) -> Result<usize, Status> {
+        let mut filled = 0;
+        while filled < into.len() {
+            self.await_file(handle)?;
+            let file = self.files.iter_mut().find(|file| file.handle == handle).ok_or(Status::TFTP_CLOSED)?;
+            let room = into.get_mut(filled..).unwrap_or_default();
+            let length = room.len().min(file.bytes.bytes.len());
+            if length == 0 {
+                break;
+            }
+            for (place, byte) in room.iter_mut().zip(file.bytes.bytes.drain(..length)) {
+                *place = byte;
+            }
+            file.bytes.given += length as u64;
+            filled += length;
+        }
+        Ok(filled)
+    }
+
+    fn file_close(&mut self, handle: FileHandle) {
+        let Some(place) = self.files.iter().position(|file| file.handle == handle) else { return };
+        if let Some(file) = self.files.get_mut(place) {
+            file.transfer.cancel();
+        }
+        // The server is told.
+        let _ = self.pump(handle);
+        self.network.step(hw::clock::now());
+        self.network.stack.udp_close(self.files.swap_remove(place).socket);
+    }
+
+    fn execute(&mut self, _: &[u8]) -> Result<(), Status> {
+        Err(Status::UNSUPPORTED)
+    }
+
+    /// The base code has no memory of its own. The driver's is what we all lie in.
+    fn release(&mut self, part: Part) -> Result<(), Status> {
+        match part {
+            Part::BaseCode => Ok(()),
+            Part::Undi => Err(Status::KEEP_UNDI),
+        }
+    }
+
+    fn hook_exit(&mut self, _: SegOff) -> Result<(), Status> {
+        Err(Status::UNSUPPORTED)
+    }
+}
