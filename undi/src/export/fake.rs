@@ -133,6 +133,7 @@ pub(super) struct FakeNetwork {
     pub(super) files: Vec<(FileHandle, usize)>,
     /// What fails, with what.
     pub(super) failure: Option<Status>,
+    pub(super) executes: bool,
     pub(super) commands: Vec<Vec<u8>>,
     pub(super) released: Vec<Part>,
     pub(super) hook: Option<SegOff>,
@@ -235,6 +236,9 @@ impl Network for FakeNetwork {
         let place = self.files.iter().position(|(open, _)| *open == file).expect("it is open");
         self.files.remove(place);
     }
+    fn executes(&self) -> bool {
+        self.executes
+    }
     fn execute(&mut self, command: &[u8]) -> Result<(), Status> {
         self.check()?;
         self.commands.push(command.into());
@@ -286,6 +290,7 @@ impl World {
             asked: Vec::new(),
             files: Vec::new(),
             failure: None,
+            executes: false,
             commands: Vec::new(),
             released: Vec::new(),
             hook: None,

@@ -14,8 +14,10 @@ use alloc::vec::Vec;
 const FILES: usize = 8;
 /// The most bytes of an address or a command.
 const TEXT: usize = 2048;
-/// Bit n for the call e0h + n: all nine but FILE_EXIT_HOOK, which few ask for and which may be refused.
-const MASK: u32 = 0b1_0111_1111;
+/// Bit n for the call e0h + n: all nine but FILE_EXIT_HOOK, which few ask for and which may be refused, and FILE_EXEC.
+const MASK: u32 = 0b1_0101_1111;
+/// FILE_EXEC, where commands can be run.
+const MASK_EXECUTES: u32 = 1 << 5;
 
 /// The open files of a program.
 #[derive(Debug, Default)]
@@ -107,7 +109,7 @@ pub(super) fn execute(
 }
 
 /// FILE_API_CHECK.
-pub(super) fn check(block: &mut FileApiCheck) -> Result<(), Status> {
+pub(super) fn check(network: &dyn Network, block: &mut FileApiCheck) -> Result<(), Status> {
     if block.magic.get() != API_CHECK_IN {
         return Err(Status::BAD_FUNCTION);
     }
@@ -118,7 +120,7 @@ pub(super) fn check(block: &mut FileApiCheck) -> Result<(), Status> {
         size: word(size_of::<FileApiCheck>()).into(),
         magic: API_CHECK_OUT.into(),
         provider: API_PROVIDER.into(),
-        mask: MASK.into(),
+        mask: (MASK | if network.executes() { MASK_EXECUTES } else { 0 }).into(),
         ..FileApiCheck::default()
     };
     Ok(())

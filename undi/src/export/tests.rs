@@ -909,7 +909,9 @@ fn the_file_calls_say_what_they_are() {
     let (status, block) = check(&mut world, 0x91d4_47b2, 20);
     assert_eq!((status, block.magic.get(), block.size.get()), (Status::SUCCESS, 0xe9c1_7b20, 20));
     // What PXELINUX asks for: open, close, read, check.
-    assert_eq!(!block.mask.get() & 0x4b, 0);
+    assert_eq!(block.mask.get(), 0x15f);
+    world.network.executes = true;
+    assert_eq!(check(&mut world, 0x91d4_47b2, 20).1.mask.get(), 0x17f);
     assert_eq!(check(&mut world, 0x91d4_47b3, 20).0, Status::BAD_FUNCTION);
     assert_eq!(check(&mut world, 0x91d4_47b2, 19).0, Status::OUT_OF_RESOURCES);
 }

@@ -126,7 +126,8 @@ pub trait Network {
     fn file_size(&mut self, file: FileHandle) -> Option<u64>;
 
     /// Whether [`file_read`](Self::file_read) of one byte comes back at once, with a byte, at the end of the file or
-    /// with an error. Does a round of work on it.
+    /// with an error. Does a round of work on it, but takes no more from the server than there is a bound for: a
+    /// program may ask for ever, and never read.
     fn file_ready(&mut self, file: FileHandle) -> bool;
 
     /// The next bytes of the file: as many as there is room for, fewer only at its end. At most a minute without
@@ -135,6 +136,11 @@ pub trait Network {
 
     /// Closes the file.
     fn file_close(&mut self, file: FileHandle);
+
+    /// Whether commands of ours can be run while the program is in memory.
+    fn executes(&self) -> bool {
+        false
+    }
 
     /// Runs a command of ours, with the program still in memory. This alone has no bound.
     fn execute(&mut self, command: &[u8]) -> Result<(), Status>;
