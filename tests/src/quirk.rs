@@ -56,6 +56,21 @@ pub fn upcall() -> Result<Vec<u8>> {
     assemble("upcall.S", None)
 }
 
+/// A boot program that makes every call of a PXE stack, rightly and wrongly. It says of each whether the answer was
+/// right, and in the end how many were not. The server that the DHCP ACK names has [`CALLS_FILE`] with
+/// [`calls_file`]. With `unload` it unloads the stack in the end.
+pub fn calls(unload: bool) -> Result<Vec<u8>> {
+    assemble("calls.S", unload.then_some(("UNLOAD", 1)))
+}
+
+/// What the program of [`calls`] reads.
+pub const CALLS_FILE: &str = "calls.bin";
+
+/// The content of [`CALLS_FILE`].
+pub fn calls_file() -> Vec<u8> {
+    (0..=u8::MAX).cycle().take(1500).collect()
+}
+
 /// A kernel that only says what it was given, and keeps arguments of any length.
 pub fn kernel() -> Result<Vec<u8>> {
     assemble("kernel.S", None)
