@@ -113,11 +113,20 @@ pub fn flawed_kernel(flaw: Flaw) -> Result<Vec<u8>> {
     Ok(kernel)
 }
 
-/// The file of Xen, decompressed.
-pub fn xen_elf() -> Result<Vec<u8>> {
-    let mut command = Command::new(tool("gzip")?);
-    let output = command.arg("-dc").arg(paths::payload().join("xen.gz")).output().context("gzip")?;
-    ensure(output.status.success(), || "gzip cannot decompress xen.gz".to_owned())?;
+/// The file of Xen as its package has it, and decompressed.
+pub fn xen() -> Result<[Vec<u8>; 2]> {
+    let path = paths::payload().join("xen.gz");
+    Ok([fs::read(&path).context(path.display())?, gzip("-dc", &path)?])
+}
+
+/// The file as gzip compresses it.
+pub fn compressed(path: &Path) -> Result<Vec<u8>> {
+    gzip("-c", path)
+}
+
+fn gzip(option: &str, path: &Path) -> Result<Vec<u8>> {
+    let output = Command::new(tool("gzip")?).arg(option).arg(path).output().context("gzip")?;
+    ensure(output.status.success(), || format!("gzip {option} {} fails", path.display()))?;
     Ok(output.stdout)
 }
 

@@ -107,6 +107,10 @@ pub const KERNEL_SIGNATURE: Ending = &[image::errors::NO_HEADER.id(), script::er
 pub const KERNEL_TOO_LARGE: Ending = &[image::errors::NO_INIT_ROOM.id(), image::errors::NO_KERNEL_ROOM.id()];
 /// A multiboot kernel whose last half is missing.
 pub const PROGRAM_TRUNCATED: Ending = &[image::errors::BAD_ELF.id()];
+/// A compressed file that ends too early.
+pub const ARCHIVE_TRUNCATED: Ending = &[image::errors::SHORT_ARCHIVE.id()];
+/// A compressed file of which a byte is wrong.
+pub const ARCHIVE_DAMAGED: Ending = &[image::errors::BAD_ARCHIVE.id(), image::errors::WRONG_SUM.id()];
 /// A command that does not exist.
 pub const UNKNOWN_COMMAND: Ending = &[script::errors::UNKNOWN_COMMAND.id()];
 /// A script that fills the memory.

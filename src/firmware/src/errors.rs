@@ -12,7 +12,7 @@ base::errors! {
     /// The DHCP server names our own image.
     OWN_IMAGE = "BOOT-05", "the DHCP answer names our own image again: {}", "let the DHCP server give a script to clients of user class iPXE";
     /// A program of a kind that this build cannot start.
-    CANNOT_START = "BOOT-06", "{} is of a kind that this build cannot start", "start a Linux kernel or a script";
+    CANNOT_START = "BOOT-06", "{} is of a kind that this build cannot start", "start a script, a Linux kernel, a multiboot kernel or a 32-bit ELF file";
     /// The machine stays on.
     POWER = "BOOT-07", "the BIOS does not switch the machine off", "switch it off by hand";
     /// No address on the network.
@@ -53,4 +53,6 @@ base::errors! {
     TOO_LONG = "BOOT-23", "{} cannot send so many bytes in one packet", "ask for 1472 bytes or fewer";
     /// The user wants no network boot.
     NEXT_DEVICE = "BOOT-24", "the next boot device was chosen in the boot menu", "put || exit behind autoboot to go there";
+    /// A file that is not compressed.
+    NO_ARCHIVE = "BOOT-40", "{} is not compressed by gzip or zlib, so nothing can be taken out of it", "use the file as it is";
 }

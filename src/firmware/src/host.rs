@@ -29,7 +29,7 @@ const ELF: &str = "ELF";
 const NBP: &str = "NBP";
 
 /// What the first line says that this build can do.
-pub(crate) const FEATURES: &str = "HTTP TFTP DNS bzImage MBOOT ELF NBP";
+pub(crate) const FEATURES: &str = "HTTP TFTP DNS bzImage MBOOT ELF NBP GZIP";
 
 /// What the heap must have in one piece before a line of a script runs, so that no line uses it up.
 const SPARE: usize = 3 << 20;
@@ -44,6 +44,7 @@ impl Machine {
             Format::BzImage => Type::Program(BZIMAGE),
             Format::Multiboot => Type::Program(MULTIBOOT),
             Format::Elf => Type::Program(ELF),
+            Format::Archive(kind) => Type::Archive(kind),
             Format::Own(_) | Format::Code if size <= network_program::capacity() => Type::Program(NBP),
             _ => Type::Data,
         };
@@ -227,8 +228,14 @@ impl Host for Machine {
         image::digest(algorithm, bytes).ok_or_else(|| errors::NOT_BUILT.of(algorithm))
     }
 
-    fn extract(&mut self, _: ImageId) -> Result<Fetched, Error> {
-        Err(errors::NOT_BUILT.of("imgextract"))
+    fn extract(&mut self, id: ImageId) -> Result<Fetched, Error> {
+        let image = self.images.image(id).ok_or_else(|| errors::GONE.of("the image"))?;
+        if !matches!(image.kind, Type::Archive(_)) {
+            return Err(errors::NO_ARCHIVE.of(image.name.as_str()));
+        }
+        let (name, uri, handle) = (image.name.clone(), image.uri.clone(), image.handle);
+        let pages = self.unpack(&name, handle)?;
+        Ok(self.fetched(pages, &uri, name))
     }
 
     fn verify(&mut self, _: ImageId, _: ImageId, _: Option<&[u8]>) -> Result<(), Error> {

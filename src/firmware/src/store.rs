@@ -2,11 +2,13 @@
 
 use alloc::format;
 use alloc::vec::Vec;
-use base::{Error, PhysRange, Sink};
+use base::{Error, Instant, PhysRange, Sink};
 use hw::memory::{Pages, PhysicalMemory};
+use image::Unpacker;
 use script::Handle;
 
 use crate::errors;
+use crate::machine::Machine;
 
 /// The content of all images, by handle.
 #[derive(Debug, Default)]
@@ -48,6 +50,33 @@ impl Store {
     /// Puts back what [`take_pages`](Self::take_pages) took.
     pub(crate) fn put_pages(&mut self, handles: Vec<Handle>, pages: Vec<Pages>) {
         self.contents = handles.into_iter().zip(pages).collect();
+    }
+}
+
+impl Machine {
+    /// What is in an archive. The loop runs meanwhile, so Ctrl-C ends it.
+    pub(crate) fn unpack(&mut self, name: &str, archive: Handle) -> Result<Pages, Error> {
+        let mut unpacker = Unpacker::new(name, self.store.bytes(archive))?;
+        // Nobody knows how much it is.
+        let pages = self.memory.allocate_largest(KERNEL_PLACE);
+        let mut pages = pages.ok_or_else(|| no_room(1, &self.memory))?;
+        let length = loop {
+            let step = unpacker.step(self.store.bytes(archive), pages.room_mut()).transpose();
+            if let Some(length) = step.or_else(|| self.round(Instant::ZERO).err().map(Err)) {
+                break length;
+            }
+        };
+        match length {
+            Ok(length) => {
+                pages.set_length(length);
+                self.memory.trim(&mut pages);
+                Ok(pages)
+            }
+            Err(error) => {
+                self.memory.free(pages);
+                Err(error)
+            }
+        }
     }
 }
 

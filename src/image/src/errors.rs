@@ -35,4 +35,12 @@ base::errors! {
     NO_PROGRAM_ROOM = "IMAGE-16", "{}, which is no free memory", "the machine has too little memory, or the program is not for a PC with a BIOS";
     /// No room for modules, or what the program is told.
     NO_MODULE_ROOM = "IMAGE-17", "{} and what goes with it do not fit below 4 GiB", "use smaller modules or more memory";
+    /// The end of compressed data is missing.
+    SHORT_ARCHIVE = "IMAGE-18", "{} is truncated: it ends within its compressed data", "download it again; compare its size with the original";
+    /// Compressed data that is none.
+    BAD_ARCHIVE = "IMAGE-19", "{} is damaged: its compressed data makes no sense", "download it again; compare its digest with the original";
+    /// What was unpacked is not what was packed.
+    WRONG_SUM = "IMAGE-20", "{} is damaged: what is unpacked has not the checksum and length that it names", "download it again; compare its digest with the original";
+    /// There is too much in it.
+    LARGE_ARCHIVE = "IMAGE-21", "{} does not fit: what is in it is larger than the free memory", "put more memory into the machine, or use a smaller file";
 }

@@ -1,4 +1,4 @@
-//! Recognise, plan and place what can be booted.
+//! Recognise, unpack, plan and place what can be booted.
 //!
 //! Nothing here touches memory by itself: physical memory is reached through [`Memory`], which the firmware provides
 //! and the tests play. A boot is first planned whole ([`plan_linux`], [`plan_executable`]), with every reason why it cannot work as an error, and
@@ -7,6 +7,7 @@
 
 extern crate alloc;
 
+mod archive;
 mod bytes;
 pub mod bzimage;
 pub mod command_line;
@@ -26,6 +27,7 @@ mod place;
 mod plan;
 mod recognise;
 
+pub use archive::Unpacker;
 pub use digest::digest;
 pub use executable::{Surroundings, plan_executable};
 pub use handed_over::{HandedOver, handed_over};

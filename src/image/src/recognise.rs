@@ -1,6 +1,6 @@
 //! What kind of thing an image is, by its first bytes.
 
-use crate::{bzimage, elf, multiboot};
+use crate::{archive, bzimage, elf, multiboot};
 use base::image_header::ImageHeader;
 
 /// What an image is.
@@ -16,6 +16,8 @@ pub enum Format {
     Multiboot,
     /// Another ELF file.
     Elf,
+    /// A file that is compressed, by the program of this name.
+    Archive(&'static str),
     /// Nothing that has a mark, and no text: perhaps a network boot program, which is loaded at 0:7C00h and called.
     Code,
     /// Text without a mark, or nothing at all.
@@ -46,6 +48,9 @@ pub fn recognise(first: &[u8]) -> Format {
     if elf::is_elf(first) {
         return Format::Elf;
     }
+    if let Some(kind) = archive::archive(first) {
+        return Format::Archive(kind);
+    }
     let is_character = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
     if first.iter().take(TEXT_LENGTH).all(is_character) { Format::Text } else { Format::Code }
 }
@@ -75,6 +80,8 @@ mod tests {
         kernel[0x202..].copy_from_slice(b"HdrS");
         assert_eq!(recognise(&kernel), Format::BzImage);
         assert_eq!(recognise(&kernel[..0x205]), Format::Code);
+        assert_eq!(recognise(b"\x1f\x8b\x08\0"), Format::Archive("gzip"));
+        assert_eq!(recognise(b"\x78\x9c\0"), Format::Archive("zlib"));
         assert_eq!(recognise(b"\x7fELF"), Format::Elf);
         // A header of multiboot says more than ELF's, where it is not too far behind.
         let header = [0x1bad_b002_u32, 3, 0xe452_4ffb].map(u32::to_le_bytes).concat();

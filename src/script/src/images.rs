@@ -18,6 +18,8 @@ pub enum Type {
     Script,
     /// A program of the named format.
     Program(&'static str),
+    /// A file that is compressed, by the named format. To run it is to run what is in it.
+    Archive(&'static str),
     /// Anything else, for instance an initrd.
     Data,
 }
@@ -27,7 +29,7 @@ impl Type {
     pub fn name(self) -> &'static str {
         match self {
             Self::Script => "script",
-            Self::Program(name) => name,
+            Self::Program(name) | Self::Archive(name) => name,
             Self::Data => "data",
         }
     }

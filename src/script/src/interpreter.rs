@@ -2,8 +2,8 @@
 
 use crate::commands::{Call, Command};
 use crate::errors::{
-    CANCELLED, CONTINUATION, FALSE, HELP, LEFT, NO_LABEL, NO_LOOP, NOT_IN_SCRIPT, TOO_DEEP, TOO_LONG,
-    UNKNOWN_COMMAND, UNTRUSTED,
+    CANCELLED, CONTINUATION, FALSE, HELP, LEFT, NO_LABEL, NO_LOOP, NOT_EXECUTABLE, NOT_IN_SCRIPT, TOO_DEEP,
+    TOO_LONG, UNKNOWN_COMMAND, UNTRUSTED,
 };
 use crate::lexer::{
     BadLine, Cursor, Operator, behind_loop, find_label, find_loop, next_command, split_label,
@@ -409,20 +409,39 @@ impl Interpreter<'_> {
             set_working_uri(self.host.settings(), Some(&uri));
         }
         self.host.images().set_registered(id, false);
-        let status = match kind {
-            Type::Data => Err(crate::errors::NOT_EXECUTABLE.of(self.name_of(id)).into()),
-            _ if !may_run => Err(UNTRUSTED.of(self.name_of(id)).into()),
-            Type::Script if self.frames.len() < DEPTH => {
+        let content = if may_run { self.unpacked(id, kind, handle) } else { Ok((kind, handle)) };
+        let status = match content {
+            Err(error) => Err(error.into()),
+            Ok((Type::Data, _)) => Err(NOT_EXECUTABLE.of(self.name_of(id)).into()),
+            Ok(_) if !may_run => Err(UNTRUSTED.of(self.name_of(id)).into()),
+            // In another one: some contain themselves.
+            Ok((Type::Archive(_), _)) => Err(NOT_EXECUTABLE.of(self.name_of(id)).into()),
+            Ok((Type::Script, handle)) if self.frames.len() < DEPTH => {
                 self.frames.push(Frame::new(Lines::Script { image: id, handle, outer_uri }));
                 return None;
             }
-            Type::Script => Err(TOO_DEEP.of(self.name_of(id)).into()),
-            Type::Program(_) => self.host.execute(id).map_err(Failure::Error),
+            Ok((Type::Script, _)) => Err(TOO_DEEP.of(self.name_of(id)).into()),
+            Ok((Type::Program(_), _)) => self.host.execute(id).map_err(Failure::Error),
         };
         if !has_left(&status) {
             self.put_back(id, outer_uri);
         }
         Some(status)
+    }
+
+    /// What is to run, and its bytes: what is in an archive takes its place.
+    fn unpacked(&mut self, id: ImageId, kind: Type, handle: Handle) -> Result<(Type, Handle), Error> {
+        if !matches!(kind, Type::Archive(_)) {
+            return Ok((kind, handle));
+        }
+        let inside = self.host.extract(id)?;
+        if let Some(image) = self.host.images().image_mut(id) {
+            image.kind = inside.kind;
+            image.size = inside.size;
+            image.handle = inside.handle;
+        }
+        self.host.release(handle);
+        Ok((inside.kind, inside.handle))
     }
 
     /// An image has run: it is registered again, or freed.

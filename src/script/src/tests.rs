@@ -57,6 +57,7 @@ impl World {
         let kind = match &content[..] {
             text if is_script(text) => Type::Script,
             [b'E', b'L', b'F', ..] => Type::Program("elf"),
+            _ if content.starts_with(b"GZ") => Type::Archive("gzip"),
             _ => Type::Data,
         };
         let size = content.len() as u64;
@@ -210,11 +211,12 @@ impl Host for World {
         Ok(algorithm.as_bytes().to_vec())
     }
     fn extract(&mut self, id: ImageId) -> Result<Fetched, Error> {
-        let name = self.images.image(id).unwrap().name.clone();
+        let Image { name, handle, .. } = self.images.image(id).unwrap().clone();
         if !name.contains('.') {
             return Err(BROKEN.of(name));
         }
-        let id = self.add("extracted", b"inside".to_vec());
+        let inside = self.content(handle).strip_prefix(b"GZ").unwrap_or(b"inside").to_vec();
+        let id = self.add("extracted", inside);
         let Image { uri, name, kind, size, handle, .. } = self.images.remove(id).unwrap();
         Ok(Fetched { uri, name, kind, size, handle })
     }
@@ -877,6 +879,19 @@ fn files_become_settings_digests_and_other_files() {
         ["hello\n", "68656c6c6f\n", "no type\n", "6d6435\n", "c2hhMQ==\n", "extracted\n", "gone\n"]
     );
     assert!(world.said.contains("736861323536  motd\n"));
+}
+
+#[test]
+fn what_is_in_an_archive_runs_in_its_place() {
+    let files =
+        [("s.gz", "GZ#!ipxe\necho inside ${x}"), ("k.gz", "GZELF"), ("d.gz", "GZdata"), ("g.gz", "GZGZELF")];
+    let mut world = World::new(&files);
+    let script = "set x y\nchain s.gz\nkernel k.gz args\nimgfetch --name d.gz d.gz\nboot\nimgstat k.gz\n\
+                  chain d.gz || chain g.gz || echo neither\nimgtrust\nchain --name again k.gz || echo untrusted";
+    assert_eq!(play(&mut world, script), Ok(()));
+    let log: Vec<_> = world.log.iter().filter(|line| !line.starts_with("fetch")).cloned().collect();
+    assert_eq!(log, ["inside y\n", "boot k.gz [args] with s.gz,d.gz", "neither\n", "untrusted\n"]);
+    assert!(world.said.contains("k.gz : 3 bytes [elf]"), "{}", world.said);
 }
 
 #[test]

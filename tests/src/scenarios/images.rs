@@ -1,13 +1,17 @@
-//! Kinds of images beside Linux: the hypervisor Xen by both versions of multiboot, and ELF.
+//! Kinds of images beside Linux: the hypervisor Xen by both versions of multiboot, ELF, and what gzip has compressed.
 
 use super::Scenario;
 use super::autoboot::expect_ending;
 use crate::failure::{Result, ensure};
-use crate::lab::{KPXE, Lab};
+use crate::lab::{KPXE, Lab, boot_lines, check_digest, expect_user_space};
 use crate::namespace::SERVER;
 use crate::payload;
+use crate::process::{run, tool};
 use crate::qemu::{Machine, Options};
-use crate::{quirk, text};
+use crate::quirk;
+use crate::text::{self, Ending};
+use std::path::Path;
+use std::process::Command;
 
 /// The scenarios of this topic.
 pub fn all() -> Vec<Scenario> {
@@ -21,6 +25,23 @@ pub fn all() -> Vec<Scenario> {
         .quick(),
         Scenario::new("images-multiboot-1", "the same by multiboot 1", 240, |name| multiboot(name, 1)),
         Scenario::new("images-multiboot-truncated", "half of Xen is refused", 240, truncated),
+        Scenario::new("images-gzip", "a compressed kernel boots, and initrds stay as they are", 240, gzip)
+            .quick(),
+        Scenario::new("images-gzip-truncated", "half of a compressed kernel is refused", 240, |name| {
+            bad_gzip(name, |file| file.truncate(file.len() / 2), text::ARCHIVE_TRUNCATED)
+        }),
+        Scenario::new(
+            "images-gzip-damaged",
+            "a compressed kernel with a wrong byte is refused",
+            240,
+            |name| {
+                let damage = |file: &mut Vec<u8>| {
+                    let place = file.len() / 2;
+                    file[place] ^= 0x10;
+                };
+                bad_gzip(name, damage, text::ARCHIVE_DAMAGED)
+            },
+        ),
         Scenario::new("images-elf", "an ELF file finds protected mode as it is to be", 120, elf),
     ]
 }
@@ -36,11 +57,13 @@ fn xen_lines(file: &str) -> String {
     )
 }
 
-/// Xen, which obeys the version of multiboot that its loader does; without the header of version 2 it is 1.
+/// Xen, which obeys the version of multiboot that its loader does: as its package has it, or decompressed and without the
+/// header of version 2.
 fn multiboot(name: &str, version: u8) -> Result<()> {
     let mut lab = Lab::try_new(name, KPXE)?;
-    let mut xen = payload::xen_elf()?;
+    let [mut xen, elf] = payload::xen()?;
     if version == 1 {
+        xen = elf;
         let header = xen.windows(4).position(|word| word == 0xe852_50d6_u32.to_le_bytes());
         let header = header.and_then(|place| xen.get_mut(place..place + 4));
         header.into_iter().for_each(|header| header.fill(0));
@@ -49,22 +72,24 @@ fn multiboot(name: &str, version: u8) -> Result<()> {
     lab.script(&xen_lines("xen"))?;
     lab.usual_servers()?;
     let mut machine = lab.machine(&Options { memory: 512, ..Options::default() })?;
-    machine.expect("[Multiboot]", 90)?;
+    machine.expect(if version == 1 { "[Multiboot]" } else { "[gzip]" }, 90)?;
     expect_xen(&mut machine)
 }
 
-/// Xen says who has started it, with which arguments, and that its first module is a kernel.
+/// Xen says who has started it and with which arguments, and unpacks its first module, a kernel, to whose domain it gives
+/// the second. The kernel itself does not come far on the emulator's processor.
 fn expect_xen(machine: &mut Machine) -> Result<()> {
     machine.expect("(XEN) Xen version", 60)?;
     machine.expect("(XEN) Bootloader: iPXE 2.0.0+rs", 30)?;
     let line = machine.transcript();
     ensure(line.between("(XEN) Command line: ", "rig=xen").is_some(), || "Xen got no arguments".to_owned())?;
-    machine.expect("Dom0 kernel: 64-bit", 120)
+    machine.expect("Dom0 kernel: 64-bit", 120)?;
+    machine.expect("Init. ramdisk:", 30)
 }
 
 fn truncated(name: &str) -> Result<()> {
     let mut lab = Lab::try_new(name, KPXE)?;
-    let mut xen = payload::xen_elf()?;
+    let [_, mut xen] = payload::xen()?;
     xen.truncate(xen.len() / 2);
     lab.www("xen", &xen)?;
     lab.script(&xen_lines("xen"))?;
@@ -82,4 +107,42 @@ fn elf(name: &str) -> Result<()> {
     machine.expect("[ELF]", 90)?;
     machine.expect("RIG-MARK program=piazf;", 30)?;
     machine.expect_power_off(20)
+}
+
+fn gzip(name: &str) -> Result<()> {
+    let mut lab = Lab::try_new(name, KPXE)?;
+    let file = lab.big_file(1)?;
+    let folder = lab.tftp_root();
+    lab.www("vmlinuz.gz", &payload::compressed(&folder.join("vmlinuz"))?)?;
+    let packed = payload::compressed(&file.path)?;
+    lab.www("file.gz", &packed)?;
+    let digest = sha256("www/file.gz")?;
+    let lines = boot_lines(&format!(
+        "initrd http://{SERVER}/file.gz /rig/packed\n\
+         imgfetch --name x.gz http://{SERVER}/file.gz\nimgextract x.gz\nimgargs x /rig/unpacked\nimgstat\n"
+    ));
+    lab.www("inner.ipxe", format!("#!ipxe\n{}\n", lines.replace("/vmlinuz", "/vmlinuz.gz")).as_bytes())?;
+    lab.www("inner.ipxe.gz", &payload::compressed(Path::new("www/inner.ipxe"))?)?;
+    lab.script(&format!("chain --sha256 {} http://{SERVER}/inner.ipxe.gz", sha256("www/inner.ipxe.gz")?))?;
+    lab.usual_servers()?;
+    let mut machine = lab.machine(&Options { memory: 512, ..Options::default() })?;
+    expect_user_space(&mut machine, 150)?;
+    check_digest(&machine, "unpacked", &file.sha256)?;
+    check_digest(&machine, "packed", &digest)
+}
+
+fn sha256(path: &str) -> Result<String> {
+    let output = run(Command::new(tool("sha256sum")?).arg(path))?;
+    Ok(output.split_whitespace().next().unwrap_or_default().to_owned())
+}
+
+fn bad_gzip(name: &str, damage: impl Fn(&mut Vec<u8>), wanted: Ending) -> Result<()> {
+    let mut lab = Lab::try_new(name, KPXE)?;
+    let mut file = payload::compressed(&lab.tftp_root().join("vmlinuz"))?;
+    damage(&mut file);
+    lab.www("vmlinuz.gz", &file)?;
+    lab.script(&boot_lines("").replace("/vmlinuz", "/vmlinuz.gz"))?;
+    lab.usual_servers()?;
+    let mut machine = lab.machine(&Options { memory: 512, ..Options::default() })?;
+    expect_ending(&mut machine, wanted)
 }
