@@ -107,6 +107,21 @@ const CONTROL: &str = "control.sock";
 /// The environment variable that has the card's frames written to `wire.pcap` in the scenario's folder.
 const CAPTURE: &str = "RIG_CAPTURE";
 
+/// The environment variable that names another emulator.
+const EMULATOR: &str = "RIG_QEMU";
+
+/// QEMU.
+fn emulator() -> Result<PathBuf> {
+    std::env::var_os(EMULATOR).map_or_else(|| tool("qemu-system-x86_64"), |path| Ok(path.into()))
+}
+
+/// Whether the emulator has such a device.
+pub fn has_device(name: &str) -> bool {
+    let help = emulator()
+        .and_then(|path| Ok(Command::new(path).args(["-device", &format!("{name},help")]).output()?));
+    help.is_ok_and(|output| output.status.success())
+}
+
 /// A running machine. It is switched off when this value ends.
 #[derive(Debug)]
 pub struct Machine {
@@ -120,7 +135,7 @@ impl Machine {
     /// Switches it on. It boots from the card, then from a disk that says [`text::NEXT_DEVICE`].
     pub fn start(options: &Options) -> Result<Self> {
         fs::write("next.img", disk(quirk::next_device()?)).context("next.img")?;
-        let mut command = Command::new(tool("qemu-system-x86_64")?);
+        let mut command = Command::new(emulator()?);
         fs::write(SPCR, spcr()).context(SPCR)?;
         command.args(arguments(options)).stdin(Stdio::piped()).stdout(Stdio::piped());
         command.stderr(File::create("qemu.log")?);

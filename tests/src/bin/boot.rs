@@ -30,6 +30,7 @@ usage: boot [--bin DIR] [--jobs N] [--list] [FILTER...]
 
 Each scenario keeps its logs in target/boot/NAME; with RIG_CAPTURE=1 in the environment also the frames that the card
 saw, as wire.pcap. With RIG_CASES=DIR the scenarios `replay-` are the cases in DIR instead of those in tests/cases.
+RIG_QEMU=FILE is another emulator: QEMU has igb from version 8 on.
 Needs root, or user namespaces.
 ";
 

@@ -64,7 +64,7 @@ fn machine(medium: &[&str]) -> Options {
 }
 
 /// One that boots from the image on a device of that kind, before anything else.
-fn from_device(image: &str, device: &str) -> Options {
+pub(super) fn from_device(image: &str, device: &str) -> Options {
     let image = paths::images().join(image);
     let drive = format!("format=raw,snapshot=on,file={}", image.display());
     if device == FLOPPY {
