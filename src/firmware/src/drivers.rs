@@ -27,6 +27,12 @@ const DRIVERS: &[Driver] = &[
         memory: e1000::MEMORY,
         make: |card, memory, pci| Ok(Box::new(e1000::E1000::try_new(card, memory, pci)?)),
     },
+    #[cfg(feature = "pcnet32")]
+    Driver {
+        drives: pcnet32::drives,
+        memory: pcnet32::MEMORY,
+        make: |card, memory, pci| Ok(Box::new(pcnet32::Pcnet32::try_new(card, memory, pci)?)),
+    },
     #[cfg(feature = "rtl8139")]
     Driver {
         drives: rtl8139::drives,
