@@ -45,6 +45,12 @@ const DRIVERS: &[Driver] = &[
         memory: virtio_net::MEMORY,
         make: |card, memory, pci| Ok(Box::new(virtio_net::VirtioNet::try_new(card, memory, pci)?)),
     },
+    #[cfg(feature = "vmxnet3")]
+    Driver {
+        drives: vmxnet3::drives,
+        memory: vmxnet3::MEMORY,
+        make: |card, memory, pci| Ok(Box::new(vmxnet3::Vmxnet3::try_new(card, memory, pci)?)),
+    },
 ];
 
 /// How long a frame is waited for in one poll.

@@ -11,12 +11,13 @@ use std::thread;
 use std::time::Duration;
 
 /// QEMU's names of the cards, and the driver that is for each.
-const CARDS: [(&str, &str); 5] = [
+const CARDS: [(&str, &str); 6] = [
     ("e1000", "e1000"),
     ("e1000e", "e1000"),
     ("pcnet", "pcnet32"),
     ("rtl8139", "rtl8139"),
     ("virtio-net-pci", "virtio-net"),
+    ("vmxnet3", "vmxnet3"),
 ];
 
 /// A card that older emulators lack. QEMU has no ROM for it, either.
