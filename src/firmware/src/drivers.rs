@@ -27,6 +27,12 @@ const DRIVERS: &[Driver] = &[
         memory: e1000::MEMORY,
         make: |card, memory, pci| Ok(Box::new(e1000::E1000::try_new(card, memory, pci)?)),
     },
+    #[cfg(feature = "eepro100")]
+    Driver {
+        drives: eepro100::drives,
+        memory: eepro100::MEMORY,
+        make: |card, memory, pci| Ok(Box::new(eepro100::Eepro100::try_new(card, memory, pci)?)),
+    },
     #[cfg(feature = "pcnet32")]
     Driver {
         drives: pcnet32::drives,

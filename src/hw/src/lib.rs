@@ -18,7 +18,7 @@
 //!
 //! # On the host
 //!
-//! Only [`device`] exists there, which is what drivers are written against.
+//! Only [`device`] and [`microwire`] exist there, which are what drivers are written against.
 #![no_std]
 #![allow(unsafe_code, reason = "this is the layer that the others are kept safe by")]
 #![allow(
@@ -51,6 +51,7 @@ pub mod log;
 pub mod low;
 #[cfg(target_os = "none")]
 pub mod memory;
+pub mod microwire;
 #[cfg(target_os = "none")]
 pub mod pci;
 #[cfg(target_os = "none")]
