@@ -33,6 +33,12 @@ const DRIVERS: &[Driver] = &[
         memory: eepro100::MEMORY,
         make: |card, memory, pci| Ok(Box::new(eepro100::Eepro100::try_new(card, memory, pci)?)),
     },
+    #[cfg(feature = "ns8390")]
+    Driver {
+        drives: ns8390::drives,
+        memory: ns8390::MEMORY,
+        make: |card, memory, pci| Ok(Box::new(ns8390::Ns8390::try_new(card, memory, pci)?)),
+    },
     #[cfg(feature = "pcnet32")]
     Driver {
         drives: pcnet32::drives,
