@@ -51,6 +51,12 @@ const DRIVERS: &[Driver] = &[
         memory: rtl8139::MEMORY,
         make: |card, memory, pci| Ok(Box::new(rtl8139::Rtl8139::try_new(card, memory, pci)?)),
     },
+    #[cfg(feature = "tulip")]
+    Driver {
+        drives: tulip::drives,
+        memory: tulip::MEMORY,
+        make: |card, memory, pci| Ok(Box::new(tulip::Tulip::try_new(card, memory, pci)?)),
+    },
     #[cfg(feature = "virtio-net")]
     Driver {
         drives: virtio_net::drives,

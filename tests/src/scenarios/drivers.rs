@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 /// QEMU's names of the cards, and the driver that is for each.
-const CARDS: [(&str, &str); 10] = [
+const CARDS: [(&str, &str); 11] = [
     ("e1000", "e1000"),
     ("e1000e", "e1000"),
     ("i82551", "eepro100"),
@@ -20,6 +20,7 @@ const CARDS: [(&str, &str); 10] = [
     (SLOW, "ns8390"),
     ("pcnet", "pcnet32"),
     ("rtl8139", "rtl8139"),
+    (WITHOUT_ROM, "tulip"),
     ("virtio-net-pci", "virtio-net"),
     ("vmxnet3", "vmxnet3"),
 ];
