@@ -1,5 +1,7 @@
 //! The cards, as data: device ids of Intel (8086h), as listed in the PCI ID database and in the manuals.
 
+use crate::registers::{ADVANCED, Format, LEGACY};
+
 /// What cards have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
@@ -11,6 +13,10 @@ pub(crate) enum Family {
     Express,
     /// The 631xESB's 80003ES2, and the MACs in ICH8 and later chipsets, whose memory is the chipset's.
     Chipset,
+    /// 82575, 82576, 82580, I350, I354, I210 and I211: several queues, and descriptors of another format.
+    Igb,
+    /// I225 and I226: as before, for 2.5 Gbit/s.
+    Igc,
 }
 
 impl Family {
@@ -19,8 +25,8 @@ impl Family {
     pub(crate) fn memory_read(self) -> Option<(u32, u32)> {
         match self {
             Self::Pci => Some((8, 1 << 4)),
-            Self::Express => Some((2, 1 << 1)),
-            Self::First | Self::Chipset => None,
+            Self::Express | Self::Igb => Some((2, 1 << 1)),
+            Self::First | Self::Chipset | Self::Igc => None,
         }
     }
 
@@ -28,7 +34,7 @@ impl Family {
     pub(crate) fn transmit_gap(self) -> u32 {
         match self {
             Self::First | Self::Pci => 10 | 8 << 10 | 6 << 20,
-            Self::Express | Self::Chipset => 8 | 8 << 10 | 6 << 20,
+            Self::Express | Self::Chipset | Self::Igb | Self::Igc => 8 | 8 << 10 | 6 << 20,
         }
     }
 
@@ -36,8 +42,27 @@ impl Family {
     pub(crate) fn speed_detection(self) -> u32 {
         match self {
             Self::First | Self::Pci => crate::registers::control::DETECT_SPEED,
-            Self::Express | Self::Chipset => 0,
+            Self::Express | Self::Chipset | Self::Igb | Self::Igc => 0,
         }
+    }
+
+    /// What drivers of these cards are called.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::First | Self::Pci | Self::Express | Self::Chipset => "e1000",
+            Self::Igb => "igb",
+            Self::Igc => "igc",
+        }
+    }
+
+    /// Whether there are several queues, each with registers of its own, and descriptors of the advanced format.
+    pub(crate) fn is_advanced(self) -> bool {
+        matches!(self, Self::Igb | Self::Igc)
+    }
+
+    /// How its descriptors are written and read.
+    pub(crate) fn format(self) -> &'static Format {
+        if self.is_advanced() { &ADVANCED } else { &LEGACY }
     }
 }
 
@@ -83,5 +108,17 @@ const CARDS: &[(Family, &[u16])] = &[
             0x1a1d, 0x1a1e, 0x1a1f, 0x294c, 0x550a, 0x550b, 0x550c, 0x550d, 0x550e, 0x550f, 0x5510, 0x5511,
             0x57a0, 0x57a1, 0x57b3, 0x57b4, 0x57b5, 0x57b6, 0x57b7, 0x57b8, 0x57b9, 0x57ba,
         ],
+    ),
+    (
+        Family::Igb,
+        &[
+            0x0438, 0x043a, 0x043c, 0x0440, 0x10a7, 0x10a9, 0x10c9, 0x10d6, 0x10e6, 0x10e7, 0x10e8, 0x150a,
+            0x150d, 0x150e, 0x150f, 0x1510, 0x1511, 0x1516, 0x1518, 0x1521, 0x1522, 0x1523, 0x1524, 0x1526,
+            0x1527, 0x1533, 0x1536, 0x1537, 0x1538, 0x1539, 0x157b, 0x157c, 0x1f40, 0x1f41, 0x1f45,
+        ],
+    ),
+    (
+        Family::Igc,
+        &[0x0d9f, 0x125b, 0x125c, 0x125d, 0x15f2, 0x15f3, 0x15f7, 0x15f8, 0x3100, 0x3101, 0x3102, 0x5502],
     ),
 ];

@@ -1,9 +1,11 @@
 //! Intel's gigabit Ethernet controllers from the 82543 on: the 8254x family, the 8257x family, and those in Intel's
-//! chipsets (82562, 82566, 82567, 82577 to 82579, I217 to I219).
+//! chipsets (82562, 82566, 82567, 82577 to 82579, I217 to I219); those with several queues (82575, 82576, 82580, I350,
+//! I354, I210, I211), and the I225 and I226.
 //!
-//! One driver fits: all have the registers, the legacy descriptors and the reset of the first. Written from the
-//! PCI/PCI-X Family of Gigabit Ethernet Controllers Software Developer's Manual (317453, "8254x"), and from the
-//! datasheet of the 82574 (317694).
+//! One driver fits: all have the registers and the reset of the first. Those with several queues have them, and their
+//! descriptors, in a [`Format`] of their own, of which the first queue is used. Written from the PCI/PCI-X Family of
+//! Gigabit Ethernet Controllers Software Developer's Manual (317453, "8254x"), and from the datasheets of the 82574
+//! (317694), the 82576 (320961) and the I210 (333016).
 //!
 //! The card is polled: its interrupts stay masked. What it has received lies in the driver's memory until the stack
 //! has seen it, and is not copied.
@@ -23,9 +25,7 @@ use base::{Duration, Error, Instant, MacAddress};
 use hw::device::{Device, DeviceMemory};
 use ids::Family;
 use nic::{Counters, FRAME_CAPACITY, Identity, Link, Nic, PciIdentity, errors};
-use registers::{
-    control, receive_control, receive_descriptor as rx, status, transmit_control, transmit_descriptor as tx,
-};
+use registers::{Format, control, receive_control, status, transmit_control};
 
 /// Descriptors in the receive ring, a multiple of 8 (8254x manual, section 13.4.27).
 const RECEIVE_SLOTS: usize = 128;
@@ -51,6 +51,7 @@ pub struct E1000<D: Device, M: DeviceMemory> {
     device: D,
     memory: M,
     family: Family,
+    format: &'static Format,
     identity: Identity,
     is_open: bool,
     /// The slot of the next frame to be received, and how many before it are still to be given back.
@@ -72,11 +73,12 @@ impl<D: Device, M: DeviceMemory> E1000<D, M> {
             return Err(errors::NO_MEMORY.error());
         }
         let mac = MacAddress([0; 6]);
-        let identity = Identity { driver: "e1000", mac, permanent_mac: mac, mtu: 1500, pci: Some(pci) };
+        let identity = Identity { driver: family.name(), mac, permanent_mac: mac, mtu: 1500, pci: Some(pci) };
         let mut nic = Self {
             device,
             memory,
             family,
+            format: family.format(),
             identity,
             is_open: false,
             next_received: 0,
@@ -112,7 +114,7 @@ impl<D: Device, M: DeviceMemory> E1000<D, M> {
     /// Stops everything (8254x manual, section 14.3): no interrupts, no frames, no access to memory.
     fn reset(&mut self) -> Result<(), Error> {
         self.is_open = false;
-        self.write(registers::INTERRUPT_MASK_CLEAR, u32::MAX);
+        self.write(self.format.interrupt_mask_clear, u32::MAX);
         self.write(registers::RECEIVE_CONTROL, 0);
         self.write(registers::TRANSMIT_CONTROL, transmit_control::PAD);
         self.device.set_bus_mastering(false);
@@ -122,9 +124,9 @@ impl<D: Device, M: DeviceMemory> E1000<D, M> {
         if !self.becomes(registers::CONTROL, control::RESET, 0) {
             return Err(errors::NO_ANSWER.of("its reset does not end"));
         }
-        self.write(registers::INTERRUPT_MASK_CLEAR, u32::MAX);
+        self.write(self.format.interrupt_mask_clear, u32::MAX);
         // Reading takes back what was waiting.
-        self.read(registers::INTERRUPT_CAUSE);
+        self.read(self.format.interrupt_cause);
         Ok(())
     }
 
@@ -162,23 +164,24 @@ impl<D: Device, M: DeviceMemory> E1000<D, M> {
     /// Lays out both rings and tells the card of them (8254x manual, sections 14.4 and 14.5).
     fn start(&mut self) {
         let base = self.memory.address();
+        let Format { receive_ring, transmit_ring, .. } = *self.format;
         for slot in 0..RECEIVE_SLOTS {
-            self.memory.write64(slot * DESCRIPTOR, base + Self::receive_buffer(slot) as u64);
-            self.memory.write64(slot * DESCRIPTOR + 8, 0);
+            self.give(slot);
         }
         for slot in 0..TRANSMIT_SLOTS {
-            let descriptor = TRANSMIT_RING + slot * DESCRIPTOR;
-            self.memory.write64(descriptor, base + Self::transmit_buffer(slot) as u64);
-            self.memory.write64(descriptor + 8, 0);
+            self.memory.write64(TRANSMIT_RING + slot * DESCRIPTOR + 8, 0);
         }
         (self.next_received, self.seen, self.next_sent, self.oldest_sent) = (0, 0, 0, 0);
 
         for entry in 0..registers::MULTICAST_TABLE_ENTRIES {
             self.write(registers::MULTICAST_TABLE + 4 * entry, 0);
         }
+        if self.family.is_advanced() {
+            self.write(receive_ring + registers::RING_BUFFERS, registers::RING_BUFFERS_ADVANCED);
+        }
         for (ring, address, length) in [
-            (registers::RECEIVE_RING, base, RECEIVE_SLOTS * DESCRIPTOR),
-            (registers::TRANSMIT_RING, base + TRANSMIT_RING as u64, TRANSMIT_SLOTS * DESCRIPTOR),
+            (receive_ring, base, RECEIVE_SLOTS * DESCRIPTOR),
+            (transmit_ring, base + TRANSMIT_RING as u64, TRANSMIT_SLOTS * DESCRIPTOR),
         ] {
             let [low, high] = [address as u32, (address >> 32) as u32];
             self.write(ring + registers::RING_ADDRESS_LOW, low);
@@ -186,36 +189,55 @@ impl<D: Device, M: DeviceMemory> E1000<D, M> {
             self.write(ring + registers::RING_LENGTH, length as u32);
             self.write(ring + registers::RING_HEAD, 0);
             self.write(ring + registers::RING_TAIL, 0);
+            if self.family.is_advanced() {
+                let ring_control = ring + registers::RING_CONTROL;
+                self.write(ring_control, self.read(ring_control) | registers::RING_ENABLE);
+            }
         }
         self.device.set_bus_mastering(true);
         if self.family == Family::Express {
             // 82574 datasheet, section 10.2.6.9: the bit must be 1.
-            let ring_control = registers::TRANSMIT_RING + registers::RING_CONTROL;
+            let ring_control = transmit_ring + registers::RING_CONTROL;
             self.write(ring_control, self.read(ring_control) | 1 << 22);
         }
         self.write(registers::TRANSMIT_GAP, self.family.transmit_gap());
         self.write(registers::TRANSMIT_CONTROL, transmit_control::RUN);
         self.write(registers::RECEIVE_CONTROL, receive_control::RUN);
-        self.write(registers::RECEIVE_RING + registers::RING_TAIL, RECEIVE_SLOTS as u32 - 1);
+        if self.family.is_advanced() {
+            // The tail counts only after the ring has come into use.
+            self.becomes(
+                receive_ring + registers::RING_CONTROL,
+                registers::RING_ENABLE,
+                registers::RING_ENABLE,
+            );
+        }
+        self.write(receive_ring + registers::RING_TAIL, RECEIVE_SLOTS as u32 - 1);
+    }
+
+    /// Lets the card receive into a slot. It writes over all of a descriptor of the advanced format.
+    fn give(&mut self, slot: usize) {
+        let address = self.memory.address() + Self::receive_buffer(slot) as u64;
+        self.memory.write64(slot * DESCRIPTOR, address);
+        self.memory.write64(slot * DESCRIPTOR + 8, 0);
     }
 
     /// Gives the buffers back whose frames were seen.
     fn refill(&mut self) {
         for behind in 1..=self.seen {
             let slot = (self.next_received + RECEIVE_SLOTS - behind) % RECEIVE_SLOTS;
-            self.memory.write64(slot * DESCRIPTOR + 8, 0);
+            self.give(slot);
         }
         self.seen = 0;
         // The card stops one before the tail: the slot before the next one is the last that is its own.
         let last = (self.next_received + RECEIVE_SLOTS - 1) % RECEIVE_SLOTS;
-        self.write(registers::RECEIVE_RING + registers::RING_TAIL, last as u32);
+        self.write(self.format.receive_ring + registers::RING_TAIL, last as u32);
     }
 
     /// Takes back the slots of frames that have been sent.
     fn reclaim(&mut self) {
         while self.oldest_sent != self.next_sent {
             let word = self.memory.read64(TRANSMIT_RING + self.oldest_sent * DESCRIPTOR + 8);
-            if word & tx::DONE == 0 {
+            if word & registers::SENT == 0 {
                 break;
             }
             self.oldest_sent = (self.oldest_sent + 1) % TRANSMIT_SLOTS;
@@ -263,7 +285,7 @@ impl<D: Device, M: DeviceMemory> Nic for E1000<D, M> {
     }
 
     fn may_have_received(&self) -> bool {
-        !self.is_open || self.memory.read64(self.next_received * DESCRIPTOR + 8) & rx::DONE != 0
+        !self.is_open || self.memory.read64(self.next_received * DESCRIPTOR + 8) & self.format.received != 0
     }
 
     fn receive(&mut self) -> Option<&[u8]> {
@@ -277,14 +299,15 @@ impl<D: Device, M: DeviceMemory> Nic for E1000<D, M> {
             }
             let slot = self.next_received;
             let word = self.memory.read64(slot * DESCRIPTOR + 8);
-            if word & rx::DONE == 0 {
+            let Format { received, whole, errors, length_shift, .. } = *self.format;
+            if word & received == 0 {
                 return None;
             }
             self.next_received = (slot + 1) % RECEIVE_SLOTS;
             self.seen += 1;
             // The card says `is whole` of a frame's last buffer. One that does not fit into a buffer is not for us.
-            let length = (word & rx::LENGTH) as usize;
-            let is_good = word & rx::WHOLE != 0 && word & rx::ERRORS == 0;
+            let length = usize::from((word >> length_shift) as u16);
+            let is_good = word & whole != 0 && word & errors == 0;
             if is_good && length <= FRAME_CAPACITY {
                 self.counters.received += 1;
                 return Some(self.memory.bytes(Self::receive_buffer(slot), length));
@@ -309,10 +332,14 @@ impl<D: Device, M: DeviceMemory> Nic for E1000<D, M> {
             self.counters.send_errors += 1;
             return true;
         };
-        self.memory.write64(TRANSMIT_RING + slot * DESCRIPTOR + 8, length as u64 | tx::SEND);
+        let descriptor = TRANSMIT_RING + slot * DESCRIPTOR;
+        let address = self.memory.address() + Self::transmit_buffer(slot) as u64;
+        let length = length as u64;
+        self.memory.write64(descriptor, address);
+        self.memory.write64(descriptor + 8, length | (self.format.whole_length * length) | self.format.send);
         self.next_sent = (slot + 1) % TRANSMIT_SLOTS;
         let next = self.next_sent as u32;
-        self.write(registers::TRANSMIT_RING + registers::RING_TAIL, next);
+        self.write(self.format.transmit_ring + registers::RING_TAIL, next);
         true
     }
 

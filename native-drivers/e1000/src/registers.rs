@@ -1,11 +1,10 @@
-//! The registers and descriptors that the driver uses (8254x manual, chapters 3 and 13). Offsets in bytes.
+//! The registers and descriptors that the driver uses (8254x manual, chapters 3 and 13; for the advanced ones, 82576
+//! datasheet, chapters 7 and 8). Offsets in bytes.
 
 pub(crate) const CONTROL: u32 = 0x0000;
 pub(crate) const STATUS: u32 = 0x0008;
 /// EERD: reads a word of the card's own memory.
 pub(crate) const MEMORY_READ: u32 = 0x0014;
-pub(crate) const INTERRUPT_CAUSE: u32 = 0x00c0;
-pub(crate) const INTERRUPT_MASK_CLEAR: u32 = 0x00d8;
 pub(crate) const RECEIVE_CONTROL: u32 = 0x0100;
 pub(crate) const TRANSMIT_CONTROL: u32 = 0x0400;
 /// TIPG: the gap between two frames.
@@ -15,15 +14,18 @@ pub(crate) const MULTICAST_TABLE_ENTRIES: u32 = 128;
 pub(crate) const RECEIVE_ADDRESS_LOW: u32 = 0x5400;
 pub(crate) const RECEIVE_ADDRESS_HIGH: u32 = 0x5404;
 
-/// The registers of the rings, and what lies behind each.
-pub(crate) const RECEIVE_RING: u32 = 0x2800;
-pub(crate) const TRANSMIT_RING: u32 = 0x3800;
+/// What lies behind the registers of each ring.
 pub(crate) const RING_ADDRESS_LOW: u32 = 0x00;
 pub(crate) const RING_ADDRESS_HIGH: u32 = 0x04;
 pub(crate) const RING_LENGTH: u32 = 0x08;
+/// SRRCTL: of a receive ring of the advanced format, buffers of 2 KiB with one descriptor each.
+pub(crate) const RING_BUFFERS: u32 = 0x0c;
+pub(crate) const RING_BUFFERS_ADVANCED: u32 = 2 | 1 << 25;
 pub(crate) const RING_HEAD: u32 = 0x10;
 pub(crate) const RING_TAIL: u32 = 0x18;
 pub(crate) const RING_CONTROL: u32 = 0x28;
+/// Of rings of the advanced format: the ring is in use.
+pub(crate) const RING_ENABLE: u32 = 1 << 25;
 
 /// Bits of [`CONTROL`].
 pub(crate) mod control {
@@ -44,8 +46,9 @@ pub(crate) mod status {
 
 /// Bits of [`RECEIVE_CONTROL`].
 pub(crate) mod receive_control {
-    /// EN, BAM and SECRC: on, with broadcasts, and without the frame check sequence. Buffers have 2048 bytes.
-    pub(crate) const RUN: u32 = 1 << 1 | 1 << 15 | 1 << 26;
+    /// EN, MPE, BAM and SECRC: on, with multicasts, by which switches tell of themselves, and broadcasts, and without
+    /// the frame check sequence. Buffers have 2048 bytes.
+    pub(crate) const RUN: u32 = 1 << 1 | 1 << 4 | 1 << 15 | 1 << 26;
 }
 
 /// Bits of [`TRANSMIT_CONTROL`].
@@ -56,21 +59,55 @@ pub(crate) mod transmit_control {
     pub(crate) const RUN: u32 = 1 << 1 | PAD | 0x0f << 4 | 0x40 << 12;
 }
 
-/// The second half of a receive descriptor: length, checksum, status, errors, special.
-pub(crate) mod receive_descriptor {
-    pub(crate) const LENGTH: u64 = 0xffff;
-    /// DD.
-    pub(crate) const DONE: u64 = 1 << 32;
-    /// EOP.
-    pub(crate) const WHOLE: u64 = 1 << 33;
-    /// CE, SE, SEQ and RXE; what checksums say is left to the stack.
-    pub(crate) const ERRORS: u64 = 0b1001_0111 << 40;
+/// Where rings and masks are, and how the second half of each descriptor is read and written.
+#[derive(Debug)]
+pub(crate) struct Format {
+    /// Registers of the rings.
+    pub(crate) receive_ring: u32,
+    pub(crate) transmit_ring: u32,
+    pub(crate) interrupt_cause: u32,
+    pub(crate) interrupt_mask_clear: u32,
+    /// Of a receive descriptor: DD, EOP, and all errors of the wire; what checksums say is left to the stack.
+    pub(crate) received: u64,
+    pub(crate) whole: u64,
+    pub(crate) errors: u64,
+    /// Where its length is, of 16 bits.
+    pub(crate) length_shift: u32,
+    /// Of a transmit descriptor: EOP, IFCS and RS: a whole frame, with a check sequence, and tell when it was sent.
+    pub(crate) send: u64,
+    /// The length of all of a frame, which the advanced format wants beside the buffer's.
+    pub(crate) whole_length: u64,
 }
 
-/// The second half of a transmit descriptor: length, checksum offset, command, status, checksum start, special.
-pub(crate) mod transmit_descriptor {
-    /// EOP, IFCS and RS: a whole frame, with a check sequence, and tell when it was sent.
-    pub(crate) const SEND: u64 = 0b1011 << 24;
-    /// DD.
-    pub(crate) const DONE: u64 = 1 << 32;
-}
+/// DD of a transmit descriptor.
+pub(crate) const SENT: u64 = 1 << 32;
+
+/// Receive: length, checksum, status, errors (CE, SE, SEQ, RXE), special. Transmit: length, checksum offset, command,
+/// status, checksum start, special.
+pub(crate) const LEGACY: Format = Format {
+    receive_ring: 0x2800,
+    transmit_ring: 0x3800,
+    interrupt_cause: 0x00c0,
+    interrupt_mask_clear: 0x00d8,
+    received: 1 << 32,
+    whole: 1 << 33,
+    errors: 0b1001_0111 << 40,
+    length_shift: 0,
+    send: 0b1011 << 24,
+    whole_length: 0,
+};
+
+/// Receive, as the card writes it: status, errors (RXE), length, VLAN. Transmit: length, kind (3: data), command (with
+/// DEXT), status, length of the frame.
+pub(crate) const ADVANCED: Format = Format {
+    receive_ring: 0xc000,
+    transmit_ring: 0xe000,
+    interrupt_cause: 0x1500,
+    interrupt_mask_clear: 0x150c,
+    received: 1 << 0,
+    whole: 1 << 1,
+    errors: 1 << 31,
+    length_shift: 32,
+    send: 0b10_1011 << 24 | 3 << 20,
+    whole_length: 1 << 46,
+};

@@ -9,12 +9,21 @@ use proptest::prelude::*;
 
 const MAC: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
 const PCI: PciIdentity = PciIdentity { bus_device_function: 0x10, vendor: 0x8086, device: 0x100e };
+/// An 82576, whose descriptors are of the advanced format.
+const ADVANCED_CARD: PciIdentity = PciIdentity { device: 0x10c9, ..PCI };
 
 /// Registers that keep what is written.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Card {
+    family: Family,
     registers: RefCell<Vec<(u32, u32)>>,
     host: Host,
+}
+
+impl Default for Card {
+    fn default() -> Self {
+        Self { family: Family::Pci, registers: RefCell::default(), host: Host::default() }
+    }
 }
 
 impl Card {
@@ -55,8 +64,9 @@ impl HostDevice for Card {
                 value & !control::RESET
             }
             registers::MEMORY_READ => {
-                let word = (value >> 8 & 3) as usize * 2;
-                u32::from_le_bytes([1 << 4, 0, MAC[word], MAC[word + 1] ^ u8::from(word == 4)])
+                let (shift, done) = self.family.memory_read().unwrap();
+                let word = (value >> shift & 3) as usize * 2;
+                done | u32::from_le_bytes([0, 0, MAC[word], MAC[word + 1] ^ u8::from(word == 4)])
             }
             _ => value,
         };
@@ -66,31 +76,47 @@ impl HostDevice for Card {
 
 type Driver = E1000<Card, HostMemory>;
 
-fn driver() -> Driver {
-    let mut driver = E1000::try_new(Card::default(), HostMemory(vec![0; MEMORY]), PCI).unwrap();
+fn driver_of(pci: PciIdentity) -> Driver {
+    let card = Card { family: ids::family(pci.device).unwrap(), ..Card::default() };
+    let mut driver = E1000::try_new(card, HostMemory(vec![0; MEMORY]), pci).unwrap();
     driver.open().unwrap();
     driver
 }
 
+fn driver() -> Driver {
+    driver_of(PCI)
+}
+
+/// What the card says of a frame that is whole.
+fn whole(driver: &Driver) -> u64 {
+    driver.format.received | driver.format.whole
+}
+
 /// What the card does with a frame from the wire: false if the ring has no room.
 fn deliver(driver: &mut Driver, frame: &[u8], flags: u64) -> bool {
-    let ring = registers::RECEIVE_RING;
+    let ring = driver.format.receive_ring;
     let [head, tail] = [registers::RING_HEAD, registers::RING_TAIL].map(|at| driver.device.get(ring + at));
     if head == tail {
         return false;
     }
+    let is_enabled = driver.device.get(ring + registers::RING_CONTROL) & registers::RING_ENABLE != 0;
+    assert_eq!(is_enabled, driver.family.is_advanced());
     assert!(driver.device.host.is_master);
     let descriptor = head as usize * DESCRIPTOR;
     let buffer = (driver.memory.read64(descriptor) - HOST_MEMORY_ADDRESS) as usize;
     driver.memory.bytes_mut(buffer, frame.len()).copy_from_slice(frame);
-    driver.memory.write64(descriptor + 8, frame.len() as u64 | flags);
+    if driver.family.is_advanced() {
+        assert_eq!(driver.memory.read64(descriptor + 8), 0, "a header's buffer");
+        driver.memory.write64(descriptor, u64::MAX);
+    }
+    driver.memory.write64(descriptor + 8, (frame.len() as u64) << driver.format.length_shift | flags);
     driver.device.set(ring + registers::RING_HEAD, (head + 1) % RECEIVE_SLOTS as u32);
     true
 }
 
 /// The frames that the card finds in the transmit ring.
 fn sent(driver: &mut Driver) -> Vec<Vec<u8>> {
-    let ring = registers::TRANSMIT_RING;
+    let ring = driver.format.transmit_ring;
     let mut frames = Vec::new();
     loop {
         let [head, tail] =
@@ -101,9 +127,14 @@ fn sent(driver: &mut Driver) -> Vec<Vec<u8>> {
         let descriptor = TRANSMIT_RING + head as usize * DESCRIPTOR;
         let buffer = (driver.memory.read64(descriptor) - HOST_MEMORY_ADDRESS) as usize;
         let word = driver.memory.read64(descriptor + 8);
-        assert_eq!(word & tx::SEND, tx::SEND);
-        frames.push(driver.memory.bytes(buffer, (word & 0xffff) as usize).to_vec());
-        driver.memory.write64(descriptor + 8, word | tx::DONE);
+        assert_eq!(word & driver.format.send, driver.format.send);
+        let length = word & 0xffff;
+        assert_eq!(word >> 46, if driver.family.is_advanced() { length } else { 0 });
+        frames.push(driver.memory.bytes(buffer, length as usize).to_vec());
+        if driver.family.is_advanced() {
+            driver.memory.write64(descriptor, u64::MAX);
+        }
+        driver.memory.write64(descriptor + 8, word | registers::SENT);
         driver.device.set(ring + registers::RING_HEAD, (head + 1) % TRANSMIT_SLOTS as u32);
     }
 }
@@ -114,82 +145,94 @@ fn poll(driver: &mut Driver) {
 
 #[test]
 fn addresses_come_from_the_card() {
-    let driver = driver();
-    assert_eq!(driver.identity().mac, MacAddress(MAC));
-    assert_eq!(driver.identity().permanent_mac, MacAddress([0x52, 0x54, 0, 0x12, 0x34, 0x57]));
+    for (pci, name) in [(PCI, "e1000"), (ADVANCED_CARD, "igb")] {
+        let driver = driver_of(pci);
+        assert_eq!((driver.identity().mac, driver.identity().driver), (MacAddress(MAC), name));
+        assert_eq!(driver.identity().permanent_mac, MacAddress([0x52, 0x54, 0, 0x12, 0x34, 0x57]));
+    }
 }
 
 #[test]
 fn frames_come_in_order_round_the_ring() {
-    let mut driver = driver();
-    let mut number = 0_u32;
-    let mut expected = 0_u32;
-    for burst in [1, 100, 111, 3, 111, 64, 1] {
-        for _ in 0..burst {
-            let mut frame = vec![7; 60 + number as usize % 1400];
-            frame[..4].copy_from_slice(&number.to_le_bytes());
-            assert!(deliver(&mut driver, &frame, rx::DONE | rx::WHOLE), "{number}");
-            number += 1;
+    for pci in [PCI, ADVANCED_CARD] {
+        let mut driver = driver_of(pci);
+        let good = whole(&driver);
+        let mut number = 0_u32;
+        let mut expected = 0_u32;
+        for burst in [1, 100, 111, 3, 111, 64, 1] {
+            for _ in 0..burst {
+                let mut frame = vec![7; 60 + number as usize % 1400];
+                frame[..4].copy_from_slice(&number.to_le_bytes());
+                assert!(deliver(&mut driver, &frame, good), "{number}");
+                number += 1;
+            }
+            poll(&mut driver);
+            while let Some(frame) = driver.receive() {
+                assert_eq!(
+                    (frame[..4].to_vec(), frame.len()),
+                    (expected.to_le_bytes().to_vec(), 60 + expected as usize % 1400)
+                );
+                expected += 1;
+            }
+            assert_eq!(expected, number);
         }
-        poll(&mut driver);
-        while let Some(frame) = driver.receive() {
-            assert_eq!(
-                (frame[..4].to_vec(), frame.len()),
-                (expected.to_le_bytes().to_vec(), 60 + expected as usize % 1400)
-            );
-            expected += 1;
-        }
-        assert_eq!(expected, number);
+        assert_eq!(driver.counters().received, u64::from(number));
     }
-    assert_eq!(driver.counters().received, u64::from(number));
 }
 
 #[test]
 fn the_card_holds_as_many_frames_as_are_promised() {
-    let mut driver = driver();
-    for _ in 0..9 {
-        for _ in 0..driver.frames_ahead() {
-            assert!(deliver(&mut driver, &[0; 60], rx::DONE | rx::WHOLE));
+    for pci in [PCI, ADVANCED_CARD] {
+        let mut driver = driver_of(pci);
+        let good = whole(&driver);
+        for _ in 0..9 {
+            for _ in 0..driver.frames_ahead() {
+                assert!(deliver(&mut driver, &[0; 60], good));
+            }
+            while driver.receive().is_some() {}
         }
-        while driver.receive().is_some() {}
     }
 }
 
 #[test]
 fn broken_frames_are_dropped_and_counted() {
     let mut driver = driver();
-    for flags in [rx::DONE, rx::DONE | rx::WHOLE | 1 << 40, rx::DONE | rx::WHOLE | 1 << 47] {
+    let good = whole(&driver);
+    for flags in [driver.format.received, good | 1 << 40, good | 1 << 47] {
         assert!(deliver(&mut driver, &[0; 60], flags));
     }
-    assert!(deliver(&mut driver, &[0; FRAME_CAPACITY + 1], rx::DONE | rx::WHOLE));
-    assert!(deliver(&mut driver, &[9; 60], rx::DONE | rx::WHOLE));
+    assert!(deliver(&mut driver, &[0; FRAME_CAPACITY + 1], good));
+    assert!(deliver(&mut driver, &[9; 60], good));
     assert_eq!(driver.receive(), Some(&[9; 60][..]));
     assert_eq!((driver.counters().received, driver.counters().receive_drops), (1, 4));
 }
 
 #[test]
 fn frames_are_sent_padded_and_as_many_as_there_is_room_for() {
-    let mut driver = driver();
-    for round in 0..5 {
-        let mut taken = 0;
-        while driver.transmit(&[taken; 20]) {
-            taken += 1;
+    for pci in [PCI, ADVANCED_CARD] {
+        let mut driver = driver_of(pci);
+        for round in 0..5 {
+            let mut taken = 0;
+            while driver.transmit(&[taken; 20]) {
+                taken += 1;
+            }
+            assert_eq!(usize::from(taken), TRANSMIT_SLOTS - 1);
+            assert!(!driver.can_transmit());
+            let frames = sent(&mut driver);
+            for (number, frame) in (0..).zip(&frames) {
+                assert_eq!((&frame[..20], &frame[20..]), (&[number; 20][..], &[0; 40][..]));
+            }
+            poll(&mut driver);
+            assert!(driver.can_transmit());
+            assert_eq!(driver.counters().sent, u64::from(taken) * (round + 1));
         }
-        assert_eq!(usize::from(taken), TRANSMIT_SLOTS - 1);
-        assert!(!driver.can_transmit());
-        let frames = sent(&mut driver);
-        for (number, frame) in (0..).zip(&frames) {
-            assert_eq!((&frame[..20], &frame[20..]), (&[number; 20][..], &[0; 40][..]));
-        }
-        poll(&mut driver);
-        assert!(driver.can_transmit());
-        assert_eq!(driver.counters().sent, u64::from(taken) * (round + 1));
     }
 }
 
 #[test]
 fn a_closed_card_is_quiet() {
     let mut driver = driver();
+    let good = whole(&driver);
     driver.close();
     assert!(!driver.device.host.is_master);
     assert_eq!(driver.device.get(registers::RECEIVE_CONTROL), 0);
@@ -197,7 +240,7 @@ fn a_closed_card_is_quiet() {
     assert_eq!(driver.receive(), None);
     driver.open().unwrap();
     assert!(!driver.may_have_received());
-    assert!(deliver(&mut driver, &[1; 60], rx::DONE | rx::WHOLE));
+    assert!(deliver(&mut driver, &[1; 60], good));
     assert!(driver.may_have_received());
     assert_eq!(driver.receive(), Some(&[1; 60][..]));
 }
@@ -222,8 +265,9 @@ proptest! {
         lies in prop::collection::vec(any::<u32>(), 0..400),
         writes in prop::collection::vec((0..TRANSMIT_BUFFERS, any::<u64>()), 0..300),
         steps in prop::collection::vec(0..5_u8, 1..60),
+        is_advanced in any::<bool>(),
     ) {
-        let mut driver = driver();
+        let mut driver = driver_of(if is_advanced { ADVANCED_CARD } else { PCI });
         driver.device.host.lies.replace(lies);
         for (offset, value) in writes {
             driver.memory.write64(offset & !7, value);

@@ -11,12 +11,13 @@ use std::thread;
 use std::time::Duration;
 
 /// QEMU's names of the cards, and the driver that is for each.
-const CARDS: [(&str, &str); 11] = [
+const CARDS: [(&str, &str); 12] = [
     ("e1000", "e1000"),
     ("e1000e", "e1000"),
     ("i82551", "eepro100"),
     ("i82557b", "eepro100"),
     ("i82559er", "eepro100"),
+    (SINCE_QEMU_8, "igb"),
     (SLOW, "ns8390"),
     ("pcnet", "pcnet32"),
     ("rtl8139", "rtl8139"),
