@@ -51,6 +51,12 @@ const DRIVERS: &[Driver] = &[
         memory: rtl8139::MEMORY,
         make: |card, memory, pci| Ok(Box::new(rtl8139::Rtl8139::try_new(card, memory, pci)?)),
     },
+    #[cfg(feature = "rtl8169")]
+    Driver {
+        drives: rtl8169::drives,
+        memory: rtl8169::MEMORY,
+        make: |card, memory, pci| Ok(Box::new(rtl8169::Rtl8169::try_new(card, memory, pci)?)),
+    },
     #[cfg(feature = "tulip")]
     Driver {
         drives: tulip::drives,
