@@ -77,12 +77,14 @@ pub struct Front {
     pub boot_sector: Vec<u8>,
     /// What a boot loader takes for the setup code of a Linux kernel.
     pub kernel_setup: Vec<u8>,
+    /// What an option ROM begins with.
+    pub rom: Vec<u8>,
 }
 
 impl Front {
     /// The parts from the link unit's ELF file.
     pub fn from_elf(elf: &[u8]) -> Result<Self> {
-        let names = [".prefix", ".unpack", ".boot_sector", ".kernel_setup"];
+        let names = [".prefix", ".unpack", ".boot_sector", ".kernel_setup", ".rom"];
         let (loaders, front): (Vec<_>, Vec<_>) =
             sections(elf, &names, &names)?.into_iter().partition(|section| section.address < FRONT_ADDRESS);
         let loader = |name| {
@@ -93,6 +95,7 @@ impl Front {
             flat: flat(front)?,
             boot_sector: loader(".boot_sector"),
             kernel_setup: loader(".kernel_setup"),
+            rom: loader(".rom"),
         })
     }
 }

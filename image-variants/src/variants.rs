@@ -17,15 +17,21 @@ pub struct ImagePlan {
     pub driver_set: String,
     /// [`DRIVER_UNDI`], [`DRIVER_UNDI_ROM`] and [`DRIVER_NATIVE`], as the image's header has them.
     pub drivers: u32,
-    /// The drivers of our own: features of the firmware, sorted.
+    /// The drivers of our own, sorted.
     pub native: Vec<String>,
+    /// Features of the firmware: the drivers of our own and other parts, sorted. Equal ones are one core.
+    pub features: Vec<String>,
     /// The assembly file that begins the image, without `.S`.
     pub prefix: String,
     /// [`KEEP_UNDI`] and [`KEEP_PXE`], as the image's header has them.
     pub keep: u32,
     /// What the image is put onto, if no PXE ROM loads it.
     pub medium: Option<Medium>,
-    /// The most bytes that the image may have, without its medium.
+    /// The vendor and device of the card that the image is the option ROM of, if it is one.
+    pub card: Option<(u16, u16)>,
+    /// It is built only if it is asked for.
+    pub on_request: bool,
+    /// The most bytes that the image may have, without its medium, and that a ROM may have as a whole.
     pub budget: usize,
 }
 
@@ -49,7 +55,16 @@ struct DriverSet {
     drivers: Vec<Driver>,
     #[serde(default)]
     native: Vec<String>,
+    /// Parts of the firmware that are no drivers.
+    #[serde(default)]
+    parts: Vec<String>,
+    /// The usual cards, vendor and device each: the set's ROM is for the first one, and each has one by its own name.
+    #[serde(default)]
+    cards: Vec<(u16, u16)>,
     variants: Vec<String>,
+    /// More variants, which are built if they are asked for.
+    #[serde(default)]
+    on_request: Vec<String>,
     budget: usize,
 }
 
@@ -60,6 +75,10 @@ struct Variant {
     prefix: Option<String>,
     keep: Option<Vec<Keep>>,
     medium: Option<Medium>,
+    /// It is a card's option ROM.
+    rom: Option<bool>,
+    /// In place of the set's.
+    budget: Option<usize>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -75,6 +94,9 @@ enum Driver {
     Undi,
     UndiRom,
 }
+
+/// The feature of the firmware for all of [`Driver`].
+const UNDI: &str = "undi";
 
 /// All images that `files` describe, sorted by set and then in the set's own order. A file is its name without
 /// `.toml`, and its text.
@@ -94,14 +116,22 @@ pub fn elaborate(files: &[(String, String)]) -> Result<Vec<ImagePlan>> {
     for (set_name, set) in sets {
         ensure!(!set.drivers.is_empty(), "{set_name}.toml names no driver");
         ensure!(!set.variants.is_empty(), "{set_name}.toml names no variant");
-        for suffix in &set.variants {
+        for suffix in set.variants.iter().chain(&set.on_request) {
             let variant = inherited(suffix, &variants).with_context(|| format!("in {set_name}.toml"))?;
             let mut native = set.native.clone();
             native.sort();
-            plans.push(ImagePlan {
+            let is_rom = variant.rom == Some(true);
+            ensure!(!is_rom || !set.cards.is_empty(), "{set_name}.toml has no `cards` for its ROM");
+            // Where the ROM is ours there is no vendor's stack, and no room for more than a driver.
+            let (drivers, parts) =
+                if is_rom { Default::default() } else { (&set.drivers[..], &set.parts[..]) };
+            let mut features = [&set.native, parts].concat();
+            features.extend((!drivers.is_empty()).then(|| UNDI.to_owned()));
+            features.sort();
+            let plan = ImagePlan {
                 name: format!("{set_name}.{suffix}"),
                 driver_set: set_name.clone(),
-                drivers: set.drivers.iter().fold(
+                drivers: drivers.iter().fold(
                     if native.is_empty() { 0 } else { DRIVER_NATIVE },
                     |bits, driver| match driver {
                         Driver::Undi => bits | DRIVER_UNDI,
@@ -109,6 +139,9 @@ pub fn elaborate(files: &[(String, String)]) -> Result<Vec<ImagePlan>> {
                     },
                 ),
                 native,
+                features,
+                on_request: set.on_request.contains(suffix),
+                card: set.cards.first().copied().filter(|_| is_rom),
                 prefix: variant
                     .prefix
                     .with_context(|| format!("{suffix}.toml has and inherits no `prefix`"))?,
@@ -117,8 +150,15 @@ pub fn elaborate(files: &[(String, String)]) -> Result<Vec<ImagePlan>> {
                     Keep::Pxe => bits | KEEP_PXE,
                 }),
                 medium: variant.medium,
-                budget: set.budget,
+                budget: variant.budget.unwrap_or(set.budget),
+            };
+            let cards = if is_rom { &set.cards[..] } else { &[] };
+            let by_card = cards.iter().map(|(vendor, device)| ImagePlan {
+                name: format!("{vendor:04x}{device:04x}.{suffix}"),
+                card: Some((*vendor, *device)),
+                ..plan.clone()
             });
+            plans.extend([plan.clone()].into_iter().chain(by_card));
         }
     }
     Ok(plans)
@@ -136,6 +176,8 @@ fn inherited(name: &str, variants: &BTreeMap<&str, Variant>) -> Result<Variant> 
             prefix: all.prefix.or(parent.prefix),
             keep: all.keep.or(parent.keep),
             medium: all.medium.or(parent.medium),
+            rom: all.rom.or(parent.rom),
+            budget: all.budget.or(parent.budget),
         };
     }
     bail!("{name}.toml inherits from itself");
@@ -171,6 +213,32 @@ mod tests {
         let both = drivers("drivers = ['undi-rom', 'undi']\nvariants = ['k']\nbudget = 7");
         assert_eq!(both, DRIVER_UNDI | DRIVER_UNDI_ROM);
         assert_eq!(drivers(SET.1), DRIVER_UNDI);
+    }
+
+    #[test]
+    fn a_rom_has_a_card_and_nothing_but_its_driver() {
+        let set = "drivers = ['undi']\nnative = ['b', 'a']\nparts = ['p']\ncards = [[1, 2], [1, 0xabcd]]\nvariants = ['k', 'r']\n\
+                   on_request = ['kk']\nbudget = 7";
+        let plans =
+            elaborated(&[KK, ("some", set), BASE, K, ("r", "inherit = 'base'\nrom = true\nbudget = 8")])
+                .unwrap();
+        let seen: Vec<_> = plans
+            .iter()
+            .map(|p| (p.name.as_str(), p.card, p.drivers, p.features.join(" "), p.on_request, p.budget))
+            .collect();
+        let all = DRIVER_UNDI | DRIVER_NATIVE;
+        assert_eq!(
+            seen,
+            [
+                ("some.k", None, all, "a b p undi".to_owned(), false, 7),
+                ("some.r", Some((1, 2)), DRIVER_NATIVE, "a b".to_owned(), false, 8),
+                ("00010002.r", Some((1, 2)), DRIVER_NATIVE, "a b".to_owned(), false, 8),
+                ("0001abcd.r", Some((1, 0xabcd)), DRIVER_NATIVE, "a b".to_owned(), false, 8),
+                ("some.kk", None, all, "a b p undi".to_owned(), true, 7),
+            ]
+        );
+        let error = elaborated(&[SET, KK, BASE, ("k", "inherit = 'base'\nrom = true")]).unwrap_err();
+        assert!(error.contains("some.toml has no `cards`"), "{error}");
     }
 
     #[test]

@@ -337,12 +337,59 @@ pub struct PciData {
     pub length: U16,
     /// Of the structure.
     pub revision: u8,
-    /// Class code, length of the image, revision of its code.
-    pub other: [u8; 7],
+    /// Class code: interface, subclass, class.
+    pub class: [u8; 3],
+    /// Length of the image in units of 512 bytes.
+    pub blocks: U16,
+    /// Of the code.
+    pub code_revision: U16,
     /// 0 for PC BIOS.
     pub code_type: u8,
+    /// 80h: the last image.
+    pub indicator: u8,
+    /// From revision 3 on: the most that stays after POST, in units of 512 bytes.
+    pub runtime_blocks: U16,
 }
-const_assert_eq!(size_of::<PciData>(), 0x15);
+const_assert_eq!(size_of::<PciData>(), 0x18);
+
+/// The Plug and Play header of an option ROM (Plug and Play BIOS Specification 1.0A, section 3.2).
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct PlugAndPlay {
+    /// `$PnP`.
+    pub signature: [u8; 4],
+    /// Of the structure.
+    pub revision: u8,
+    /// Its length in units of 16 bytes.
+    pub paragraphs: u8,
+    /// Offset of another one; 0 for none.
+    pub next: U16,
+    /// Zero.
+    pub reserved: u8,
+    /// Makes its bytes add up to zero.
+    pub checksum: u8,
+    /// EISA's id of the device; 0 for PCI.
+    pub device_id: [u8; 4],
+    /// Offset of the manufacturer's name.
+    pub manufacturer: U16,
+    /// Offset of the product's name, by which a BIOS's menu calls it.
+    pub product: U16,
+    /// Class, subclass, interface.
+    pub device_type: [u8; 3],
+    /// How it is initialised, and whether it boots.
+    pub indicators: u8,
+    /// Offset of the boot connection vector; 0 for none.
+    pub connection: U16,
+    /// Offset of the disconnect vector; 0 for none.
+    pub disconnect: U16,
+    /// Offset of the bootstrap entry vector; 0 for none.
+    pub boot: U16,
+    /// Zero.
+    pub reserved_too: U16,
+    /// Offset of the static resource information vector; 0 for none.
+    pub resources: U16,
+}
+const_assert_eq!(size_of::<PlugAndPlay>(), 0x20);
 
 /// The UNDI ROM id structure (PXE 2.1 section 3.1).
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]

@@ -4,7 +4,7 @@
 //! and its checksum, the PCI data structure (PCI Firmware Specification 3.0, section 5.1), and the UNDI ROM id
 //! structure (PXE 2.1 section 3.1).
 
-use crate::abi::{PciData, RomHeader, UndiRomId};
+use crate::abi::{PciData, PlugAndPlay, RomHeader, UndiRomId};
 use crate::find::Memory;
 use base::SegOff;
 use zerocopy::{FromZeros, IntoBytes};
@@ -125,16 +125,12 @@ impl<'a> Image<'a> {
         false
     }
 
-    /// Whether the product's name in the Plug and Play header (PnP BIOS Specification 1.0A, section 3.2) begins so.
+    /// Whether the product's name in the Plug and Play header begins so.
     fn product_begins(&self, wanted: [u8; 4]) -> bool {
-        let (mut header, mut name) = ([0; 0x12], [0; 4]);
-        self.read(self.header.plug_and_play.get(), &mut header)
-            .and_then(|()| match header {
-                [b'$', b'P', b'n', b'P', .., low, high] => {
-                    self.read(u16::from_le_bytes([low, high]), &mut name)
-                }
-                _ => None,
-            })
+        let (mut header, mut name) = (PlugAndPlay::new_zeroed(), [0; 4]);
+        self.read(self.header.plug_and_play.get(), header.as_mut_bytes())
+            .filter(|()| header.signature == *b"$PnP")
+            .and_then(|()| self.read(header.product.get(), &mut name))
             .is_some_and(|()| name == wanted)
     }
 }

@@ -5,13 +5,14 @@ use crate::{setup, shell};
 use anyhow::{Context as _, Result, bail};
 use image_variants::assemble;
 use image_variants::link_unit::{Core, Front};
-use image_variants::media;
 use image_variants::payload::{self, Payload};
 use image_variants::variants::{self, ImagePlan};
+use image_variants::{media, rom};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Builds the images of these names (`undionly.kpxe`, or `undionly` for all of that set); no name means all.
+/// Builds the images of these names: `undionly.kpxe`, or `undionly` for all of that set; `e1000.rom` and `8086100e.rom`
+/// are ROMs by their driver and card. No name means all but those that are built on request only.
 pub(crate) fn build(names: &[String]) -> Result<()> {
     setup::need(setup::Purpose::Build)?;
     let plans = chosen(plans()?, names)?;
@@ -19,21 +20,29 @@ pub(crate) fn build(names: &[String]) -> Result<()> {
     let front = read(&front)?;
     let front = Front::from_elf(&front).context("in the link unit `unpack`")?;
     fs::create_dir_all(bin(""))?;
-    // The core is linked once for all that have the same drivers of our own.
-    let mut sets: Vec<_> = plans.iter().map(|plan| &plan.native).collect();
+    // The core is linked once for all that have the same drivers of our own and other parts.
+    let mut sets: Vec<_> = plans.iter().map(|plan| &plan.features).collect();
     sets.sort();
     sets.dedup();
     for set in sets {
         let elf = link_unit("firmware", "core.ld", set)?;
         let core = Core::from_elf(&read(&elf)?).context("in the link unit `firmware`")?;
         let payload = Payload::pack(&core)?;
-        for plan in plans.iter().filter(|plan| plan.native == *set) {
+        for plan in plans.iter().filter(|plan| plan.features == *set) {
             let image = assemble::image(plan, &front.flat, &payload)?;
-            let file =
-                plan.medium.map_or_else(|| Ok(image.clone()), |medium| media::put(medium, &front, &image))?;
+            let file = match (plan.medium, plan.card) {
+                (Some(medium), _) => media::put(medium, &front, &image)?,
+                (None, Some(card)) => {
+                    rom::make(&front.rom, &image, &plan.name, card, &devices(plan, card.0))?
+                }
+                (None, None) => image.clone(),
+            };
+            let length = if plan.medium.is_some() { image.len() } else { file.len() };
+            assemble::check_budget(plan, length)?;
             fs::write(bin(&plan.name), file)?;
-            fs::copy(&elf, bin(&format!("{}.elf", plan.driver_set)))?;
-            println!("bin/{}: {} bytes of {}", plan.name, image.len(), plan.budget);
+            let suffix = if plan.card.is_some() { ".rom" } else { "" };
+            fs::copy(&elf, bin(&format!("{}{suffix}.elf", plan.driver_set)))?;
+            println!("bin/{}: {length} bytes of {}", plan.name, plan.budget);
         }
     }
     Ok(())
@@ -61,15 +70,53 @@ pub(crate) fn plans() -> Result<Vec<ImagePlan>> {
 
 /// Those of `plans` that `names` ask for.
 fn chosen(plans: Vec<ImagePlan>, names: &[String]) -> Result<Vec<ImagePlan>> {
-    let fits = |plan: &ImagePlan, name: &String| plan.name == *name || plan.driver_set == *name;
-    if let Some(name) = names.iter().find(|name| !plans.iter().any(|plan| fits(plan, name))) {
-        let known: Vec<_> = plans.iter().map(|plan| plan.name.as_str()).collect();
-        bail!("there is no image `{name}`; there are {}", known.join(" "));
+    if names.is_empty() {
+        return Ok(plans.into_iter().filter(|plan| !plan.on_request).collect());
     }
-    Ok(plans
-        .into_iter()
-        .filter(|plan| names.is_empty() || names.iter().any(|name| fits(plan, name)))
-        .collect())
+    let mut chosen: Vec<ImagePlan> = Vec::new();
+    for name in names {
+        let fits = |plan: &&ImagePlan| plan.name == *name || plan.driver_set == *name;
+        let mut found: Vec<_> = plans.iter().filter(fits).cloned().collect();
+        if found.is_empty() {
+            found.extend(rom_by_name(&plans, name));
+        }
+        if found.is_empty() {
+            let known: Vec<_> = plans.iter().map(|plan| plan.name.as_str()).collect();
+            bail!("there is no image `{name}`; there are {}", known.join(" "));
+        }
+        chosen.extend(found);
+    }
+    chosen.dedup();
+    Ok(chosen)
+}
+
+/// The ROM that is named by its driver (`e1000.rom`) or by its card's vendor and device (`8086100e.rom`).
+fn rom_by_name(plans: &[ImagePlan], name: &str) -> Option<ImagePlan> {
+    let stem = name.strip_suffix(".rom")?;
+    let is_hex = stem.len() == 8 && stem.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let card = u32::from_str_radix(stem, 16).ok().filter(|_| is_hex);
+    let card = card.map(|card| ((card >> 16) as u16, (card & 0xffff) as u16));
+    let mut roms = plans.iter().filter(|plan| plan.card.is_some());
+    let plan = match card {
+        Some((vendor, device)) => roms.find(|plan| drives(plan, vendor, device)),
+        None => roms.find(|plan| plan.native == [stem]),
+    }?;
+    Some(ImagePlan { name: name.to_owned(), card: card.or(plan.card), ..plan.clone() })
+}
+
+/// Whether a driver of the image is for that card.
+fn drives(plan: &ImagePlan, vendor: u16, device: u16) -> bool {
+    plan.native.iter().any(|driver| match driver.as_str() {
+        "e1000" => e1000::drives(vendor, device),
+        "rtl8139" => rtl8139::drives(vendor, device),
+        "virtio-net" => virtio_net::drives(vendor, device),
+        _ => false,
+    })
+}
+
+/// All devices of that vendor that the image drives.
+fn devices(plan: &ImagePlan, vendor: u16) -> Vec<u16> {
+    (0..=u16::MAX).filter(|device| drives(plan, vendor, *device)).collect()
 }
 
 /// Links the package's binary of the same name, with these features, by `linker/SCRIPT`, and answers its ELF file.
@@ -96,4 +143,55 @@ fn digest_of_files(folder: &Path) -> Result<String> {
 
 fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(asked: &[&str]) -> Vec<String> {
+        let asked: Vec<_> = asked.iter().map(|name| (*name).to_owned()).collect();
+        chosen(plans().unwrap(), &asked).unwrap().into_iter().map(|plan| plan.name).collect()
+    }
+
+    #[test]
+    fn images_are_known_by_several_names() {
+        assert_eq!(names(&["undionly.kpxe"]), ["undionly.kpxe"]);
+        assert_eq!(
+            names(&["intel", "e1000.rom"]),
+            [
+                "intel.rom",
+                "8086100e.rom",
+                "808610d3.rom",
+                "intel.pxe",
+                "intel.kpxe",
+                "intel.kkpxe",
+                "e1000.rom"
+            ]
+        );
+        let all = names(&[]);
+        assert!(all.contains(&"intel.rom".to_owned()) && !all.contains(&"intel.kpxe".to_owned()));
+        assert!(chosen(plans().unwrap(), &["80868139.rom".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn a_rom_is_for_its_own_card_and_lists_the_others() {
+        for (name, set, card) in [
+            ("808610ea.rom", "intel", (0x8086, 0x10ea)),
+            ("10ec8139.rom", "realtek", (0x10ec, 0x8139)),
+            ("11131211.rom", "realtek", (0x1113, 0x1211)),
+            ("1af41000.rom", "virtio-net", (0x1af4, 0x1000)),
+        ] {
+            let plan = rom_by_name(&plans().unwrap(), name).unwrap();
+            assert_eq!((plan.name.as_str(), plan.driver_set.as_str(), plan.card), (name, set, Some(card)));
+            assert!(devices(&plan, card.0).contains(&card.1), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_usual_card_of_a_rom_is_driven() {
+        for plan in plans().unwrap() {
+            assert!(plan.card.is_none_or(|(vendor, device)| drives(&plan, vendor, device)), "{}", plan.name);
+        }
+    }
 }

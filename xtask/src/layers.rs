@@ -25,7 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hw", &["base", "memmap"]),
     ("unpack", &["base", "memmap"]),
     ("undi", DRIVER),
-    ("image-variants", &["base", "unpack"]),
+    ("image-variants", &["base", "undi", "unpack"]),
 ];
 
 /// What a driver of a network card may depend on.

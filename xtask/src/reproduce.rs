@@ -19,7 +19,7 @@ pub(crate) fn reproduce() -> Result<()> {
     // Its own xtask builds it, into its own folder.
     cargo.args(["xtask", "build"]).env("CARGO_TARGET_DIR", copy.join("target"));
     shell::run_in(&copy, &mut cargo)?;
-    for plan in build::plans()? {
+    for plan in build::plans()?.into_iter().filter(|plan| !plan.on_request) {
         let same = fs::read(build::bin(&plan.name))? == fs::read(copy.join("bin").join(&plan.name))?;
         ensure!(same, "{} differs from that of the clone in {}", plan.name, copy.display());
         println!("{}: the same bytes", plan.name);

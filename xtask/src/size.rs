@@ -3,6 +3,7 @@
 use crate::build;
 use anyhow::{Context as _, Result};
 use base::image_header::ImageHeader;
+use image_variants::rom;
 use image_variants::variants::ImagePlan;
 use std::fs;
 
@@ -16,9 +17,9 @@ pub(crate) fn size() -> Result<()> {
     let titles = ["image", "text", "rodata", "data", "low", "front", "packed", "image", "budget", "left"];
     println!("{}", line(&titles.map(str::to_owned)));
     // On a medium the image is the same as without one.
-    for plan in build::plans()?.into_iter().filter(|plan| plan.medium.is_none()) {
-        let image = fs::read(build::bin(&plan.name))?;
-        println!("{}", line(&row(&plan, &image)?));
+    for plan in build::plans()?.into_iter().filter(|plan| plan.medium.is_none() && !plan.on_request) {
+        let file = fs::read(build::bin(&plan.name))?;
+        println!("{}", line(&row(&plan, &file)?));
     }
     match fs::metadata(PEER) {
         Ok(peer) => println!("\nThe peer, {PEER}: {} bytes", peer.len()),
@@ -27,19 +28,24 @@ pub(crate) fn size() -> Result<()> {
     Ok(())
 }
 
-fn row(plan: &ImagePlan, image: &[u8]) -> Result<[String; 10]> {
-    let header =
-        ImageHeader::read(image).with_context(|| format!("bin/{} is not one of our images", plan.name))?;
-    let left = plan.budget.saturating_sub(image.len());
+fn row(plan: &ImagePlan, file: &[u8]) -> Result<[String; 10]> {
+    // A ROM is all of its file; its loader counts as front, too.
+    let start = match plan.card {
+        Some(_) => rom::check(file)?.image.unwrap_or_default().0,
+        None => 0,
+    };
+    let header = ImageHeader::read(file.get(start..).unwrap_or_default())
+        .with_context(|| format!("bin/{} is not one of our images", plan.name))?;
+    let left = plan.budget.saturating_sub(file.len());
     Ok([
         plan.name.clone(),
         header.core_text_length.to_string(),
         header.core_rodata_length.to_string(),
         header.core_data_length.to_string(),
         header.low_length.to_string(),
-        header.payload_offset.to_string(),
+        (start + header.payload_offset as usize).to_string(),
         header.payload_length.to_string(),
-        image.len().to_string(),
+        file.len().to_string(),
         plan.budget.to_string(),
         left.to_string(),
     ])

@@ -46,7 +46,12 @@ pub struct ImageHeader {
     pub low_length: u32,
     /// Bytes of memory the low block needs, zeroed after `low_length`, a multiple of 4 KiB.
     pub low_memory_length: u32,
+    /// In memory only: the card whose ROM started the image, [`CARD_KNOWN`] and bus, device and function; else 0.
+    pub card: u32,
 }
+
+/// In [`ImageHeader::card`]: there is one.
+pub const CARD_KNOWN: u32 = 1 << 16;
 
 /// Keep the vendor's UNDI.
 pub const KEEP_UNDI: u32 = 1;
@@ -64,10 +69,15 @@ pub const DRIVER_NATIVE: u32 = 4;
 /// the bytes of one (16 bits each), up to the partition table.
 pub const BOOT_SECTOR_PARAMETERS: usize = 0x1b0 - 4;
 
+/// Where an option ROM says what it is made of: the blocks of 512 bytes that stay when its image is kept elsewhere, the
+/// place of the card's bus, device and function in its name (16 bits each); where the image begins, its length, and the
+/// sum of its dwords (32 bits each).
+pub const ROM_PARAMETERS: usize = 0x20;
+
 /// Bytes of the header.
 pub const LENGTH: usize = size_of::<ImageHeader>();
 
-const _: () = assert!(LENGTH == 64);
+const _: () = assert!(LENGTH == 68);
 
 impl ImageHeader {
     /// The header of `image`, if it begins like one of ours.
@@ -96,6 +106,7 @@ impl ImageHeader {
             core_bss_length: word()?,
             low_length: word()?,
             low_memory_length: word()?,
+            card: word()?,
         })
     }
 
@@ -114,6 +125,7 @@ impl ImageHeader {
             self.core_bss_length,
             self.low_length,
             self.low_memory_length,
+            self.card,
         ];
         let mut bytes = [0; LENGTH];
         let all = self.magic.iter().chain(&self.build_id).copied();
@@ -122,6 +134,11 @@ impl ImageHeader {
             *to = from;
         }
         bytes
+    }
+
+    /// Bus, device and function of the card whose ROM started the image.
+    pub fn card(&self) -> Option<u16> {
+        (self.card & CARD_KNOWN != 0).then_some((self.card & 0xffff) as u16)
     }
 
     /// Whether the image that this header is from is the same firmware for the same cards.
@@ -143,11 +160,13 @@ mod tests {
             keep: KEEP_UNDI,
             image_length: 0x0102_0304,
             low_memory_length: 0x6000,
+            card: CARD_KNOWN | 0x0310,
             ..ImageHeader::default()
         };
         let mut image = vec![0; OFFSET];
         image.extend_from_slice(&header.to_bytes());
         assert_eq!(ImageHeader::read(&image), Some(header));
+        assert_eq!((header.card(), ImageHeader::default().card()), (Some(0x0310), None));
         image.pop();
         assert_eq!(ImageHeader::read(&image), None);
     }

@@ -5,7 +5,9 @@ use base::{Duration, Error, Instant};
 use hw::memory::{DmaMemory, PhysicalMemory};
 use hw::pci::Function;
 use nic::{Counters, Identity, Link, Nic, PciIdentity};
-use undi::{UndiNic, VendorRom};
+use undi::UndiNic;
+
+use crate::vendor_rom::VendorRom;
 
 /// A driver of ours.
 struct Driver {

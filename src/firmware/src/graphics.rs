@@ -13,6 +13,10 @@ use script::{Invocation, discard, image};
 
 use crate::errors;
 use crate::machine::Machine;
+use crate::screen::Screen;
+
+/// A screen of pixels, and the text on it.
+pub(crate) type Pixels = Framebuffer;
 
 /// The least screen, if a script does not say.
 const LEAST: [u32; 2] = [640, 480];
@@ -22,9 +26,9 @@ const LEAST_DEPTH: u32 = 16;
 const HEAP_MARGIN: usize = 64 * 1024;
 
 /// Video memory that is written to.
-struct Pixels(VideoMemory);
+struct Target(VideoMemory);
 
-impl Surface for Pixels {
+impl Surface for Target {
     fn write(&mut self, offset: usize, bytes: &[u8]) {
         self.0.write(offset, bytes);
     }
@@ -58,6 +62,15 @@ impl Machine {
     }
 }
 
+impl Screen {
+    /// Shows text in pixels, in a mode that was set.
+    fn show_pixels(&mut self, mut pixels: Box<Pixels>, has_picture: bool) {
+        pixels.show();
+        self.pixels = Some(pixels);
+        self.colours.set_picture(has_picture);
+    }
+}
+
 /// Chooses a mode, and makes a screen for it.
 fn prepare(
     command: &Invocation<'_>,
@@ -88,7 +101,7 @@ fn prepare(
     let margin = |option| number(option, 0);
     let margins =
         Margins { left: margin(b'l'), right: margin(b'r'), top: margin(b't'), bottom: margin(b'b') };
-    let pixels = Framebuffer::new(Box::new(Pixels(target)), mode, font, margins.on(&mode, width, height));
+    let pixels = Framebuffer::new(Box::new(Target(target)), mode, font, margins.on(&mode, width, height));
     let mut pixels = Box::new(pixels.ok_or_else(|| errors::NO_TEXT_ROOM.of(size(width, height)))?);
     if let Some(picture) = picture {
         pixels.set_picture(room(pixels.picture_length(), memory)?);

@@ -28,7 +28,10 @@ mod errors;
 mod exported;
 #[cfg(target_os = "none")]
 mod fetch;
-#[cfg(target_os = "none")]
+#[cfg(all(target_os = "none", feature = "pixels"))]
+mod graphics;
+#[cfg(all(target_os = "none", not(feature = "pixels")))]
+#[path = "text_only.rs"]
 mod graphics;
 #[cfg(target_os = "none")]
 mod hardware;
@@ -60,3 +63,8 @@ mod system;
 mod upload;
 #[cfg(target_os = "none")]
 mod vendor;
+#[cfg(all(target_os = "none", feature = "undi"))]
+mod vendor_rom;
+#[cfg(all(target_os = "none", not(feature = "undi")))]
+#[path = "no_vendor_rom.rs"]
+mod vendor_rom;

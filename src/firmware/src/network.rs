@@ -150,7 +150,8 @@ impl Machine {
         self.vendor = None;
         let mut found = vendor::find(&self.info, &self.header);
         let loaded_from = found.as_ref().ok().and_then(|(_, undi)| undi.identity().pci);
-        if let Some(native) = drivers::native(loaded_from.map(|pci| pci.bus_device_function)) {
+        let wanted = self.header.card().or(loaded_from.map(|pci| pci.bus_device_function));
+        if let Some(native) = drivers::native(wanted) {
             if let Ok((_, undi)) = &mut found {
                 undi.shut_down();
             }

@@ -4,8 +4,10 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::Error;
-use console::{Ansi, COLUMNS, Colours, Dialogue, Display, Framebuffer, Size, Style};
+use console::{Ansi, COLUMNS, Colours, Dialogue, Display, Size, Style};
 use core::fmt::{self, Write};
+
+use crate::graphics::Pixels;
 
 /// Prints a line and logs it: `say!(machine.screen, "{} is here", name)`.
 macro_rules! say {
@@ -21,7 +23,7 @@ pub(crate) struct Screen {
     ansi: Ansi,
     pub(crate) colours: Colours,
     /// The screen in pixels; none while the BIOS shows text.
-    pixels: Option<Box<Framebuffer>>,
+    pub(crate) pixels: Option<Box<Pixels>>,
     /// The last byte that was printed.
     last: u8,
 }
@@ -117,13 +119,6 @@ impl Screen {
     /// The most characters of a line.
     pub(crate) fn width(&self) -> usize {
         COLUMNS.min(usize::from(self.size().columns) - 1)
-    }
-
-    /// Shows text in pixels, in a mode that was set.
-    pub(crate) fn show_pixels(&mut self, mut pixels: Box<Framebuffer>, has_picture: bool) {
-        pixels.show();
-        self.pixels = Some(pixels);
-        self.colours.set_picture(has_picture);
     }
 
     /// Lets the BIOS show text, if that is not so. The screen is clear then.

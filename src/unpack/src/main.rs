@@ -52,6 +52,13 @@ mod bare {
         BOOT_SECTOR_PARAMETERS = image_header::BOOT_SECTOR_PARAMETERS,
     );
 
+    base::assembly!(
+        "../../../image-variants/prefix/rom.S",
+        ROM_PARAMETERS = image_header::ROM_PARAMETERS,
+        CARD_KNOWN = image_header::CARD_KNOWN,
+        HEADER_CARD = offset_of!(ImageHeader, card),
+    );
+
     /// Why the unpacker came back; the prefix has a sentence for each.
     #[repr(u32)]
     enum Failure {

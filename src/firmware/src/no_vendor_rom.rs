@@ -1,0 +1,67 @@
+//! In place of the vendor's UNDI, in a build without it: the option ROM of a card is what the UNDI would have been in.
+
+use base::boot_info::BootInfo;
+use base::image_header::ImageHeader;
+use base::{Error, MacAddress, SegOff};
+use undi::VendorStack;
+use undi::abi::{Opcode, Status};
+use undi::driver::{Order, Outcome, Rom};
+use undi::find::Memory;
+
+use crate::errors;
+
+/// There is none.
+pub(crate) enum VendorRom {}
+
+/// None is looked for: the image is for the card that its ROM is on.
+pub(crate) fn find(_: &BootInfo, _: &ImageHeader) -> Result<(VendorStack, VendorRom), Error> {
+    Err(errors::NO_CARD.of("this image has no driver for the card whose ROM it is in"))
+}
+
+impl Memory for VendorRom {
+    fn read(&self, _: u32, _: &mut [u8]) -> bool {
+        match *self {}
+    }
+}
+
+impl Rom for VendorRom {
+    fn call(&mut self, _: Opcode, _: &mut [u8]) -> Result<Status, Error> {
+        match *self {}
+    }
+
+    fn scratch(&self) -> (SegOff, &[u8]) {
+        match *self {}
+    }
+
+    fn set_entry(&mut self, _: SegOff) {
+        match *self {}
+    }
+
+    fn hook(&mut self, _: u8) {
+        match *self {}
+    }
+
+    fn unhook(&mut self) -> bool {
+        match *self {}
+    }
+
+    fn receive_slots(&self) -> usize {
+        match *self {}
+    }
+
+    fn frame(&self, _: usize) -> &[u8] {
+        match *self {}
+    }
+
+    fn load(&mut self, _: usize, _: &[u8], _: MacAddress) -> bool {
+        match *self {}
+    }
+
+    fn reset(&mut self) {
+        match *self {}
+    }
+
+    fn pump(&mut self, _: &Order) -> Result<Outcome, Error> {
+        match *self {}
+    }
+}
