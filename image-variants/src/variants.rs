@@ -115,7 +115,8 @@ pub fn elaborate(files: &[(String, String)]) -> Result<Vec<ImagePlan>> {
     let mut plans = Vec::new();
     for (set_name, set) in sets {
         ensure!(!set.drivers.is_empty(), "{set_name}.toml names no driver");
-        ensure!(!set.variants.is_empty(), "{set_name}.toml names no variant");
+        let is_empty = set.variants.is_empty() && set.on_request.is_empty();
+        ensure!(!is_empty, "{set_name}.toml names no variant");
         for suffix in set.variants.iter().chain(&set.on_request) {
             let variant = inherited(suffix, &variants).with_context(|| format!("in {set_name}.toml"))?;
             let mut native = set.native.clone();
