@@ -424,8 +424,8 @@ pub fn round_trip_table(instructions: u64, nanoseconds: u64) -> String {
         "| ours | guest instructions | microseconds |\n|---|---|---|\n\
          | empty downcall: from long mode to real mode, interrupts let in, and back | {instructions} | {} |\n\
          | empty upcall: from real mode to long mode and back | - | - |\n\n\
-         There is no upcall: nothing of ours is called from real mode but interrupt handlers, which stay there. It would go\n\
-         the same two ways in the other order.\n",
+         An upcall goes the same two ways: it ends the downcall that runs the program, and the next one goes on with\n\
+         it. It was not measured by itself.\n",
         hundredths(nanoseconds, 1000)
     )
 }
