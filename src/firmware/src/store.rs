@@ -9,6 +9,7 @@ use script::Handle;
 
 use crate::errors;
 use crate::machine::Machine;
+use crate::screen::say;
 
 /// The content of all images, by handle.
 #[derive(Debug, Default)]
@@ -60,6 +61,7 @@ impl Machine {
         // Nobody knows how much it is.
         let pages = self.memory.allocate_largest(KERNEL_PLACE);
         let mut pages = pages.ok_or_else(|| no_room(1, &self.memory))?;
+        say!(self.screen, "Unpacking {name}");
         let length = loop {
             let step = unpacker.step(self.store.bytes(archive), pages.room_mut()).transpose();
             if let Some(length) = step.or_else(|| self.round(Instant::ZERO).err().map(Err)) {

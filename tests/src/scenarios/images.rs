@@ -9,6 +9,7 @@ use crate::payload;
 use crate::process::{run, tool};
 use crate::qemu::{Machine, Options};
 use crate::quirk;
+use crate::random::Random;
 use crate::text::{self, Ending};
 use std::path::Path;
 use std::process::Command;
@@ -25,23 +26,24 @@ pub fn all() -> Vec<Scenario> {
         .quick(),
         Scenario::new("images-multiboot-1", "the same by multiboot 1", 240, |name| multiboot(name, 1)),
         Scenario::new("images-multiboot-truncated", "half of Xen is refused", 240, truncated),
-        Scenario::new("images-gzip", "a compressed kernel boots, and initrds stay as they are", 240, gzip)
+        Scenario::new("images-gzip", "compressed scripts, files and programs are unpacked", 120, gzip)
             .quick(),
-        Scenario::new("images-gzip-truncated", "half of a compressed kernel is refused", 240, |name| {
+        Scenario::new(
+            "images-gzip-linux",
+            "a compressed kernel boots, and initrds stay as they are",
+            240,
+            linux,
+        ),
+        Scenario::new("images-gzip-truncated", "half of a compressed file is refused", 240, |name| {
             bad_gzip(name, |file| file.truncate(file.len() / 2), text::ARCHIVE_TRUNCATED)
         }),
-        Scenario::new(
-            "images-gzip-damaged",
-            "a compressed kernel with a wrong byte is refused",
-            240,
-            |name| {
-                let damage = |file: &mut Vec<u8>| {
-                    let place = file.len() / 2;
-                    file[place] ^= 0x10;
-                };
-                bad_gzip(name, damage, text::ARCHIVE_DAMAGED)
-            },
-        ),
+        Scenario::new("images-gzip-damaged", "a compressed file with a wrong byte is refused", 240, |name| {
+            let damage = |file: &mut Vec<u8>| {
+                let place = file.len() / 2;
+                file[place] ^= 0x10;
+            };
+            bad_gzip(name, damage, text::ARCHIVE_DAMAGED)
+        }),
         Scenario::new("images-elf", "an ELF file finds protected mode as it is to be", 120, elf),
     ]
 }
@@ -109,40 +111,63 @@ fn elf(name: &str) -> Result<()> {
     machine.expect_power_off(20)
 }
 
+/// A script, a file whose digest is then told, and a program.
 fn gzip(name: &str) -> Result<()> {
     let mut lab = Lab::try_new(name, KPXE)?;
-    let file = lab.big_file(1)?;
-    let folder = lab.tftp_root();
-    lab.www("vmlinuz.gz", &payload::compressed(&folder.join("vmlinuz"))?)?;
-    let packed = payload::compressed(&file.path)?;
-    lab.www("file.gz", &packed)?;
-    let digest = sha256("www/file.gz")?;
-    let lines = boot_lines(&format!(
-        "initrd http://{SERVER}/file.gz /rig/packed\n\
-         imgfetch --name x.gz http://{SERVER}/file.gz\nimgextract x.gz\nimgargs x /rig/unpacked\nimgstat\n"
-    ));
-    lab.www("inner.ipxe", format!("#!ipxe\n{}\n", lines.replace("/vmlinuz", "/vmlinuz.gz")).as_bytes())?;
-    lab.www("inner.ipxe.gz", &payload::compressed(Path::new("www/inner.ipxe"))?)?;
-    lab.script(&format!("chain --sha256 {} http://{SERVER}/inner.ipxe.gz", sha256("www/inner.ipxe.gz")?))?;
+    serve(&lab, "program.gz", &quirk::executable()?)?;
+    let content = Random::new(3).bytes(FILE);
+    serve(&lab, "file.gz", &content)?;
+    let script = format!(
+        "#!ipxe\nimgextract --name file http://{SERVER}/file.gz\nsha256sum file\n\
+         kernel http://{SERVER}/program.gz\nimgstat\nboot\n"
+    );
+    let inner = serve(&lab, "inner.ipxe.gz", script.as_bytes())?;
+    let lines = format!("chain --sha256 {} http://{SERVER}/inner.ipxe.gz", sha256(&inner)?);
+    lab.script(&lines)?;
+    lab.usual_servers()?;
+    let mut machine = lab.machine(&Options::default())?;
+    machine.expect(&format!("{}  file", sha256(&content)?), 90)?;
+    machine.expect("[gzip]", 20)?;
+    machine.expect("RIG-MARK program=piazf;", 30)?;
+    machine.expect_power_off(20)
+}
+
+/// Bytes of a file that is compressed.
+const FILE: usize = 300_000;
+
+/// Lets HTTP serve a file as gzip compresses it; returns that.
+fn serve(lab: &Lab, name: &str, content: &[u8]) -> Result<Vec<u8>> {
+    std::fs::write("plain", content)?;
+    let packed = payload::compressed(Path::new("plain"))?;
+    lab.www(name, &packed)?;
+    Ok(packed)
+}
+
+fn sha256(content: &[u8]) -> Result<String> {
+    std::fs::write("digested", content)?;
+    let output = run(Command::new(tool("sha256sum")?).arg("digested"))?;
+    Ok(output.split_whitespace().next().unwrap_or_default().to_owned())
+}
+
+fn linux(name: &str) -> Result<()> {
+    let mut lab = Lab::try_new(name, KPXE)?;
+    serve(&lab, "vmlinuz.gz", &std::fs::read(lab.tftp_root().join("vmlinuz"))?)?;
+    let packed = serve(&lab, "file.gz", &Random::new(3).bytes(FILE))?;
+    let lines = boot_lines(&format!("initrd http://{SERVER}/file.gz /rig/packed\n"));
+    lab.script(&lines.replace("/vmlinuz", "/vmlinuz.gz"))?;
     lab.usual_servers()?;
     let mut machine = lab.machine(&Options { memory: 512, ..Options::default() })?;
     expect_user_space(&mut machine, 150)?;
-    check_digest(&machine, "unpacked", &file.sha256)?;
-    check_digest(&machine, "packed", &digest)
-}
-
-fn sha256(path: &str) -> Result<String> {
-    let output = run(Command::new(tool("sha256sum")?).arg(path))?;
-    Ok(output.split_whitespace().next().unwrap_or_default().to_owned())
+    check_digest(&machine, "packed", &sha256(&packed)?)
 }
 
 fn bad_gzip(name: &str, damage: impl Fn(&mut Vec<u8>), wanted: Ending) -> Result<()> {
     let mut lab = Lab::try_new(name, KPXE)?;
-    let mut file = payload::compressed(&lab.tftp_root().join("vmlinuz"))?;
+    let mut file = serve(&lab, "file.gz", &Random::new(3).bytes(FILE))?;
     damage(&mut file);
-    lab.www("vmlinuz.gz", &file)?;
-    lab.script(&boot_lines("").replace("/vmlinuz", "/vmlinuz.gz"))?;
+    lab.www("file.gz", &file)?;
+    lab.script(&format!("chain http://{SERVER}/file.gz"))?;
     lab.usual_servers()?;
-    let mut machine = lab.machine(&Options { memory: 512, ..Options::default() })?;
+    let mut machine = lab.machine(&Options::default())?;
     expect_ending(&mut machine, wanted)
 }
