@@ -119,7 +119,8 @@ fn emulator() -> Result<PathBuf> {
 pub fn has_device(name: &str) -> bool {
     let help = emulator()
         .and_then(|path| Ok(Command::new(path).args(["-device", &format!("{name},help")]).output()?));
-    help.is_ok_and(|output| output.status.success())
+    // It says so of a device that it does not have on its other output, and succeeds all the same.
+    help.is_ok_and(|output| !output.stdout.is_empty())
 }
 
 /// A running machine. It is switched off when this value ends.
