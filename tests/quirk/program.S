@@ -1,5 +1,5 @@
-# A boot program that comes back with STATUS in AX. Before that it says what it is told of memory, and then writes over all
-# of it that is told to be free: what is somebody's still must not be there.
+# A boot program that comes back with STATUS in AX. Before that it says what it is told of memory, and then writes over
+# all of it that is told to be free: what is somebody's still must not be there.
 #
 # On entry (PXE 2.1, section 4.4.5): CS = 0; ES:BX leads to PXENV+; on the stack the return address, then the address of
 # !PXE.

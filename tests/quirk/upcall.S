@@ -1,4 +1,4 @@
-# A boot program that calls up again and again, by both conventions, while an interrupt handler of its own calls up, too.
+# A boot program that calls up again and again, by both conventions, while an interrupt handler of its own does so, too.
 #
 # It reads `greeting` by TFTP from the server that the ACK names, and prints it. Then it says how often its handler was
 # answered and how often it was refused, as another call was under way, and returns 0.

@@ -1,8 +1,8 @@
 /* Another program under us: how it is entered and left, by its return and by calls up, and what it is told of memory.
  *
  * It runs inside the downcall of guest_resume, which ends when the program leaves it. Then its registers lie on its own
- * stack as a `Frame` (guest.rs), and nothing of it is kept here, so programs and calls nest. The one word that says where
- * our own stack is meanwhile, guest_stack, is 0 while no program runs.
+ * stack as a `Frame` (guest.rs), and nothing of it is kept here, so programs and calls nest. The one word that says
+ * where our own stack is meanwhile, guest_stack, is 0 while no program runs.
  */
 
     .section .low.data, "aw"
@@ -57,8 +57,8 @@ guest_returned:
     pushl   $GUEST_RETURNED
     jmp     guest_leave
 
-/* Far calls up: the opcode and the far pointer to its parameters on the stack (`!PXE`), or in BX and ES:DI (`PXENV+`). On
- * return AX and the carry flag say whether it was done; all else is kept. */
+/* Far calls up: the opcode and the far pointer to its parameters on the stack (`!PXE`), or in BX and ES:DI (`PXENV+`).
+ * On return AX and the carry flag say whether it was done; all else is kept. */
     .globl guest_call_by_stack
 guest_call_by_stack:
     pushfl
@@ -69,8 +69,8 @@ guest_call_by_registers:
     pushfl
     pushl   $GUEST_BY_REGISTERS
 
-/* Leaves the program: to what called guest_resume. A call that comes while Rust answers another - from an interrupt that
- * the program has hooked - is refused at once. */
+/* Leaves the program: to what called guest_resume. A call that comes while Rust answers another - from an interrupt
+ * that the program has hooked - is refused at once. */
 guest_leave:
     cli
     cld

@@ -1,8 +1,8 @@
 //! Another real-mode program under us: how it is started, calls up, and comes back.
 //!
-//! It runs inside a downcall, on a stack of its own in the low block, and leaves that downcall when it calls up; its far
-//! return is the last time. Then its registers lie on its stack as a [`Frame`], and the next downcall goes on with them.
-//! So no Rust code is ever entered from below: whoever answers is called by [`run`], and may make downcalls of his own.
+//! It runs inside a downcall, on a stack of its own in the low block, and leaves that downcall when it calls up; its
+//! far return is the last time. Then its registers lie on its stack as a [`Frame`], and the next downcall goes on with
+//! them. So no Rust code is ever entered from below: whoever answers is called by [`run`], and may make downcalls.
 //! A call up out of one of those, by an interrupt that the program has hooked, is refused and counted.
 //!
 //! Meanwhile INT 15h tells it of memory from a table that is made before: what is ours is reserved there, and the

@@ -22,8 +22,8 @@ pub struct Extended {
 }
 
 impl MemoryMap {
-    /// The BIOS's `entries` as others may see them: what was usable there and is ours now, or lies in `base` (the memory
-    /// from the free-base-memory mark to 640 KiB), is reserved; all else stays as the BIOS has it, in its order.
+    /// The BIOS's `entries` as others may see them: what was usable there and is ours now, or lies in `base` (the
+    /// memory from the free-base-memory mark to 640 KiB), is reserved; all else stays as the BIOS has it, in its order.
     pub fn shown_to_others(&self, entries: &[E820Entry], base: PhysRange, give: &mut dyn FnMut(E820Entry)) {
         for entry in entries {
             if entry.kind != USABLE {

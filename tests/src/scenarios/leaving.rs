@@ -131,8 +131,8 @@ fn int_18(name: &str) -> Result<()> {
     machine.expect(text::NEXT_DEVICE, 30)
 }
 
-/// What we keep outlives a program that takes all memory that INT 12h and INT 15h call free, the card works afterwards, and
-/// the script sees how the program ended.
+/// What we keep outlives a program that takes all memory that INT 12h and INT 15h call free, the card works afterwards,
+/// and the script sees how the program ended.
 fn program(name: &str, image: &str) -> Result<()> {
     let mut lab = Lab::try_new(name, image)?;
     lab.usual_servers()?;
@@ -173,7 +173,10 @@ fn upcalls(name: &str) -> Result<()> {
     lab.usual_servers()?;
     lab.tftp("greeting", b"RIG-MARK greeting\r\n")?;
     lab.www("upcall.nbp", &quirk::upcall()?)?;
-    lab.script(&format!("chain http://{SERVER}/upcall.nbp && echo RIG-MARK back\n{}", boot_lines("")))?;
+    lab.script(&format!(
+        "chain --autofree http://{SERVER}/upcall.nbp && echo RIG-MARK back\n{}",
+        boot_lines("")
+    ))?;
     let mut machine = lab.machine(&Options::default())?;
     for wanted in ["RIG-MARK greeting", "RIG-MARK upcalls answered=", "RIG-MARK back"] {
         machine.expect(wanted, 90)?;
