@@ -40,7 +40,7 @@ pub struct Lease {
     pub mtu: Option<u16>,
     /// Seconds; `u32::MAX` means for ever.
     pub lease_time: Option<u32>,
-    /// The DISCOVER that we sent last, as it was sent; empty where the exchange was the ROM's.
+    /// The DISCOVER that was sent last, as it was sent; empty for [`from_cached`](Self::from_cached).
     pub discover: Vec<u8>,
     /// The server's packet.
     pub ack: Packet,

@@ -128,7 +128,8 @@ impl Machine {
     fn apply_cached(&mut self) -> Result<(), Error> {
         let (Some(vendor), Some(network)) = (&self.vendor, &self.network) else { return Ok(()) };
         let Some(ack) = &vendor.cached.ack else { return Ok(()) };
-        let lease = Lease::from_cached(ack, vendor.cached.reply.as_deref(), network.mac())?;
+        let mut lease = Lease::from_cached(ack, vendor.cached.reply.as_deref(), network.mac())?;
+        lease.discover = vendor.cached.discover.clone().unwrap_or_default();
         self.apply_lease(lease)
     }
 
