@@ -30,6 +30,8 @@ const WINDOW: Duration = Duration::from_millis(40);
 /// Datagrams that wait for a program, or for a transfer, and bytes for them.
 const RECEIVE_DATAGRAMS: u16 = 8;
 const RECEIVE_CAPACITY: usize = RECEIVE_DATAGRAMS as usize * 2048;
+/// No more is taken from a server while so many bytes of its file were not read.
+const UNREAD_LIMIT: usize = 64 * 1024;
 /// Sockets and files that a program has open at a time.
 const OPEN_LIMIT: usize = 16;
 /// What cards of ours run at, or more.
@@ -232,6 +234,9 @@ impl World<'_> {
     fn pump(&mut self, handle: FileHandle) -> Option<&mut File> {
         let now = hw::clock::now();
         let file = self.files.iter_mut().find(|file| file.handle == handle)?;
+        if file.bytes.bytes.len() >= UNREAD_LIMIT {
+            return Some(file);
+        }
         let File { socket, server, transfer, bytes, .. } = file;
         let stack = &mut self.network.stack;
         let mut take = |from: SocketAddrV4, data: &[u8]| {
@@ -358,14 +363,22 @@ impl export::Network for World<'_> {
     }
 
     fn file_open(&mut self, source: Source<'_>) -> Result<FileHandle, Status> {
-        let Source::Tftp { server, port, name, packet_size, .. } = source else {
-            return Err(Status::UNSUPPORTED);
-        };
         if self.files.len() >= OPEN_LIMIT {
             return Err(Status::OUT_OF_RESOURCES);
         }
-        let uri =
-            Uri::from_boot_file(&format!("{server}:{port}"), name).map_err(|_| Status::INVALID_PARAMETER)?;
+        let (uri, server, packet_size) = match source {
+            Source::Tftp { server, port, name, packet_size, .. } => {
+                (Uri::from_boot_file(&format!("{server}:{port}"), name), server, packet_size)
+            }
+            Source::Uri(text) => {
+                let text = core::str::from_utf8(text).map_err(|_| Status::INVALID_PARAMETER)?;
+                let uri = Uri::parse(text).map_err(|_| Status::INVALID_PARAMETER)?;
+                let server = uri.host().parse().ok().filter(|_| uri.scheme() == "tftp");
+                let server = server.ok_or(Status::UNSUPPORTED)?;
+                (Ok(uri), server, tftp::Options::default().block_size)
+            }
+        };
+        let uri = uri.map_err(|_| Status::INVALID_PARAMETER)?;
         let options = tftp::Options {
             block_size: packet_size,
             window_size: self.network.frames_ahead().min(RECEIVE_DATAGRAMS),
@@ -420,6 +433,7 @@ impl export::Network for World<'_> {
         let Some(place) = self.files.iter().position(|file| file.handle == handle) else { return };
         if let Some(file) = self.files.get_mut(place) {
             file.transfer.cancel();
+            file.bytes.bytes.clear();
         }
         // The server is told.
         let _ = self.pump(handle);
