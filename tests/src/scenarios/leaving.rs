@@ -41,6 +41,12 @@ pub fn all() -> Vec<Scenario> {
         )
         .quick(),
         Scenario::new(
+            "leaving-calls",
+            "each call of our own PXE stack, made rightly and wrongly, is answered rightly",
+            180,
+            calls,
+        ),
+        Scenario::new(
             "leaving-pxelinux-linux",
             "the same with Linux: 13 MiB in small packets",
             600,
@@ -180,6 +186,20 @@ fn upcalls(name: &str) -> Result<()> {
     let mut machine = lab.machine(&Options::default())?;
     for wanted in ["RIG-MARK greeting", "RIG-MARK upcalls answered=", "RIG-MARK back"] {
         machine.expect(wanted, 90)?;
+    }
+    expect_user_space(&mut machine, 150)
+}
+
+/// A program makes every call, and finds nothing wrong with the answers.
+fn calls(name: &str) -> Result<()> {
+    let mut lab = Lab::try_new(name, NATIVE)?;
+    lab.usual_servers()?;
+    lab.tftp(quirk::CALLS_FILE, &quirk::calls_file())?;
+    lab.www("calls.nbp", &quirk::calls(false)?)?;
+    lab.script(&format!("chain http://{SERVER}/calls.nbp && echo RIG-MARK back\n{}", boot_lines("")))?;
+    let mut machine = lab.machine(&Options::default())?;
+    for wanted in ["RIG-MARK pxe calls, wrong: 0000;", "RIG-MARK back"] {
+        machine.expect(wanted, 120)?;
     }
     expect_user_space(&mut machine, 150)
 }
