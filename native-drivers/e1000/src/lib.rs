@@ -54,6 +54,8 @@ pub struct E1000<D: Device, M: DeviceMemory> {
     format: &'static Format,
     identity: Identity,
     is_open: bool,
+    /// When the PHY is to be told to negotiate, unless there is a link by then.
+    negotiation: Option<Instant>,
     /// The slot of the next frame to be received, and how many before it are still to be given back.
     next_received: usize,
     seen: usize,
@@ -81,6 +83,7 @@ impl<D: Device, M: DeviceMemory> E1000<D, M> {
             format: family.format(),
             identity,
             is_open: false,
+            negotiation: None,
             next_received: 0,
             seen: 0,
             next_sent: 0,
@@ -233,6 +236,19 @@ impl<D: Device, M: DeviceMemory> E1000<D, M> {
         self.write(self.format.receive_ring + registers::RING_TAIL, last as u32);
     }
 
+    /// Has the PHY negotiate once if there is no link a second after the card was opened. Most do so by themselves; one
+    /// that does not, as QEMU's igb, would never have a link (82576 datasheet, MDIC).
+    fn negotiate(&mut self, now: Instant) {
+        const NEVER: Instant = Instant::from_micros(u64::MAX);
+        if now < *self.negotiation.get_or_insert(now + Duration::from_secs(1)) {
+            return;
+        }
+        self.negotiation = Some(NEVER);
+        if self.link() == Link::Down {
+            self.write(registers::MANAGEMENT, registers::NEGOTIATE);
+        }
+    }
+
     /// Takes back the slots of frames that have been sent.
     fn reclaim(&mut self) {
         while self.oldest_sent != self.next_sent {
@@ -256,6 +272,7 @@ impl<D: Device, M: DeviceMemory> Nic for E1000<D, M> {
         let keep = self.read(registers::CONTROL) & !control::CLEARED;
         self.write(registers::CONTROL, keep | control::LINK_UP | self.family.speed_detection());
         self.start();
+        self.negotiation = None;
         self.is_open = true;
         Ok(())
     }
@@ -274,9 +291,12 @@ impl<D: Device, M: DeviceMemory> Nic for E1000<D, M> {
         }
     }
 
-    fn poll(&mut self, _now: Instant, _until: Instant) -> Result<(), Error> {
+    fn poll(&mut self, now: Instant, _until: Instant) -> Result<(), Error> {
         if self.is_open {
             self.reclaim();
+            if self.family.is_advanced() {
+                self.negotiate(now);
+            }
             if self.seen > 0 {
                 self.refill();
             }

@@ -5,6 +5,9 @@ pub(crate) const CONTROL: u32 = 0x0000;
 pub(crate) const STATUS: u32 = 0x0008;
 /// EERD: reads a word of the card's own memory.
 pub(crate) const MEMORY_READ: u32 = 0x0014;
+/// MDIC: reads and writes registers of the PHY. Here the write to the first one (BMCR) of PHY 1 that has it negotiate.
+pub(crate) const MANAGEMENT: u32 = 0x0020;
+pub(crate) const NEGOTIATE: u32 = 1 << 26 | 1 << 21 | 1 << 12 | 1 << 9;
 pub(crate) const RECEIVE_CONTROL: u32 = 0x0100;
 pub(crate) const TRANSMIT_CONTROL: u32 = 0x0400;
 /// TIPG: the gap between two frames.

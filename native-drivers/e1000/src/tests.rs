@@ -230,6 +230,22 @@ fn frames_are_sent_padded_and_as_many_as_there_is_room_for() {
 }
 
 #[test]
+fn a_phy_without_a_link_is_told_to_negotiate_once() {
+    for (pci, status, told) in
+        [(ADVANCED_CARD, 0, registers::NEGOTIATE), (ADVANCED_CARD, status::LINK_UP, 0), (PCI, 0, 0)]
+    {
+        let mut driver = driver_of(pci);
+        driver.device.set(registers::STATUS, status);
+        for (second, expected) in [(5, 0), (6, told), (9, 0)] {
+            driver.device.set(registers::MANAGEMENT, 0);
+            let now = Instant::ZERO + Duration::from_secs(second);
+            driver.poll(now, now).unwrap();
+            assert_eq!(driver.device.get(registers::MANAGEMENT), expected);
+        }
+    }
+}
+
+#[test]
 fn a_closed_card_is_quiet() {
     let mut driver = driver();
     let good = whole(&driver);
