@@ -32,7 +32,8 @@ pub fn all() -> Vec<Scenario> {
         ),
         Scenario::new("leaving-pxelinux-native", "the same by our own PXE stack", 240, |name| {
             pxelinux(name, NATIVE, true)
-        }),
+        })
+        .by_name(),
         Scenario::new(
             "leaving-upcalls",
             "our own PXE stack is called a thousand times, nested",
