@@ -160,7 +160,7 @@ impl Lab {
 
     /// Switches a machine on.
     pub fn machine(&mut self, options: &Options) -> Result<Machine> {
-        self.rules.image_runs |= !options.medium.is_empty();
+        self.rules.image_runs |= !options.medium.is_empty() || options.card.contains("romfile=");
         if options.wire == Wire::Bridge {
             self.peer = Some(Peer::start(self.rules.clone())?);
         }

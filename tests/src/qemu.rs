@@ -264,7 +264,9 @@ fn arguments(options: &Options) -> Vec<String> {
     for (name, path) in &options.files {
         add(&format!("-fw_cfg name={name},file={}", path.display()));
     }
-    add("-drive if=none,id=d0,format=raw,snapshot=on,file=next.img -device ide-hd,drive=d0,bootindex=2");
+    add(
+        "-drive if=none,id=d0,format=raw,snapshot=on,file=next.img -device ide-hd,id=disk,drive=d0,bootindex=2",
+    );
     for argument in &options.medium {
         arguments.push(argument.clone());
     }
@@ -409,6 +411,13 @@ impl Control {
         let cells = fs::read("text.bin").context("text.bin")?;
         let rows = cells.chunks(160).map(|row| row.iter().step_by(2).map(|byte| char::from(*byte)).collect());
         Ok(rows.collect::<Vec<String>>().join("\n"))
+    }
+
+    /// Bytes of memory.
+    pub fn memory(&mut self, address: usize, length: usize) -> Result<Vec<u8>> {
+        let arguments = format!("{{\"val\":{address},\"size\":{length},\"filename\":\"memory.bin\"}}");
+        self.command(&format!("{{\"execute\":\"pmemsave\",\"arguments\":{arguments}}}"))?;
+        fs::read("memory.bin").context("memory.bin")
     }
 
     /// The screen as it is now, and as PNG in the scenario's folder.

@@ -15,6 +15,7 @@ pub mod menus;
 pub mod pictures;
 pub mod quirks;
 pub mod replay;
+pub mod roms;
 pub mod serial;
 pub mod servers;
 pub mod transfer;
@@ -89,6 +90,7 @@ pub fn all() -> Vec<Scenario> {
         diagnostics::all(),
         dialogues::all(),
         drivers::all(),
+        roms::all(),
         language::all(),
         pictures::all(),
         serial::all(),

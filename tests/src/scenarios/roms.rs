@@ -1,0 +1,183 @@
+//! Our own option ROMs: what the BIOS sees of them, and which card they boot from. How they transfer is in `drivers`.
+
+use super::Scenario;
+use crate::failure::{Context, Result, ensure};
+use crate::lab::{Lab, boot_lines, expect_user_space};
+use crate::qemu::{Machine, Options};
+use crate::{paths, text};
+use std::fs;
+
+/// The scenarios of this topic.
+pub fn all() -> Vec<Scenario> {
+    vec![
+        Scenario::new(
+            "roms-linux",
+            "virtio-net.rom shrinks to 4 KiB at most, takes no base memory, and boots Linux by HTTP",
+            120,
+            linux,
+        )
+        .quick(),
+        Scenario::new(
+            "roms-without-pmm",
+            "a BIOS without memory for the image: the ROM stays whole, says so, and boots",
+            120,
+            without_pmm,
+        ),
+        Scenario::new(
+            "roms-two-cards",
+            "of two cards, that with our ROM is driven, not the first one",
+            120,
+            two_cards,
+        ),
+        Scenario::new(
+            "roms-two-roms",
+            "two cards with our ROM: that is driven which the BIOS boots",
+            120,
+            two_roms,
+        ),
+        Scenario::new("roms-beside", "the ROM boots beside that of another vendor's card", 120, beside),
+        Scenario::new("roms-menu", "the BIOS's boot menu calls the ROM by its name and starts it", 120, menu),
+        Scenario::new(
+            "roms-exit",
+            "beside the screen's, a ROM says that it has no pixels; exit leads to the next boot device",
+            120,
+            exit,
+        ),
+    ]
+}
+
+/// QEMU's name of a card, with our ROM on it.
+pub fn with_rom(card: &str, rom: &str) -> String {
+    format!("{card},romfile={}", paths::images().join(rom).display())
+}
+
+/// A machine with that card, and more words for the emulator.
+fn machine(card: &str, more: &[&str]) -> Options {
+    let medium = more.iter().map(|word| (*word).to_owned()).collect();
+    Options { card: card.to_owned(), medium, ..Options::default() }
+}
+
+/// Said by the script of [`lab`], which the image fetches by HTTP.
+const SCRIPT: &str = "RIG-MARK the-script";
+
+/// A laboratory whose script says [`SCRIPT`].
+fn lab(name: &str, rom: &str) -> Result<Lab> {
+    let mut lab = Lab::try_new(name, rom)?;
+    lab.script(&format!("echo {SCRIPT}\nshell"))?;
+    lab.usual_servers()?;
+    Ok(lab)
+}
+
+/// What a ROM has said at POST: how many bytes of it stay, where, and KiB of base memory.
+fn said(machine: &Machine) -> Result<(usize, usize, usize)> {
+    let number = |before: &str, after: &str, radix| {
+        let text = machine.transcript().between(before, after).unwrap_or_default();
+        usize::from_str_radix(text.trim(), radix).context(format!("{before}{text}"))
+    };
+    // The transcript's words are without blanks between.
+    Ok((number("ROM of ", " bytes", 10)?, number("bytes at ", ",", 16)?, number("base memory ", " KiB", 10)?))
+}
+
+/// Checks that what stays is a ROM, of at most `limit` bytes, and that base memory is as it is without a ROM.
+fn check_window(machine: &Machine, limit: usize) -> Result<()> {
+    let (length, place, base_memory) = said(machine)?;
+    ensure(length <= limit, || format!("{length} bytes of the ROM stay"))?;
+    ensure(base_memory >= 639, || format!("only {base_memory} KiB of base memory are left"))?;
+    let rom = machine.control()?.memory(place, length)?;
+    let sum = rom.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
+    ensure(rom.starts_with(&[0x55, 0xaa]) && usize::from(rom[2]) * 512 == length && sum == 0, || {
+        format!("what stays at {place:#x} is no ROM of {length} bytes: {:02x?}, sum {sum}", &rom[..8])
+    })
+}
+
+fn linux(name: &str) -> Result<()> {
+    let mut lab = Lab::try_new(name, "virtio-net.rom")?;
+    lab.script(&boot_lines(""))?;
+    lab.usual_servers()?;
+    let mut machine = lab.machine(&machine(&with_rom("virtio-net-pci", "virtio-net.rom"), &[]))?;
+    machine.expect("iPXE virtio-net.rom (PCI 00:02.0): image in memory", 60)?;
+    machine.expect("iPXE virtio-net.rom (PCI 00:02.0) boots", 60)?;
+    check_window(&machine, 4096)?;
+    machine.expect("by virtio-net, PCI 00:02.0; no PXE stack", 60)?;
+    expect_user_space(&mut machine, 60)
+}
+
+fn without_pmm(name: &str) -> Result<()> {
+    const BIOS: &str = "/usr/share/seabios/bios-256k.bin";
+    const SIGNATURE: &[u8] = b"$PMM";
+    let lab = &mut lab(name, "virtio-net.rom")?;
+    let mut bios = fs::read(BIOS).context(BIOS)?;
+    let places: Vec<_> = (0..bios.len()).filter(|at| bios[*at..].starts_with(SIGNATURE)).collect();
+    ensure(!places.is_empty(), || format!("{BIOS} has no PMM"))?;
+    for place in places {
+        bios[place] = b'#';
+    }
+    fs::write("bios.bin", bios)?;
+    let card = with_rom("virtio-net-pci", "virtio-net.rom");
+    let mut machine = lab.machine(&machine(&card, &["-bios", "bios.bin"]))?;
+    machine.expect("iPXE virtio-net.rom (PCI 00:02.0): whole, as the BIOS has no memory", 60)?;
+    machine.expect("iPXE virtio-net.rom (PCI 00:02.0) boots", 60)?;
+    check_window(&machine, image_variants::rom::LIMIT)?;
+    machine.expect("by virtio-net, PCI 00:02.0; no PXE stack", 60)?;
+    machine.expect(SCRIPT, 60)
+}
+
+/// The first card on the bus, which is not connected to anything.
+const FIRST: &str = "e1000,addr=4,mac=52:54:00:77:00:99";
+
+fn two_cards(name: &str) -> Result<()> {
+    let lab = &mut lab(name, "intel.rom")?;
+    let card = with_rom("e1000,addr=6", "intel.rom");
+    let mut machine = lab.machine(&machine(&card, &["-device", &format!("{FIRST},romfile=")]))?;
+    machine.expect("iPXE intel.rom (PCI 00:06.0) boots", 60)?;
+    machine.expect("by e1000, PCI 00:06.0; no PXE stack", 60)?;
+    machine.expect(SCRIPT, 60)
+}
+
+fn two_roms(name: &str) -> Result<()> {
+    let lab = &mut lab(name, "intel.rom")?;
+    let card = with_rom("e1000,addr=6", "intel.rom");
+    let mut machine = lab.machine(&machine(&card, &["-device", &with_rom(FIRST, "intel.rom")]))?;
+    machine.expect("iPXE intel.rom (PCI 00:04.0): image in memory", 60)?;
+    machine.expect("iPXE intel.rom (PCI 00:06.0): image in memory", 60)?;
+    machine.expect("iPXE intel.rom (PCI 00:06.0) boots", 60)?;
+    machine.expect("by e1000, PCI 00:06.0; no PXE stack", 60)?;
+    machine.expect(SCRIPT, 60)
+}
+
+fn beside(name: &str) -> Result<()> {
+    let lab = &mut lab(name, "intel.rom")?;
+    let card = with_rom("e1000,addr=6", "intel.rom");
+    // With the stock ROM of the emulator.
+    let mut machine = lab.machine(&machine(&card, &["-device", "rtl8139,addr=4"]))?;
+    machine.expect("iPXE intel.rom (PCI 00:06.0) boots", 60)?;
+    check_window(&machine, 4096)?;
+    machine.expect("by e1000, PCI 00:06.0; no PXE stack", 60)?;
+    machine.expect(SCRIPT, 60)
+}
+
+fn menu(name: &str) -> Result<()> {
+    let lab = &mut lab(name, "intel.rom")?;
+    // The disk comes first, so what starts the ROM is the menu.
+    let card = with_rom("e1000", "intel.rom");
+    let words = ["-boot", "menu=on,splash-time=20000", "-set", "device.disk.bootindex=0"];
+    let mut machine = lab.machine(&machine(&card, &words))?;
+    machine.expect("Press ESC for boot menu", 60)?;
+    let mut control = machine.control()?;
+    control.press('\x1b')?;
+    machine.expect("2. iPXE intel.rom (PCI 00:02.0)", 60)?;
+    control.press('2')?;
+    machine.expect("iPXE intel.rom (PCI 00:02.0) boots", 60)?;
+    machine.expect(SCRIPT, 60)
+}
+
+fn exit(name: &str) -> Result<()> {
+    let mut lab = Lab::try_new(name, "intel.rom")?;
+    lab.script("console --x 800 || echo RIG-MARK leaving\nexit")?;
+    lab.usual_servers()?;
+    let options = Options { screen: true, ..machine(&with_rom("e1000", "intel.rom"), &[]) };
+    let mut machine = lab.machine(&options)?;
+    machine.expect("this build has no part that does text in pixels", 60)?;
+    machine.expect("RIG-MARK leaving", 60)?;
+    machine.expect(text::NEXT_DEVICE, 60)
+}
