@@ -1,6 +1,7 @@
 /* An image as the option ROM of a PCI card: PCI Firmware Specification 3.0, Plug and Play BIOS Specification 1.0A.
  *
- * The ROM is this block, the card's name and list of devices, and the image as a PXE ROM would load it. The BIOS calls
+ * The ROM is this block, the card's name and list of devices, and the image as a PXE ROM would load it, which may lie
+ * behind what the BIOS sees of the ROM. The BIOS calls
  * it twice: at POST (`rom_post`), when the ROM can be written to, and to boot (`rom_boot`), when it cannot. What is
  * found out at POST is kept in the ROM itself, the image in memory above 1 MiB that the BIOS gives away (POST Memory
  * Manager Specification 1.01), so that little of the ROM stays below 1 MiB.
@@ -8,6 +9,8 @@
     .set IMAGE,           0x7c00
     .set STACK,           0x7c00
     .set BLOCK_SHIFT,     9
+    .set ROM_WINDOW,      0x30                  /* in configuration space: PCI 3.0 section 6.2.5.2 */
+    .set ROM_ADDRESS,     ~0x7ff
 
     .section .rom, "awx"
     .code16
@@ -134,6 +137,9 @@ rom_post:
     movw    %cs, %ax
     cmpw    %ax, %bp
     je      rom_seal
+    movzbw  rom_blocks, %ax
+    cmpw    rom_stays, %ax
+    je      rom_seal
 
 /* The image is only here, and here is not where the ROM stays: it cannot boot. */
 rom_homeless:
@@ -252,25 +258,86 @@ rom_keep_image:
     je      9f
     movl    %edi, rom_kept
     call    rom_image_here
+    jc      7f
+    movl    rom_kept, %edi
     call    rom_copy_image
+    call    rom_close
     movl    rom_kept, %esi
     movl    %esi, %edi
     call    rom_copy_image
     cmpl    rom_image_sum, %eax
     je      8f
-    movl    $0, rom_kept
+7:  movl    $0, rom_kept
 9:  stc
 8:  popw    %es
     popw    %bp
     ret
 
-/* ESI = the address of the image in the ROM. */
+/* ESI = the address of the image as it came: in the ROM; or behind what is visible of it, in the card's own memory, which
+ * is opened for it; CF set if that has no address. Changes EAX to EDX, EDI. */
 rom_image_here:
     xorl    %esi, %esi
     movw    %cs, %si
     shll    $4, %esi
     addl    rom_image, %esi
+    movzbl  rom_blocks, %eax
+    shll    $BLOCK_SHIFT, %eax
+    cmpl    %eax, rom_image
+    cmc
+    jnc     1f
+    movb    $1, %dl
+    call    rom_switch
+    jc      1f
+    movl    %ecx, %esi
+    andl    $ROM_ADDRESS, %esi
+    stc
+    jz      1f
+    addl    rom_image, %esi
+    clc
+1:  ret
+
+/* Closes what `rom_image_here` has opened. Changes EBX to EDX, EDI. */
+rom_close:
+    pushl   %eax
+    movzbl  rom_blocks, %eax
+    shll    $BLOCK_SHIFT, %eax
+    cmpl    %eax, rom_image
+    jb      1f
+    xorb    %dl, %dl
+    call    rom_switch
+1:  popl    %eax
     ret
+
+/* Shows the card's own ROM in its window (DL = 1), or hides it (DL = 0), by the PCI BIOS; ECX = the window's register; CF
+ * set if that fails. Changes EAX, EBX, EDX, EDI. */
+rom_switch:
+    movw    rom_card, %bx
+    pushw   %dx
+    movw    $0xb109, %ax                        /* the command register: memory is decoded */
+    movw    $4, %di
+    int     $0x1a
+    jc      1f
+    orw     $2, %cx
+    movw    $0xb10c, %ax
+    movw    rom_card, %bx
+    movw    $4, %di
+    int     $0x1a
+    jc      1f
+    movw    $0xb10a, %ax
+    movw    rom_card, %bx
+    movw    $ROM_WINDOW, %di
+    int     $0x1a
+1:  popw    %dx
+    jc      2f
+    andb    $0xfe, %cl
+    orb     %dl, %cl
+    pushl   %ecx
+    movw    $0xb10d, %ax
+    movw    rom_card, %bx
+    movw    $ROM_WINDOW, %di
+    int     $0x1a
+    popl    %ecx
+2:  ret
 
 /* Copies the image from address ESI to EDI, and adds up in EAX what was read. Changes EBX, ECX, ESI, EDI, FS, which may
  * reach all memory afterwards. On entry DS = CS. */
@@ -373,7 +440,8 @@ rom_boot:
     testl   %esi, %esi
     jnz     1f
     call    rom_image_here
-    jmp     2f
+    jnc     2f
+    jmp     rom_damaged
 
     /* Above 1 MiB: A20 is opened by the BIOS, else by port 92h. */
 1:  call    rom_test_a20
@@ -391,6 +459,10 @@ rom_boot:
     call    rom_copy_image
     cmpl    rom_image_sum, %eax
     jne     rom_damaged
+    cmpl    $0, rom_kept
+    jne     1f
+    call    rom_close
+1:
     xorw    %bx, %bx
     movw    %bx, %es
     movl    rom_card, %eax
@@ -502,7 +574,7 @@ rom_text_line:
 rom_text_kept:
     .asciz  ": image in memory at "
 rom_text_whole:
-    .asciz  ": whole, as the BIOS has no memory for its image (PMM)"
+    .asciz  ": the BIOS has no memory for its image (PMM)"
 rom_text_stays:
     .asciz  ", ROM of "
 rom_text_at:

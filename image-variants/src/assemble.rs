@@ -81,6 +81,7 @@ mod tests {
             native: Vec::new(),
             features: Vec::new(),
             card: None,
+            is_split: false,
             on_request: false,
             prefix: "pxe".to_owned(),
             keep: 1,

@@ -43,7 +43,15 @@ type U32 = zerocopy::little_endian::U32;
 
 /// The option ROM called `name` of a card of that vendor and device, and of others that are the vendor's: `loader`, and
 /// `image`, as a PXE ROM would load it.
-pub fn make(loader: &[u8], image: &[u8], name: &str, card: (u16, u16), devices: &[u16]) -> Result<Vec<u8>> {
+/// If it `is_split`, the BIOS sees only the loader, which reads the image from the card itself, so both may be long.
+pub fn make(
+    loader: &[u8],
+    image: &[u8],
+    name: &str,
+    card: (u16, u16),
+    devices: &[u16],
+    is_split: bool,
+) -> Result<Vec<u8>> {
     let mut rom = loader.to_vec();
     let header: RomHeader = structure(&rom, 0, "the header")?;
     let (pci_at, pnp_at) = (usize::from(header.pci.get()), usize::from(header.plug_and_play.get()));
@@ -62,8 +70,9 @@ pub fn make(loader: &[u8], image: &[u8], name: &str, card: (u16, u16), devices: 
     rom.resize(rom.len().next_multiple_of(4), 0);
     let image_length = rom.len() - image_at;
     pad(&mut rom);
-    let blocks = rom.len() / BLOCK;
-    ensure!(rom.len() <= LIMIT, "{name} has {} bytes, and a ROM at most {LIMIT}", rom.len());
+    let seen = if is_split { image_at } else { rom.len() };
+    let blocks = seen / BLOCK;
+    ensure!(seen <= LIMIT, "{name} has {seen} bytes, and a ROM at most {LIMIT}");
 
     let mut pci: PciData = structure(&rom, pci_at, "PCIR")?;
     pci.vendor = card.0.into();
@@ -89,7 +98,7 @@ pub fn make(loader: &[u8], image: &[u8], name: &str, card: (u16, u16), devices: 
     put(&mut rom, ROM_PARAMETERS, parameters.as_bytes())?;
     put(&mut rom, 2, &[u8::try_from(blocks)?])?;
     put(&mut rom, CHECKSUM, &[0])?;
-    let checksum = 0_u8.wrapping_sub(sum(&rom));
+    let checksum = 0_u8.wrapping_sub(sum(rom.get(..seen).unwrap_or_default()));
     put(&mut rom, CHECKSUM, &[checksum])?;
 
     let made = check(&rom).with_context(|| format!("{name} is not sound"))?;
@@ -116,18 +125,14 @@ pub struct Rom {
 
 /// Checks all of a network card's option ROM for a PC BIOS, `rom`, which may have padding behind: its lengths, sums,
 /// structures, strings, and that what it points to is inside.
-pub fn check(rom: &[u8]) -> Result<Rom> {
-    let header: RomHeader = structure(rom, 0, "the header")?;
+pub fn check(file: &[u8]) -> Result<Rom> {
+    let header: RomHeader = structure(file, 0, "the header")?;
     ensure!(header.signature == [0x55, 0xaa], "it does not begin with 55h AAh");
     let length = usize::from(header.blocks) * BLOCK;
     ensure!(length > 0, "it says that it has no length");
-    let (rom, padding) = rom
-        .split_at_checked(length)
-        .with_context(|| format!("it says that it has {length} bytes, and has {}", rom.len()))?;
-    ensure!(
-        padding.iter().all(|byte| *byte == 0) || padding.iter().all(|byte| *byte == 0xff),
-        "there is something behind its {length} bytes"
-    );
+    let rom = file
+        .get(..length)
+        .with_context(|| format!("it says that it has {length} bytes, and has {}", file.len()))?;
     ensure!(sum(rom) == 0, "its bytes do not add up to zero");
     let entry = match rom.get(3..6) {
         Some([0xe9, low, high]) => Some(6 + usize::from(u16::from_le_bytes([*low, *high]))),
@@ -178,24 +183,32 @@ pub fn check(rom: &[u8]) -> Result<Rom> {
         ensure!(loader > 0 && loader < length, "its UNDI has no loader inside");
         ensure!(undi.code_size.get() > 0 && undi.data_size.get() > 0, "its UNDI has no code or no data");
     }
+    let image = image(file, length, &product, pci.runtime_blocks.get())?;
+    let end = image.map_or(length, |(at, image_length)| length.max(at + image_length));
+    let padding = file.get(end..).unwrap_or_default();
+    ensure!(
+        padding.iter().all(|byte| *byte == 0) || padding.iter().all(|byte| *byte == 0xff),
+        "there is something behind its {end} bytes"
+    );
     Ok(Rom {
         vendor: pci.vendor.get(),
         device: pci.device.get(),
         devices,
         has_undi: undi_at != 0,
-        image: image(rom, &product, pci.runtime_blocks.get())?,
+        image,
         product,
     })
 }
 
-/// What lies where in a ROM of ours; none in another's.
-fn image(rom: &[u8], product: &str, runtime_blocks: u16) -> Result<Option<(usize, usize)>> {
+/// What lies where in a ROM of ours, of which the BIOS sees `seen` bytes; none in another's.
+fn image(rom: &[u8], seen: usize, product: &str, runtime_blocks: u16) -> Result<Option<(usize, usize)>> {
     let parameters: Parameters = structure(rom, ROM_PARAMETERS, "the parameters")?;
     let (at, length) = (parameters.image.get() as usize, parameters.image_length.get() as usize);
     let image = rom.get(at..).and_then(|rest| rest.get(..length)).unwrap_or_default();
     let Some(header) = ImageHeader::read(image) else { return Ok(None) };
     ensure!(header.image_length as usize + header.script_length as usize <= length, "its image is cut off");
     ensure!(at % BLOCK == 0 && length % 4 == 0, "its image is not where the loader can copy it from");
+    ensure!(at >= seen || at + length <= seen, "its image is only partly visible");
     ensure!(dwords(image) == parameters.image_sum.get(), "its image does not have the sum that is said");
     let stays = parameters.stays.get();
     ensure!(
@@ -292,7 +305,7 @@ mod tests {
     }
 
     fn rom() -> Vec<u8> {
-        make(&loader(), &image(2050), "some.rom", CARD, &[0x100e, 0x10d3]).unwrap()
+        make(&loader(), &image(2050), "some.rom", CARD, &[0x100e, 0x10d3], false).unwrap()
     }
 
     /// Makes the sums right again.
@@ -322,6 +335,14 @@ mod tests {
     }
 
     #[test]
+    fn a_split_rom_may_be_long() {
+        let rom = make(&loader(), &image(LIMIT), "some.mrom", CARD, &[], true).unwrap();
+        assert_eq!((rom[2], rom.len(), sum(&rom[..512])), (1, 512 + LIMIT, 0));
+        assert_eq!(check(&rom).unwrap().image, Some((512, LIMIT)));
+        assert!(check(&rom[..rom.len() - 512]).is_err());
+    }
+
+    #[test]
     fn the_core_finds_its_structures_too() {
         let rom = rom();
         let mut memory = vec![0; 0x10_0000];
@@ -333,12 +354,13 @@ mod tests {
     #[test]
     fn a_rom_has_a_limit() {
         let largest = LIMIT - BLOCK;
-        let made = |length| make(&loader(), &image(length), "some.rom", CARD, &[]).map(|rom| rom.len());
+        let made =
+            |length| make(&loader(), &image(length), "some.rom", CARD, &[], false).map(|rom| rom.len());
         assert_eq!(made(largest).unwrap(), LIMIT);
         let error = made(largest + 1).unwrap_err().to_string();
         assert!(error.contains("131072 bytes") && error.contains("at most 130560"), "{error}");
-        assert!(make(&loader(), &image(512), "some.rom", CARD, &[1; 300]).is_err());
-        assert!(make(&loader(), &[7; 512], "some.rom", CARD, &[]).is_err());
+        assert!(make(&loader(), &image(512), "some.rom", CARD, &[1; 300], false).is_err());
+        assert!(make(&loader(), &[7; 512], "some.rom", CARD, &[], false).is_err());
     }
 
     #[test]
@@ -347,7 +369,7 @@ mod tests {
             (0, 0x54, "55h AAh"),
             (2, 0, "no length"),
             (2, 7, "has 3072"),
-            (2, 5, "behind its"),
+            (2, 5, "add up"),
             (3, 0x90, "no jump into it"),
             (5, 0x80, "no jump into it"),
             (0x18, 0x44, "no PCIR"),

@@ -29,6 +29,8 @@ pub struct ImagePlan {
     pub medium: Option<Medium>,
     /// The vendor and device of the card that the image is the option ROM of, if it is one.
     pub card: Option<(u16, u16)>,
+    /// A BIOS sees only the loader of the ROM, which reads the image from the card.
+    pub is_split: bool,
     /// It is built only if it is asked for.
     pub on_request: bool,
     /// The most bytes that the image may have, without its medium, and that a ROM may have as a whole.
@@ -77,6 +79,8 @@ struct Variant {
     medium: Option<Medium>,
     /// It is a card's option ROM.
     rom: Option<bool>,
+    /// A BIOS sees only the loader of that.
+    split: Option<bool>,
     /// In place of the set's.
     budget: Option<usize>,
 }
@@ -141,6 +145,7 @@ pub fn elaborate(files: &[(String, String)]) -> Result<Vec<ImagePlan>> {
                 ),
                 native,
                 features,
+                is_split: variant.split == Some(true),
                 on_request: set.on_request.contains(suffix),
                 card: set.cards.first().copied().filter(|_| is_rom),
                 prefix: variant
@@ -178,6 +183,7 @@ fn inherited(name: &str, variants: &BTreeMap<&str, Variant>) -> Result<Variant> 
             keep: all.keep.or(parent.keep),
             medium: all.medium.or(parent.medium),
             rom: all.rom.or(parent.rom),
+            split: all.split.or(parent.split),
             budget: all.budget.or(parent.budget),
         };
     }

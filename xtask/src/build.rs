@@ -11,7 +11,7 @@ use image_variants::{media, rom};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Builds the images of these names: `undionly.kpxe`, or `undionly` for all of that set; `e1000.rom` and `8086100e.rom`
+/// Builds the images of these names: `undionly.kpxe`, or `undionly` for all of that set; `e1000.mrom` and `8086100e.mrom`
 /// are ROMs by their driver and card. No name means all but those that are built on request only.
 pub(crate) fn build(names: &[String]) -> Result<()> {
     setup::need(setup::Purpose::Build)?;
@@ -33,7 +33,8 @@ pub(crate) fn build(names: &[String]) -> Result<()> {
             let file = match (plan.medium, plan.card) {
                 (Some(medium), _) => media::put(medium, &front, &image)?,
                 (None, Some(card)) => {
-                    rom::make(&front.rom, &image, &plan.name, card, &devices(plan, card.0))?
+                    let devices = devices(plan, card.0);
+                    rom::make(&front.rom, &image, &plan.name, card, &devices, plan.is_split)?
                 }
                 (None, None) => image.clone(),
             };
@@ -90,13 +91,16 @@ fn chosen(plans: Vec<ImagePlan>, names: &[String]) -> Result<Vec<ImagePlan>> {
     Ok(chosen)
 }
 
-/// The ROM that is named by its driver (`e1000.rom`) or by its card's vendor and device (`8086100e.rom`).
+/// The ROM that is named by its driver (`e1000.mrom`) or by its card's vendor and device (`8086100e.mrom`).
 fn rom_by_name(plans: &[ImagePlan], name: &str) -> Option<ImagePlan> {
-    let stem = name.strip_suffix(".rom")?;
+    let (stem, suffix) = name.rsplit_once('.')?;
     let is_hex = stem.len() == 8 && stem.bytes().all(|byte| byte.is_ascii_hexdigit());
     let card = u32::from_str_radix(stem, 16).ok().filter(|_| is_hex);
     let card = card.map(|card| ((card >> 16) as u16, (card & 0xffff) as u16));
-    let mut roms = plans.iter().filter(|plan| plan.card.is_some());
+    let fits = |plan: &&ImagePlan| {
+        plan.card.is_some() && plan.name.rsplit_once('.').is_some_and(|name| name.1 == suffix)
+    };
+    let mut roms = plans.iter().filter(fits);
     let plan = match card {
         Some((vendor, device)) => roms.find(|plan| drives(plan, vendor, device)),
         None => roms.find(|plan| plan.native == [stem]),
@@ -157,30 +161,19 @@ mod tests {
     #[test]
     fn images_are_known_by_several_names() {
         assert_eq!(names(&["undionly.kpxe"]), ["undionly.kpxe"]);
-        assert_eq!(
-            names(&["intel", "e1000.rom"]),
-            [
-                "intel.rom",
-                "8086100e.rom",
-                "808610d3.rom",
-                "intel.pxe",
-                "intel.kpxe",
-                "intel.kkpxe",
-                "e1000.rom"
-            ]
-        );
-        let all = names(&[]);
-        assert!(all.contains(&"intel.rom".to_owned()) && !all.contains(&"intel.kpxe".to_owned()));
-        assert!(chosen(plans().unwrap(), &["80868139.rom".to_owned()]).is_err());
+        assert_eq!(names(&["intel.mrom", "e1000.mrom"]), ["intel.mrom", "e1000.mrom"]);
+        assert!(names(&["intel"]).contains(&"808610d3.mrom".to_owned()));
+        assert!(!names(&[]).contains(&"intel.kpxe".to_owned()));
+        assert!(chosen(plans().unwrap(), &["80868139.mrom".to_owned()]).is_err());
     }
 
     #[test]
     fn a_rom_is_for_its_own_card_and_lists_the_others() {
         for (name, set, card) in [
-            ("808610ea.rom", "intel", (0x8086, 0x10ea)),
-            ("10ec8139.rom", "realtek", (0x10ec, 0x8139)),
-            ("11131211.rom", "realtek", (0x1113, 0x1211)),
-            ("1af41000.rom", "virtio-net", (0x1af4, 0x1000)),
+            ("808610ea.mrom", "intel", (0x8086, 0x10ea)),
+            ("10ec8139.mrom", "realtek", (0x10ec, 0x8139)),
+            ("11131211.mrom", "realtek", (0x1113, 0x1211)),
+            ("1af41000.mrom", "virtio-net", (0x1af4, 0x1000)),
         ] {
             let plan = rom_by_name(&plans().unwrap(), name).unwrap();
             assert_eq!((plan.name.as_str(), plan.driver_set.as_str(), plan.card), (name, set, Some(card)));

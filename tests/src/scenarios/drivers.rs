@@ -1,6 +1,6 @@
 //! Drivers of our own: every card that one is for boots by it, from an image that its ROM has fetched.
 
-use super::{Scenario, media};
+use super::{Scenario, media, roms};
 use crate::failure::{Result, ensure};
 use crate::lab::{Lab, boot_lines, check_digest, expect_user_space};
 use crate::namespace::SERVER;
@@ -24,6 +24,14 @@ const CARDS: [(&str, &str); 12] = [
     (WITHOUT_ROM, "tulip"),
     ("virtio-net-pci", "virtio-net"),
     ("vmxnet3", "vmxnet3"),
+];
+
+/// Cards, their drivers, and our ROMs for them, which are built on request.
+const ROMS: [(&str, &str, &str); 4] = [
+    ("e1000", "e1000", "8086100e.mrom"),
+    ("e1000e", "e1000", "808610d3.mrom"),
+    ("rtl8139", "rtl8139", "realtek.mrom"),
+    ("virtio-net-pci", "virtio-net", "virtio-net.mrom"),
 ];
 
 /// A card that older emulators lack. QEMU has no ROM for it, either.
@@ -62,6 +70,13 @@ pub fn all() -> Vec<Scenario> {
         let is_missing = card == SINCE_QEMU_8 && !has_device(card);
         let obstacle = is_missing.then(|| format!("this QEMU has no {card}; RIG_QEMU names another"));
         all.push(Scenario { obstacle, ..scenario });
+    }
+    for (card, driver, rom) in ROMS {
+        let about = format!(
+            "{rom} drives {card} itself: 64 MiB by HTTP bit-exact, with loss and the cable out for a while"
+        );
+        let run = move |name: &str| transfer(name, rom, &roms::with_rom(card, rom), driver);
+        all.push(Scenario::new(format!("drivers-{card}-mrom"), about, 300, run).by_name());
     }
     all.push(Scenario::new(
         "drivers-virtio-legacy-kpxe",
