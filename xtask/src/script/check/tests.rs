@@ -11,7 +11,7 @@ fn problems(text: &str, only_here: bool) -> Vec<(u32, usize, String)> {
 /// What is written on a line, and what is to be found at the place marked by `^`.
 const MISTAKES: &[(&str, &str)] = &[
     ("^ehco hello", "unknown command ehco"),
-    ("echo a && ^fcstat", "fcstat is a command of iPXE that this firmware does not have"),
+    ("echo a && ^ibstat", "ibstat is a command of iPXE that this firmware does not have"),
     ("^diag", "iPXE does not have the command diag"),
     ("^dmesg http://log.example/", "iPXE does not have the command dmesg"),
     ("prompt ^--time 5 wait", "unknown option --time"),
