@@ -24,9 +24,10 @@ impl Machine {
         self.screen.show_text();
         // Last in, first out: the ROM is to see the mark that it left.
         hw::leave::release_base_memory(hw::low::found_base_memory_kib());
-        let Some(network) = self.network.take() else { return !self.vendor_hangs };
-        let Some(mut undi) = network.into_card().into_undi() else { return true };
-        let Some(vendor) = &self.vendor else { return true };
+        let is_whole = !self.vendor_was_lent;
+        let Some(network) = self.network.take() else { return is_whole && !self.vendor_hangs };
+        let Some(mut undi) = network.into_card().into_undi() else { return is_whole };
+        let Some(vendor) = &self.vendor else { return is_whole };
         let nic = &mut undi;
         say!(self.screen, "UNDI: {}", nic.mode());
         let departure = leave(nic, &vendor.stack, Keep::from_bits(self.header.keep), purpose);
@@ -41,11 +42,12 @@ impl Machine {
         }
         hw::leave::release_base_memory(departure.mark_kib);
         // Whoever goes on with the vendor's stack needs the card as the vendor set it up.
-        let is_used = purpose == Purpose::NextDevice && departure.may_return;
+        let may_return = is_whole && departure.may_return;
+        let is_used = purpose == Purpose::NextDevice && may_return;
         if let Some(pci) = pci.filter(|_| !is_used) {
             hw::pci::stop_bus_mastering(pci.bus_device_function, pci.vendor, pci.device);
         }
-        departure.may_return
+        may_return
     }
 
     /// Leaves to the next boot device by the best way there is, and says by which. A way that comes back, or has led

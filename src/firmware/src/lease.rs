@@ -20,6 +20,8 @@ const FEATURES: &[u8] = &[0x13, 0x15, 0x17, 0x18];
 const BLOCKED_TOTAL: Duration = Duration::from_secs(180);
 /// A wait is shown when it takes longer than this.
 const WONDER: Duration = Duration::from_millis(1500);
+/// How much longer than an exchange its end is waited for.
+const SLACK: Duration = Duration::from_millis(100);
 
 impl Machine {
     /// Begins a DHCP exchange in the background, unless one runs already.
@@ -137,7 +139,8 @@ impl Machine {
     /// The `dhcp` command: joins the exchange that runs or begins one, and applies it whole.
     pub(crate) fn dhcp(&mut self, timeout: Option<Duration>) -> Result<(), Error> {
         self.start_dhcp(timeout)?;
-        let deadline = timeout.map(|timeout| hw::clock::now() + timeout);
+        // An exchange that was begun just now ends by itself, and says why.
+        let deadline = timeout.map(|timeout| hw::clock::now() + timeout + SLACK);
         let result = self.await_dhcp(deadline)?;
         let result = result.unwrap_or_else(|| Err(errors::TIMEOUT.of("dhcp")));
         match result {

@@ -32,6 +32,8 @@ pub(crate) struct Machine {
     pub(crate) drafts: Drafts,
     pub(crate) store: Store,
     pub(crate) vendor: Option<Vendor>,
+    /// A program has had the vendor's stack, and nobody knows what it has unloaded: there is no return into it.
+    pub(crate) vendor_was_lent: bool,
     /// A call of the vendor's ROM did not come back before a card was found.
     pub(crate) vendor_hangs: bool,
     pub(crate) network: Option<Network>,
@@ -60,6 +62,7 @@ impl Machine {
             drafts: Drafts::new(),
             store: Store::default(),
             vendor: None,
+            vendor_was_lent: false,
             vendor_hangs: false,
             network: None,
             editor: LineEdit::new(),

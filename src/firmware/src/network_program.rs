@@ -83,6 +83,7 @@ impl Machine {
 
     /// Leaves the card to a program that uses the vendor's stack.
     fn lend_card(&mut self) -> Option<Lease> {
+        self.vendor_was_lent = true;
         let lease = self.network.take()?.lease;
         crate::vendor::hush();
         lease
