@@ -50,6 +50,7 @@ const TEST: &[Package] = &[
     Package("bochs-term", "/usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_term_gui.so.0.0.0"),
     Package("bochs", "bochs"),
     Package("bochsbios", "/usr/share/bochs/BIOS-bochs-latest"),
+    Package("vgabios", "/usr/share/vgabios/vgabios.bin"),
     Package("pxelinux", "/usr/lib/PXELINUX/lpxelinux.0"),
     Package("syslinux-common", "/usr/lib/syslinux/modules/bios/ldlinux.c32"),
     // The emulator's counter plugin is C.

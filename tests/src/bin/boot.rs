@@ -26,7 +26,7 @@ usage: boot [--bin DIR] [--jobs N] [--list] [FILTER...]
               that are many of a kind: `variants` and `replay` name them
   --list      print the names that the filters choose, and run nothing
   --bin DIR   take the images from there (default: bin/)
-  --jobs N    run so many at once (default: 2)
+  --jobs N    run so many at once (default: 3)
 
 Each scenario keeps its logs in target/boot/NAME; with RIG_CAPTURE=1 in the environment also the frames that the card
 saw, as wire.pcap. With RIG_CASES=DIR the scenarios `replay-` are the cases in DIR instead of those in tests/cases.
@@ -65,7 +65,7 @@ fn main() -> ExitCode {
 }
 
 fn parse(words: &[String]) -> Result<Option<Arguments>> {
-    let mut arguments = Arguments { filters: Vec::new(), jobs: 2, list: false };
+    let mut arguments = Arguments { filters: Vec::new(), jobs: 3, list: false };
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| Failure(format!("{word} needs a value")));

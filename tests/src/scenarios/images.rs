@@ -83,9 +83,9 @@ fn multiboot(name: &str, version: u8) -> Result<()> {
 fn expect_xen(machine: &mut Machine) -> Result<()> {
     machine.expect("(XEN) Xen version", 60)?;
     machine.expect("(XEN) Bootloader: iPXE 2.0.0+rs", 30)?;
+    machine.expect("Dom0 kernel: 64-bit", 120)?;
     let line = machine.transcript();
     ensure(line.between("(XEN) Command line: ", "rig=xen").is_some(), || "Xen got no arguments".to_owned())?;
-    machine.expect("Dom0 kernel: 64-bit", 120)?;
     machine.expect("Init. ramdisk:", 30)
 }
 

@@ -197,7 +197,10 @@ fn calls(name: &str) -> Result<()> {
     lab.usual_servers()?;
     lab.tftp(quirk::CALLS_FILE, &quirk::calls_file())?;
     lab.www("calls.nbp", &quirk::calls(false)?)?;
-    lab.script(&format!("chain http://{SERVER}/calls.nbp && echo RIG-MARK back\n{}", boot_lines("")))?;
+    lab.script(&format!(
+        "chain --autofree http://{SERVER}/calls.nbp && echo RIG-MARK back\n{}",
+        boot_lines("")
+    ))?;
     let mut machine = lab.machine(&Options::default())?;
     for wanted in ["RIG-MARK pxe calls, wrong: 0000;", "RIG-MARK back"] {
         machine.expect(wanted, 120)?;

@@ -47,6 +47,8 @@ fn named(name: &str) -> Result<()> {
     machine.expect(text::PROMPT, 20)?;
     machine.send("set x typed\r\necho RIG-MARK ${x};\r")?;
     machine.expect("RIG-MARK typed;", 20)?;
+    // The line comes before the screen.
+    machine.expect(text::PROMPT, 20)?;
     let screen = machine.control()?.text()?;
     ensure(screen.contains("RIG-MARK begin") && screen.contains("RIG-MARK typed;"), || {
         format!("the screen shows\n{screen}")
