@@ -10,7 +10,8 @@ fuzz_target!(|data: &[u8]| {
     let _ = check(data);
     let mut rom = data.to_vec();
     rom.resize(rom.len().next_multiple_of(BLOCK).clamp(BLOCK, 16 * BLOCK), 0);
-    rom[..3].copy_from_slice(&[0x55, 0xaa, (rom.len() / BLOCK) as u8]);
+    let blocks = (rom.len() / BLOCK) as u8;
+    rom[..3].copy_from_slice(&[0x55, 0xaa, blocks]);
     // Byte 9 of the Plug and Play header, byte 5 of the UNDI structure and byte 6 of the ROM make the sums right.
     for (pointer, length, at) in [(Some(0x1a), 0x20, 9), (Some(0x16), 0x16, 5), (None, rom.len(), 6)] {
         let start = pointer.map_or(0, |at| usize::from(u16::from_le_bytes([rom[at], rom[at + 1]])));
