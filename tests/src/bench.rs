@@ -74,7 +74,7 @@ impl Contender {
                 let lines: String = lines.collect();
                 lab.script(&format!(
                     "{lines}imgfetch http://{SERVER}{LAST}\n\
-                     echo {SWITCHES}${{switches0}} ${{switches1}} ${{switches2}};\necho {MEASURED}\nsleep 60"
+                     echo {SWITCHES}${{switches0}},${{switches1}},${{switches2}};\necho {MEASURED}\nsleep 60"
                 ))
             }
             Self::Lpxelinux => {
@@ -353,7 +353,7 @@ pub fn run(card: Card, contender: Contender, plugin: &Path) -> Result<Run> {
             ensure(machine.transcript().count(text::NEXT_DEVICE) == 0, || failure.0)
         })?;
         let numbers = machine.transcript().between(SWITCHES, ";").unwrap_or_default();
-        switches = numbers.split(' ').map(|number| number.parse::<u64>().unwrap_or(0)).collect();
+        switches = numbers.split(',').map(|number| number.parse::<u64>().unwrap_or(0)).collect();
     }
     let facts = lab.facts()?;
     let requests = names.iter().map(|name| asked(&facts, name)).collect::<Result<Vec<_>>>()?;
