@@ -1,10 +1,10 @@
 //! Intel's 8255x Fast Ethernet controllers (82557 to 82559, 82550, 82551), and those in Intel's chipsets (82562,
 //! 82801).
 //!
-//! Written from the 8255x Open Source Software Developer Manual (revision 1.3, "manual"). The card has two units: one
-//! carries commands out, of which sending a frame is one; the other receives. Each goes along a chain of structures in
-//! memory, with a frame's bytes behind each, to one that is marked as the last. The card is polled: its interrupts stay
-//! masked.
+//! By the 8255x Open Source Software Developer Manual (revision 1.3, "manual"). The card has two units: one carries
+//! commands out, of which sending a frame is one; the other receives. Each goes along a chain of structures in
+//! memory, with a frame's bytes behind each, to one that is marked as the last. The card is polled: its interrupts
+//! stay masked. The documents were not at hand when this was written, so numbers of sections may be wrong.
 #![no_std]
 #![allow(clippy::cast_possible_truncation, reason = "numbers are cut into the sizes that registers have")]
 

@@ -1,9 +1,9 @@
 //! NE2000 cards on PCI: Realtek's RTL8029 and others with the core of National Semiconductor's DP8390.
 //!
-//! Written from the datasheets of the DP8390D and of the RTL8029AS. The card has 16 KiB of memory of its own, in pages
-//! of 256 bytes: a few for the frame that is sent, and a ring for those that are received. The driver reads and writes
-//! them through a port ("remote DMA"), so the card never touches the machine's memory. The card is polled: its
-//! interrupts stay masked.
+//! By the datasheets of the DP8390D and of the RTL8029AS. The card has 16 KiB of memory of its own, in pages of 256
+//! bytes: a few for the frame that is sent, and a ring for those that are received. The driver reads and writes them
+//! through a port ("remote DMA"), so the card never touches the machine's memory. The card is polled: its interrupts
+//! stay masked. The documents were not at hand when this was written, so numbers of sections may be wrong.
 #![no_std]
 #![allow(clippy::cast_possible_truncation, reason = "numbers are cut into the sizes that registers have")]
 

@@ -1,8 +1,9 @@
 //! AMD's PCnet-PCI II, PCnet-FAST and PCnet-FAST III Ethernet controllers, which VMware and VirtualBox play, too.
 //!
-//! Written from the datasheets of the Am79C970A (publication 19436), Am79C971 (20550) and Am79C973/975 (21510). Card
-//! and driver share two rings of descriptors; a bit in each says whose it is, and the card looks for its own by
-//! itself. The card is polled: its interrupts stay masked.
+//! By the datasheets of the Am79C970A (publication 19436), Am79C971 (20550) and Am79C973/975 (21510). Card and driver
+//! share two rings of descriptors; a bit in each says whose it is, and the card looks for its own by itself. The card
+//! is polled: its interrupts stay masked. The documents were not at hand when this was written, so numbers of
+//! sections may be wrong.
 #![no_std]
 #![allow(clippy::cast_possible_truncation, reason = "numbers are cut into the sizes that registers have")]
 

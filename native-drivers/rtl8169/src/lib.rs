@@ -1,10 +1,10 @@
 //! Realtek's gigabit Ethernet controllers on PCI (8169, 8110) and PCI Express (8168, 8111), the Fast Ethernet ones like
 //! them (8101E to 8106E), and those for 2.5 Gbit/s (8125).
 //!
-//! Written from the datasheets of the RTL8169 (revision 1.21) and the RTL8111B/RTL8168B (1.0). Of later ones there are
-//! none: what they have elsewhere are facts from drivers in use (Linux's r8169). No emulator plays these cards. Card and
+//! By the datasheets of the RTL8169 (revision 1.21) and the RTL8111B/RTL8168B (1.0). Of later ones there are none:
+//! what they have elsewhere are facts from drivers in use (Linux's r8169). No emulator plays these cards. Card and
 //! driver share two rings of descriptors; a bit in each says whose it is. The card is polled: its interrupts stay
-//! masked.
+//! masked. The documents were not at hand when this was written, so numbers of sections may be wrong.
 #![no_std]
 #![allow(clippy::cast_possible_truncation, reason = "numbers are cut into the sizes that registers have")]
 

@@ -1,10 +1,10 @@
 //! DEC's (later Intel's) 21140 and 21143 Fast Ethernet controllers with a PHY on MII, which QEMU and Hyper-V play, too,
 //! and ADMtek's AN981 to AN985, which are like them.
 //!
-//! Written from the 21143 PCI/CardBus 10/100Mb/s Ethernet LAN Controller Hardware Reference Manual (278074, "manual")
-//! and the datasheet of the AN983 ("AN983"). Card and driver share two rings of descriptors; a bit in each says whose
-//! it is. A board's other media (the 21143's own 10BASE-T and its symbol port) are not driven. The card is polled: its
-//! interrupts stay masked.
+//! By the 21143 PCI/CardBus 10/100Mb/s Ethernet LAN Controller Hardware Reference Manual (278074, "manual") and the
+//! datasheet of the AN983 ("AN983"). Card and driver share two rings of descriptors; a bit in each says whose it is.
+//! A board's other media (the 21143's own 10BASE-T and its symbol port) are not driven. The card is polled: its
+//! interrupts stay masked. The documents were not at hand when this was written, so numbers of sections may be wrong.
 #![no_std]
 #![allow(clippy::cast_possible_truncation, reason = "numbers are cut into the sizes that registers have")]
 

@@ -21,9 +21,6 @@ guest_table:                            /* segment of the table of memory; 0 whi
     .word   0
 guest_stack:
     .word   0
-    .globl guest_refused
-guest_refused:                          /* calls up that came while one is answered */
-    .word   0
 
     .section .low.text, "ax"
     .code16
@@ -92,7 +89,6 @@ guest_leave:
     ret
 
 guest_busy:
-    incw    guest_refused
     movw    %sp, %bp
     movw    $GUEST_FAILURE, FRAME_EAX(%bp)
     orb     $1, FRAME_FLAGS(%bp)

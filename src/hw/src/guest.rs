@@ -3,7 +3,7 @@
 //! It runs inside a downcall, on a stack of its own in the low block, and leaves that downcall when it calls up; its
 //! far return is the last time. Then its registers lie on its stack as a [`Frame`], and the next downcall goes on with
 //! them. So no Rust code is ever entered from below: whoever answers is called by [`run`], and may make downcalls.
-//! A call up out of one of those, by an interrupt that the program has hooked, is refused and counted.
+//! A call up out of one of those, by an interrupt that the program has hooked, is refused.
 //!
 //! Meanwhile INT 15h tells it of memory from a table that is made before: what is ours is reserved there, and the
 //! free-base-memory mark (INT 12h) lies below all that we have of base memory.
@@ -146,12 +146,6 @@ pub fn entry_by_stack() -> SegOff {
 /// The entry point whose parameters are in registers, for `PXENV+`.
 pub fn entry_by_registers() -> SegOff {
     SegOff::new(low::segment(), Symbol::GuestCallByRegisters.offset())
-}
-
-/// How many calls up were refused, as another was being answered.
-pub fn refused() -> u16 {
-    // SAFETY: the symbol names a variable of this type.
-    unsafe { Symbol::GuestRefused.variable::<u16>().read() }
 }
 
 /// Runs the network boot program at [`ENTRY`] until it returns; AX is its answer. None if base memory has no room for

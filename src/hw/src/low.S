@@ -465,7 +465,7 @@ low_symbols:
     .word   real_cr0, real_cr4, real_efer, low_switches, watchdog_previous, watchdog_ticks, watchdog_block
     .word   abandoned_stack, low_text_buffer
     .word   guest_resume, guest_returned, guest_int15, guest_int15_previous, guest_table
-    .word   guest_int1a, guest_int1a_previous, guest_call_by_stack, guest_call_by_registers, guest_pxenv, guest_refused
+    .word   guest_int1a, guest_int1a_previous, guest_call_by_stack, guest_call_by_registers, guest_pxenv
     .word   low_stack_bottom, low_stack_top
     .code64
     .text

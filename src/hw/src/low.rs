@@ -93,7 +93,6 @@ pub(crate) enum Symbol {
     GuestCallByStack,
     GuestCallByRegisters,
     GuestPxenv,
-    GuestRefused,
     StackBottom,
     StackTop,
 }
