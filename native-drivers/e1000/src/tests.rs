@@ -280,7 +280,7 @@ proptest! {
     fn a_hostile_card_does_no_harm(
         lies in prop::collection::vec(any::<u32>(), 0..400),
         writes in prop::collection::vec((0..TRANSMIT_BUFFERS, any::<u64>()), 0..300),
-        steps in prop::collection::vec(0..5_u8, 1..60),
+        steps in prop::collection::vec(any::<u8>(), 1..60),
         is_advanced in any::<bool>(),
     ) {
         let mut driver = driver_of(if is_advanced { ADVANCED_CARD } else { PCI });
@@ -288,23 +288,6 @@ proptest! {
         for (offset, value) in writes {
             driver.memory.write64(offset & !7, value);
         }
-        for step in steps {
-            driver.device.host.waited.set(0);
-            match step {
-                0 => poll(&mut driver),
-                1 => {
-                    for _ in 0..300 {
-                        let length = driver.receive().map_or(0, <[u8]>::len);
-                        prop_assert!(length <= FRAME_CAPACITY);
-                    }
-                }
-                2 => _ = driver.transmit(&[0; 1514]),
-                3 => _ = driver.link(),
-                _ => {
-                    driver.close();
-                    let _ = driver.open();
-                }
-            }
-        }
+        nic::try_out(&mut driver, &steps, |driver| driver.device.host.waited.set(0));
     }
 }

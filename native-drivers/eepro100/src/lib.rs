@@ -17,6 +17,7 @@ use alloc::string::ToString;
 use base::{Duration, Error, Instant, MacAddress};
 use hw::device::{Device, DeviceMemory};
 use hw::microwire::Microwire;
+use nic::ring::ReceiveRing;
 use nic::{Counters, FRAME_CAPACITY, Identity, Link, Nic, PciIdentity, errors};
 
 const RECEIVE_SLOTS: usize = 64;
@@ -121,9 +122,7 @@ pub struct Eepro100<D: Device, M: DeviceMemory> {
     is_open: bool,
     /// The number of the PHY.
     phy: u32,
-    /// The slot of the next frame to be received, and whether the one before it is still shown.
-    next_received: usize,
-    is_shown: bool,
+    receiving: ReceiveRing<RECEIVE_SLOTS>,
     /// The slot of the next frame to be sent, how many before it wait, and how many before those are on their way.
     next_sent: usize,
     waiting: usize,
@@ -145,8 +144,7 @@ impl<D: Device, M: DeviceMemory> Eepro100<D, M> {
             identity,
             is_open: false,
             phy: 1,
-            next_received: 0,
-            is_shown: false,
+            receiving: ReceiveRing::default(),
             next_sent: 0,
             waiting: 0,
             sending: 0,
@@ -214,7 +212,7 @@ impl<D: Device, M: DeviceMemory> Eepro100<D, M> {
 
     /// Sets the card up, lays out both chains, and starts to receive.
     fn start(&mut self) -> Result<(), Error> {
-        (self.next_received, self.is_shown) = (0, false);
+        self.receiving = ReceiveRing::default();
         (self.next_sent, self.waiting, self.sending) = (0, 0, 0);
         let link = self.address(CONFIGURE);
         self.put(ADDRESS_SETUP, SET_ADDRESS, link);
@@ -264,14 +262,14 @@ impl<D: Device, M: DeviceMemory> Eepro100<D, M> {
 
     /// Takes back the slot whose frame was shown.
     fn give_back(&mut self) {
-        if core::mem::take(&mut self.is_shown) {
-            self.give((self.next_received + RECEIVE_SLOTS - 1) % RECEIVE_SLOTS);
+        if let Some(shown) = self.receiving.take_shown() {
+            self.give(shown);
         }
     }
 
     /// What became of the next slot.
     fn received(&self) -> u16 {
-        self.memory.read16(receive_slot(self.next_received))
+        self.memory.read16(receive_slot(self.receiving.next()))
     }
 
     /// Takes back the slots of frames that have been sent, and sends those that wait.
@@ -349,7 +347,7 @@ impl<D: Device, M: DeviceMemory> Nic for Eepro100<D, M> {
         self.give_back();
         // Where it has come to the last slot, it stops, and is started again when all it has received was seen.
         if self.status() & RECEIVE_STATE != RECEIVE_READY && self.received() & DONE == 0 {
-            self.order(RECEIVE_START, self.address(receive_slot(self.next_received)))?;
+            self.order(RECEIVE_START, self.address(receive_slot(self.receiving.next())))?;
         }
         Ok(())
     }
@@ -369,9 +367,8 @@ impl<D: Device, M: DeviceMemory> Nic for Eepro100<D, M> {
             if status & DONE == 0 {
                 return None;
             }
-            let offset = receive_slot(self.next_received);
-            self.next_received = (self.next_received + 1) % RECEIVE_SLOTS;
-            self.is_shown = true;
+            let offset = receive_slot(self.receiving.next());
+            self.receiving.show();
             let length = usize::from(self.memory.read16(offset + 12) & LENGTH);
             if status & OK != 0 && length <= FRAME_CAPACITY {
                 self.counters.received += 1;

@@ -296,7 +296,7 @@ proptest! {
     fn a_hostile_card_does_no_harm(
         lies in prop::collection::vec(any::<u32>(), 0..400),
         writes in prop::collection::vec((0..MEMORY, any::<u64>()), 0..300),
-        steps in prop::collection::vec(0..5_u8, 1..60),
+        steps in prop::collection::vec(any::<u8>(), 1..60),
     ) {
         let mut driver = driver();
         for (offset, value) in writes {
@@ -304,23 +304,11 @@ proptest! {
             driver.memory.write64(offset & !(SLOT - 1) | offset & 8 | RECEIVE, value);
         }
         let mut lies = lies;
-        for step in steps {
+        nic::try_out(&mut driver, &steps, |driver| {
             driver.device.host.waited.set(0);
             // The card of the tests insists on a right order of commands, which lies would break.
             driver.device.status = 0;
             driver.device.host.lies.replace(lies.split_off(lies.len() - lies.len().min(9)));
-            match step {
-                0 => _ = driver.poll(Instant::ZERO, Instant::ZERO),
-                1 => {
-                    for _ in 0..300 {
-                        let length = driver.receive().map_or(0, <[u8]>::len);
-                        prop_assert!(length <= FRAME_CAPACITY);
-                    }
-                }
-                2 => _ = driver.transmit(&[0; 1514]),
-                3 => _ = driver.link(),
-                _ => _ = driver.open(),
-            }
-        }
+        });
     }
 }

@@ -15,6 +15,7 @@ mod tests;
 use alloc::string::ToString;
 use base::{Error, Instant, MacAddress};
 use hw::device::{Device, DeviceMemory};
+use nic::ring::{ReceiveRing, TransmitRing};
 use nic::{Counters, FRAME_CAPACITY, Identity, Link, Nic, PciIdentity, errors};
 
 /// Descriptors in the receive ring, a power of two up to 512.
@@ -154,12 +155,8 @@ pub struct Pcnet32<D: Device, M: DeviceMemory> {
     width: Width,
     identity: Identity,
     is_open: bool,
-    /// The slot of the next frame to be received, and whether the one before it is still shown.
-    next_received: usize,
-    is_shown: bool,
-    /// The slot of the next frame to be sent, and how many before it are on their way.
-    next_sent: usize,
-    sending: usize,
+    receiving: ReceiveRing<RECEIVE_SLOTS>,
+    sending: TransmitRing<TRANSMIT_SLOTS>,
     counters: Counters,
 }
 
@@ -177,10 +174,8 @@ impl<D: Device, M: DeviceMemory> Pcnet32<D, M> {
             width: Width::Words,
             identity,
             is_open: false,
-            next_received: 0,
-            is_shown: false,
-            next_sent: 0,
-            sending: 0,
+            receiving: ReceiveRing::default(),
+            sending: TransmitRing::default(),
             counters: Counters::default(),
         };
         nic.reset()?;
@@ -250,7 +245,7 @@ impl<D: Device, M: DeviceMemory> Pcnet32<D, M> {
             self.memory.write32(RECEIVE_RING + slot * DESCRIPTOR, base + receive_buffer(slot) as u32);
             self.give(slot);
         }
-        (self.next_received, self.is_shown, self.next_sent, self.sending) = (0, false, 0, 0);
+        (self.receiving, self.sending) = (ReceiveRing::default(), TransmitRing::default());
 
         let [a, b, c, d, e, f] = self.identity.mac.0;
         let block = [
@@ -293,15 +288,14 @@ impl<D: Device, M: DeviceMemory> Pcnet32<D, M> {
 
     /// Takes back the slots of frames that have been sent.
     fn reclaim(&mut self) {
-        while self.sending > 0 {
-            let oldest = (self.next_sent + TRANSMIT_SLOTS - self.sending) % TRANSMIT_SLOTS;
+        while let Some(oldest) = self.sending.oldest() {
             let status = self.memory.read32(TRANSMIT_RING + oldest * DESCRIPTOR + 4);
             match status {
                 _ if status & OWNED_BY_CARD != 0 => break,
                 _ if status & ERROR != 0 => self.counters.send_errors += 1,
                 _ => self.counters.sent += 1,
             }
-            self.sending -= 1;
+            self.sending.free_oldest();
         }
     }
 }
@@ -357,7 +351,7 @@ impl<D: Device, M: DeviceMemory> Nic for Pcnet32<D, M> {
     }
 
     fn may_have_received(&self) -> bool {
-        let descriptor = RECEIVE_RING + self.next_received * DESCRIPTOR;
+        let descriptor = RECEIVE_RING + self.receiving.next() * DESCRIPTOR;
         !self.is_open || self.memory.read32(descriptor + 4) & OWNED_BY_CARD == 0
     }
 
@@ -367,18 +361,16 @@ impl<D: Device, M: DeviceMemory> Nic for Pcnet32<D, M> {
             if !self.is_open {
                 return None;
             }
-            let slot = self.next_received;
-            if self.is_shown {
-                self.give((slot + RECEIVE_SLOTS - 1) % RECEIVE_SLOTS);
-                self.is_shown = false;
+            if let Some(shown) = self.receiving.take_shown() {
+                self.give(shown);
             }
+            let slot = self.receiving.next();
             let descriptor = RECEIVE_RING + slot * DESCRIPTOR;
             let status = self.memory.read32(descriptor + 4);
             if status & OWNED_BY_CARD != 0 {
                 return None;
             }
-            self.next_received = (slot + 1) % RECEIVE_SLOTS;
-            self.is_shown = true;
+            self.receiving.show();
             let length = (self.memory.read32(descriptor + 8) & MESSAGE_LENGTH) as usize;
             let frame = length.wrapping_sub(CHECK_SEQUENCE);
             if status & (ERROR | WHOLE) == WHOLE && frame <= FRAME_CAPACITY {
@@ -391,7 +383,7 @@ impl<D: Device, M: DeviceMemory> Nic for Pcnet32<D, M> {
     }
 
     fn can_transmit(&self) -> bool {
-        self.is_open && self.sending < TRANSMIT_SLOTS
+        self.is_open && !self.sending.is_full()
     }
 
     fn transmit(&mut self, frame: &[u8]) -> bool {
@@ -399,7 +391,7 @@ impl<D: Device, M: DeviceMemory> Nic for Pcnet32<D, M> {
         if !self.can_transmit() {
             return false;
         }
-        let slot = self.next_sent;
+        let slot = self.sending.next();
         let buffer = self.memory.bytes_mut(transmit_buffer(slot), BUFFER);
         let Some(length) = nic::put_padded(frame, buffer) else {
             self.counters.send_errors += 1;
@@ -408,8 +400,7 @@ impl<D: Device, M: DeviceMemory> Nic for Pcnet32<D, M> {
         let descriptor = TRANSMIT_RING + slot * DESCRIPTOR;
         self.memory.write32(descriptor + 8, 0);
         self.memory.write32(descriptor + 4, OWNED_BY_CARD | WHOLE | negative(length));
-        self.next_sent = (slot + 1) % TRANSMIT_SLOTS;
-        self.sending += 1;
+        self.sending.send();
         self.set_control(STATUS, TRANSMIT_DEMAND);
         true
     }

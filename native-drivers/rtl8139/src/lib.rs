@@ -14,6 +14,7 @@ mod tests;
 use alloc::string::ToString;
 use base::{Error, Instant, MacAddress};
 use hw::device::{Device, DeviceMemory};
+use nic::ring::TransmitRing;
 use nic::{Counters, FRAME_CAPACITY, Identity, Link, Nic, PciIdentity, errors};
 
 /// Bytes of the ring, as the receive configuration says.
@@ -24,11 +25,11 @@ const RING_ROOM: usize = RING + 2048;
 const HEADER: usize = 4;
 /// Bytes of the frame check sequence, which the card leaves in the ring.
 const CHECK_SEQUENCE: usize = 4;
-const TRANSMIT_SLOTS: u16 = 4;
+const TRANSMIT_SLOTS: usize = 4;
 const BUFFER: usize = 2048;
 
 /// Bytes of memory that the driver and the card share.
-pub const MEMORY: usize = RING_ROOM + TRANSMIT_SLOTS as usize * BUFFER;
+pub const MEMORY: usize = RING_ROOM + TRANSMIT_SLOTS * BUFFER;
 
 /// The region of the registers: ports.
 const PORTS: u8 = 0;
@@ -101,9 +102,7 @@ pub struct Rtl8139<D: Device, M: DeviceMemory> {
     place: usize,
     /// The ring makes no sense any more: it is begun anew by the next poll.
     is_confused: bool,
-    /// The slot of the next frame to be sent, and how many before it are on their way.
-    next_sent: u16,
-    sending: u16,
+    sending: TransmitRing<TRANSMIT_SLOTS>,
     counters: Counters,
 }
 
@@ -122,8 +121,7 @@ impl<D: Device, M: DeviceMemory> Rtl8139<D, M> {
             is_open: false,
             place: 0,
             is_confused: false,
-            next_sent: 0,
-            sending: 0,
+            sending: TransmitRing::default(),
             counters: Counters::default(),
         };
         // The reset loads the address from the card's memory.
@@ -149,12 +147,12 @@ impl<D: Device, M: DeviceMemory> Rtl8139<D, M> {
 
     fn start(&mut self) {
         let base = self.memory.address() as u32;
-        (self.place, self.is_confused, self.next_sent, self.sending) = (0, false, 0, 0);
+        (self.place, self.is_confused, self.sending) = (0, false, TransmitRing::default());
         self.device.set_bus_mastering(true);
         self.device.write32(PORTS, RECEIVE_ADDRESS, base);
         for slot in 0..TRANSMIT_SLOTS {
             let address = base + buffer(slot) as u32;
-            self.device.write32(PORTS, TRANSMIT_ADDRESS + 4 * u32::from(slot), address);
+            self.device.write32(PORTS, TRANSMIT_ADDRESS + 4 * slot as u32, address);
         }
         // The configuration can be written only after the card is on.
         self.device.write8(PORTS, COMMAND, TRANSMIT_ENABLE | RECEIVE_ENABLE);
@@ -165,15 +163,14 @@ impl<D: Device, M: DeviceMemory> Rtl8139<D, M> {
 
     /// Takes back the slots of frames that have been sent: the card sends them in order.
     fn reclaim(&mut self) {
-        while self.sending > 0 {
-            let oldest = (self.next_sent + TRANSMIT_SLOTS - self.sending) % TRANSMIT_SLOTS;
-            let status = self.device.read32(PORTS, TRANSMIT_STATUS + 4 * u32::from(oldest));
+        while let Some(oldest) = self.sending.oldest() {
+            let status = self.device.read32(PORTS, TRANSMIT_STATUS + 4 * oldest as u32);
             match status {
                 _ if status & TRANSMIT_DONE != 0 => self.counters.sent += 1,
                 _ if status & TRANSMIT_ABORTED != 0 => self.counters.send_errors += 1,
                 _ => break,
             }
-            self.sending -= 1;
+            self.sending.free_oldest();
         }
     }
 
@@ -185,8 +182,8 @@ impl<D: Device, M: DeviceMemory> Rtl8139<D, M> {
 }
 
 /// Where the buffer of a transmit slot is.
-fn buffer(slot: u16) -> usize {
-    RING_ROOM + usize::from(slot) * BUFFER
+fn buffer(slot: usize) -> usize {
+    RING_ROOM + slot * BUFFER
 }
 
 impl<D: Device, M: DeviceMemory> Nic for Rtl8139<D, M> {
@@ -253,7 +250,7 @@ impl<D: Device, M: DeviceMemory> Nic for Rtl8139<D, M> {
     }
 
     fn can_transmit(&self) -> bool {
-        self.is_open && self.sending < TRANSMIT_SLOTS
+        self.is_open && !self.sending.is_full()
     }
 
     fn transmit(&mut self, frame: &[u8]) -> bool {
@@ -261,16 +258,15 @@ impl<D: Device, M: DeviceMemory> Nic for Rtl8139<D, M> {
         if !self.can_transmit() {
             return false;
         }
-        let slot = self.next_sent;
+        let slot = self.sending.next();
         let Some(length) = nic::put_padded(frame, self.memory.bytes_mut(buffer(slot), BUFFER)) else {
             self.counters.send_errors += 1;
             return true;
         };
         // A status without the mark of the driver's own gives the slot to the card.
         let order = length as u32 | TRANSMIT_THRESHOLD;
-        self.device.write32(PORTS, TRANSMIT_STATUS + 4 * u32::from(slot), order);
-        self.next_sent = (slot + 1) % TRANSMIT_SLOTS;
-        self.sending += 1;
+        self.device.write32(PORTS, TRANSMIT_STATUS + 4 * slot as u32, order);
+        self.sending.send();
         true
     }
 

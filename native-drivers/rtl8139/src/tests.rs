@@ -141,13 +141,13 @@ fn frames_are_sent_padded_and_as_many_as_there_is_room_for() {
         while driver.transmit(&[taken; 20]) {
             taken += 1;
         }
-        assert_eq!(u16::from(taken), TRANSMIT_SLOTS);
+        assert_eq!(usize::from(taken), TRANSMIT_SLOTS);
         for slot in 0..TRANSMIT_SLOTS {
-            let order = driver.device.status[usize::from(slot)];
+            let order = driver.device.status[slot];
             assert_eq!((order & 0x1fff, order & TRANSMIT_OWN), (60, 0));
             let frame = driver.memory.bytes(buffer(slot), 60);
             assert_eq!((&frame[..20], &frame[20..]), (&[slot as u8; 20][..], &[0; 40][..]));
-            driver.device.status[usize::from(slot)] |= TRANSMIT_OWN | TRANSMIT_DONE;
+            driver.device.status[slot] |= TRANSMIT_OWN | TRANSMIT_DONE;
         }
         poll(&mut driver);
         assert_eq!(driver.counters().sent, u64::from(taken) * round);
@@ -177,28 +177,16 @@ proptest! {
     fn a_hostile_card_does_no_harm(
         lies in prop::collection::vec(any::<u32>(), 0..400),
         writes in prop::collection::vec((0..RING_ROOM, any::<u64>()), 0..300),
-        steps in prop::collection::vec(0..5_u8, 1..60),
+        steps in prop::collection::vec(any::<u8>(), 1..60),
     ) {
         let mut driver = driver();
         driver.device.host.lies.replace(lies);
         for (offset, value) in writes {
             driver.memory.write64(offset & !7, value);
         }
-        for step in steps {
+        nic::try_out(&mut driver, &steps, |driver| {
             driver.device.host.waited.set(0);
             driver.device.is_empty = false;
-            match step {
-                0 => _ = driver.poll(Instant::ZERO, Instant::ZERO),
-                1 => {
-                    for _ in 0..300 {
-                        let length = driver.receive().map_or(0, <[u8]>::len);
-                        prop_assert!(length <= FRAME_CAPACITY);
-                    }
-                }
-                2 => _ = driver.transmit(&[0; 1514]),
-                3 => _ = driver.link(),
-                _ => _ = driver.open(),
-            }
-        }
+        });
     }
 }

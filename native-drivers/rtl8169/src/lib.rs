@@ -16,6 +16,7 @@ mod tests;
 use alloc::string::ToString;
 use base::{Error, Instant, MacAddress};
 use hw::device::{Device, DeviceMemory};
+use nic::ring::{ReceiveRing, TransmitRing};
 use nic::{Counters, FRAME_CAPACITY, Identity, Link, Nic, PciIdentity, errors};
 
 /// Descriptors in the receive ring; both rings begin at multiples of 256 bytes.
@@ -148,12 +149,8 @@ pub struct Rtl8169<D: Device, M: DeviceMemory> {
     family: Family,
     identity: Identity,
     is_open: bool,
-    /// The slot of the next frame to be received, and whether the one before it is still shown.
-    next_received: usize,
-    is_shown: bool,
-    /// The slot of the next frame to be sent, and how many before it are on their way.
-    next_sent: usize,
-    sending: usize,
+    receiving: ReceiveRing<RECEIVE_SLOTS>,
+    sending: TransmitRing<TRANSMIT_SLOTS>,
     counters: Counters,
 }
 
@@ -174,10 +171,8 @@ impl<D: Device, M: DeviceMemory> Rtl8169<D, M> {
             family,
             identity,
             is_open: false,
-            next_received: 0,
-            is_shown: false,
-            next_sent: 0,
-            sending: 0,
+            receiving: ReceiveRing::default(),
+            sending: TransmitRing::default(),
             counters: Counters::default(),
         };
         // The reset loads the address from the card's memory.
@@ -233,7 +228,7 @@ impl<D: Device, M: DeviceMemory> Rtl8169<D, M> {
             self.memory.write64(slot * DESCRIPTOR + 8, (base + receive_buffer(slot) as u32).into());
             self.give(slot);
         }
-        (self.next_received, self.is_shown, self.next_sent, self.sending) = (0, false, 0, 0);
+        (self.receiving, self.sending) = (ReceiveRing::default(), TransmitRing::default());
 
         self.device.write8(PORTS, LOCK, UNLOCKED);
         let command = self.device.read16(PORTS, PLUS_COMMAND) & !PLUS_OFF;
@@ -277,12 +272,11 @@ impl<D: Device, M: DeviceMemory> Rtl8169<D, M> {
 
     /// Takes back the slots of frames that have been sent.
     fn reclaim(&mut self) {
-        while self.sending > 0 {
-            let oldest = (self.next_sent + TRANSMIT_SLOTS - self.sending) % TRANSMIT_SLOTS;
+        while let Some(oldest) = self.sending.oldest() {
             if self.memory.read32(TRANSMIT_RING + oldest * DESCRIPTOR) & OWNED_BY_CARD != 0 {
                 break;
             }
-            self.sending -= 1;
+            self.sending.free_oldest();
             self.counters.sent += 1;
         }
     }
@@ -326,7 +320,7 @@ impl<D: Device, M: DeviceMemory> Nic for Rtl8169<D, M> {
     fn poll(&mut self, _now: Instant, _until: Instant) -> Result<(), Error> {
         if self.is_open {
             self.reclaim();
-            if self.sending > 0 {
+            if self.sending.oldest().is_some() {
                 // An 8168 forgets one of two orders that come close together.
                 self.kick();
             }
@@ -339,7 +333,7 @@ impl<D: Device, M: DeviceMemory> Nic for Rtl8169<D, M> {
     }
 
     fn may_have_received(&self) -> bool {
-        !self.is_open || self.memory.read32(self.next_received * DESCRIPTOR) & OWNED_BY_CARD == 0
+        !self.is_open || self.memory.read32(self.receiving.next() * DESCRIPTOR) & OWNED_BY_CARD == 0
     }
 
     fn receive(&mut self) -> Option<&[u8]> {
@@ -348,16 +342,15 @@ impl<D: Device, M: DeviceMemory> Nic for Rtl8169<D, M> {
             if !self.is_open {
                 return None;
             }
-            let slot = self.next_received;
-            if core::mem::take(&mut self.is_shown) {
-                self.give((slot + RECEIVE_SLOTS - 1) % RECEIVE_SLOTS);
+            if let Some(shown) = self.receiving.take_shown() {
+                self.give(shown);
             }
+            let slot = self.receiving.next();
             let status = self.memory.read32(slot * DESCRIPTOR);
             if status & OWNED_BY_CARD != 0 {
                 return None;
             }
-            self.next_received = (slot + 1) % RECEIVE_SLOTS;
-            self.is_shown = true;
+            self.receiving.show();
             let frame = ((status & LENGTH) as usize).wrapping_sub(CHECK_SEQUENCE);
             if status & (ERROR | WHOLE) == WHOLE && frame <= FRAME_CAPACITY {
                 self.counters.received += 1;
@@ -369,7 +362,7 @@ impl<D: Device, M: DeviceMemory> Nic for Rtl8169<D, M> {
     }
 
     fn can_transmit(&self) -> bool {
-        self.is_open && self.sending < TRANSMIT_SLOTS
+        self.is_open && !self.sending.is_full()
     }
 
     fn transmit(&mut self, frame: &[u8]) -> bool {
@@ -377,7 +370,7 @@ impl<D: Device, M: DeviceMemory> Nic for Rtl8169<D, M> {
         if !self.can_transmit() {
             return false;
         }
-        let slot = self.next_sent;
+        let slot = self.sending.next();
         let buffer = self.memory.bytes_mut(transmit_buffer(slot), BUFFER);
         let Some(length) = nic::put_padded(frame, buffer) else {
             self.counters.send_errors += 1;
@@ -387,8 +380,7 @@ impl<D: Device, M: DeviceMemory> Nic for Rtl8169<D, M> {
         let descriptor = TRANSMIT_RING + slot * DESCRIPTOR;
         self.memory.write32(descriptor + 4, 0);
         self.memory.write32(descriptor, OWNED_BY_CARD | end | WHOLE | length as u32);
-        self.next_sent = (slot + 1) % TRANSMIT_SLOTS;
-        self.sending += 1;
+        self.sending.send();
         self.kick();
         true
     }

@@ -18,6 +18,7 @@ use alloc::string::ToString;
 use base::{Duration, Error, Instant, MacAddress};
 use hw::device::{Device, DeviceMemory};
 use hw::microwire::Microwire;
+use nic::ring::{ReceiveRing, TransmitRing};
 use nic::{Counters, FRAME_CAPACITY, Identity, Link, Nic, PciIdentity, errors};
 
 const RECEIVE_SLOTS: usize = 64;
@@ -148,12 +149,8 @@ pub struct Tulip<D: Device, M: DeviceMemory> {
     phy: Option<u32>,
     is_full_duplex: bool,
     next_look: Instant,
-    /// The slot of the next frame to be received, and whether the one before it is still shown.
-    next_received: usize,
-    is_shown: bool,
-    /// The slot of the next frame to be sent, and how many before it are on their way.
-    next_sent: usize,
-    sending: usize,
+    receiving: ReceiveRing<RECEIVE_SLOTS>,
+    sending: TransmitRing<TRANSMIT_SLOTS>,
     counters: Counters,
 }
 
@@ -177,10 +174,8 @@ impl<D: Device, M: DeviceMemory> Tulip<D, M> {
             phy: None,
             is_full_duplex: false,
             next_look: Instant::ZERO,
-            next_received: 0,
-            is_shown: false,
-            next_sent: 0,
-            sending: 0,
+            receiving: ReceiveRing::default(),
+            sending: TransmitRing::default(),
             counters: Counters::default(),
         };
         nic.reset()?;
@@ -263,7 +258,7 @@ impl<D: Device, M: DeviceMemory> Tulip<D, M> {
             self.memory.write32(descriptor + 8, base + receive_buffer(slot) as u32);
             self.memory.write32(descriptor, OWNED_BY_CARD);
         }
-        (self.next_received, self.is_shown, self.next_sent, self.sending) = (0, false, 0, 0);
+        (self.receiving, self.sending) = (ReceiveRing::default(), TransmitRing::default());
         self.write(RECEIVE_RING_ADDRESS, base);
         self.write(TRANSMIT_RING_ADDRESS, base + TRANSMIT_RING as u32);
         self.device.set_bus_mastering(true);
@@ -288,7 +283,7 @@ impl<D: Device, M: DeviceMemory> Tulip<D, M> {
         // 16 addresses, each in three double words of which the lower half counts: ours, then broadcasts.
         let ours = [[a, b], [c, d], [e, f]].into_iter();
         let words = ours.chain([[0xff; 2]; SETUP_LENGTH / 4 - 3]);
-        let buffer = self.memory.bytes_mut(transmit_buffer(self.next_sent), SETUP_LENGTH);
+        let buffer = self.memory.bytes_mut(transmit_buffer(self.sending.next()), SETUP_LENGTH);
         for (double_word, [low, high]) in buffer.chunks_exact_mut(4).zip(words) {
             double_word.copy_from_slice(&[low, high, low, high]);
         }
@@ -297,20 +292,18 @@ impl<D: Device, M: DeviceMemory> Tulip<D, M> {
 
     /// Gives the card the next transmit slot.
     fn send(&mut self, control: u32) {
-        let slot = self.next_sent;
+        let slot = self.sending.next();
         let descriptor = TRANSMIT_RING + slot * DESCRIPTOR;
         let end = if slot == TRANSMIT_SLOTS - 1 { END_OF_RING } else { 0 };
         self.memory.write32(descriptor + 4, control | end);
         self.memory.write32(descriptor, OWNED_BY_CARD);
-        self.next_sent = (slot + 1) % TRANSMIT_SLOTS;
-        self.sending += 1;
+        self.sending.send();
         self.write(TRANSMIT_POLL, 1);
     }
 
     /// Takes back the slots of frames that have been sent.
     fn reclaim(&mut self) {
-        while self.sending > 0 {
-            let oldest = (self.next_sent + TRANSMIT_SLOTS - self.sending) % TRANSMIT_SLOTS;
+        while let Some(oldest) = self.sending.oldest() {
             let descriptor = TRANSMIT_RING + oldest * DESCRIPTOR;
             let status = self.memory.read32(descriptor);
             match status {
@@ -320,7 +313,7 @@ impl<D: Device, M: DeviceMemory> Tulip<D, M> {
                 _ if status & ERROR != 0 => self.counters.send_errors += 1,
                 _ => self.counters.sent += 1,
             }
-            self.sending -= 1;
+            self.sending.free_oldest();
         }
     }
 
@@ -397,7 +390,7 @@ impl<D: Device, M: DeviceMemory> Nic for Tulip<D, M> {
     }
 
     fn may_have_received(&self) -> bool {
-        !self.is_open || self.memory.read32(self.next_received * DESCRIPTOR) & OWNED_BY_CARD == 0
+        !self.is_open || self.memory.read32(self.receiving.next() * DESCRIPTOR) & OWNED_BY_CARD == 0
     }
 
     fn receive(&mut self) -> Option<&[u8]> {
@@ -406,17 +399,15 @@ impl<D: Device, M: DeviceMemory> Nic for Tulip<D, M> {
             if !self.is_open {
                 return None;
             }
-            let slot = self.next_received;
-            if core::mem::take(&mut self.is_shown) {
-                let shown = (slot + RECEIVE_SLOTS - 1) % RECEIVE_SLOTS;
+            if let Some(shown) = self.receiving.take_shown() {
                 self.memory.write32(shown * DESCRIPTOR, OWNED_BY_CARD);
             }
+            let slot = self.receiving.next();
             let status = self.memory.read32(slot * DESCRIPTOR);
             if status & OWNED_BY_CARD != 0 {
                 return None;
             }
-            self.next_received = (slot + 1) % RECEIVE_SLOTS;
-            self.is_shown = true;
+            self.receiving.show();
             let length = (status >> 16 & 0x3fff) as usize;
             let frame = length.wrapping_sub(CHECK_SEQUENCE);
             if status & (ERROR | WHOLE) == WHOLE && frame <= FRAME_CAPACITY {
@@ -429,7 +420,7 @@ impl<D: Device, M: DeviceMemory> Nic for Tulip<D, M> {
     }
 
     fn can_transmit(&self) -> bool {
-        self.is_open && self.sending < TRANSMIT_SLOTS
+        self.is_open && !self.sending.is_full()
     }
 
     fn transmit(&mut self, frame: &[u8]) -> bool {
@@ -437,7 +428,7 @@ impl<D: Device, M: DeviceMemory> Nic for Tulip<D, M> {
         if !self.can_transmit() {
             return false;
         }
-        let buffer = self.memory.bytes_mut(transmit_buffer(self.next_sent), BUFFER);
+        let buffer = self.memory.bytes_mut(transmit_buffer(self.sending.next()), BUFFER);
         match nic::put_padded(frame, buffer) {
             Some(length) => self.send(SEND_WHOLE | length as u32),
             None => self.counters.send_errors += 1,
