@@ -7,6 +7,7 @@ extern crate alloc;
 
 pub mod address;
 pub mod boot_info;
+pub mod domain_name;
 pub mod error;
 pub mod image_header;
 pub mod sink;

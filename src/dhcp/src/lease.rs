@@ -247,53 +247,14 @@ pub fn search_list(value: &[u8]) -> Vec<String> {
     let mut names = Vec::new();
     let mut position = 0;
     while position < value.len() && names.len() < LIST_LIMIT {
-        let Some((name, next)) = compressed_name(value, position) else { break };
+        let Some((name, next)) = base::domain_name::read(value, position) else { break };
+        let Some(name) = base::domain_name::to_text(&name) else { break };
         if !name.is_empty() {
             names.push(name);
         }
         position = next;
     }
     names
-}
-
-/// The name at `position`, and where it ends. A pointer may only point before the part of the name that it ends, so
-/// that there are no circles (RFC 1035 section 4.1.4).
-fn compressed_name(value: &[u8], position: usize) -> Option<(String, usize)> {
-    let mut name = String::new();
-    let mut part = position;
-    let mut at = position;
-    let mut end = None;
-    loop {
-        let length = *value.get(at)?;
-        let after = at.checked_add(1)?;
-        match length {
-            0 => return Some((name, end.unwrap_or(after))),
-            1..64 => {
-                at = after.checked_add(usize::from(length))?;
-                let label = value.get(after..at)?;
-                if !label.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'.') {
-                    return None;
-                }
-                if !name.is_empty() {
-                    name.push('.');
-                }
-                name.push_str(core::str::from_utf8(label).ok()?);
-                if name.len() > 253 {
-                    return None;
-                }
-            }
-            0xc0.. => {
-                let target = usize::from(u16::from_be_bytes([length & 0x3f, *value.get(after)?]));
-                end = end.or(after.checked_add(1));
-                if target >= part {
-                    return None;
-                }
-                part = target;
-                at = target;
-            }
-            _ => return None,
-        }
-    }
 }
 
 fn number(packet: &Packet, tag: u8) -> Option<u16> {

@@ -1,14 +1,11 @@
 //! DNS messages: building a question, and reading what answers it.
 //!
-//! Names are kept as they stand in a message: labels with their lengths, ended by a zero, in lower case and without
-//! compression. Reading is bounded: compression pointers must point backwards each time, a record takes at least
-//! eleven bytes, and aliases are followed [`ALIAS_LIMIT`] times at most.
+//! Reading is bounded: a record takes at least eleven bytes, and aliases are followed [`ALIAS_LIMIT`] times at most.
 
 use alloc::vec::Vec;
+use base::domain_name::{self, NAME_LIMIT};
 use core::net::Ipv4Addr;
 
-/// The longest name in a message, its last zero counted (RFC 1035 section 2.3.4).
-pub const NAME_LIMIT: usize = 255;
 /// The longest question: header, name, type and class.
 pub const QUESTION_LIMIT: usize = 12 + NAME_LIMIT + 4;
 /// How many aliases are followed for one name.
@@ -41,22 +38,6 @@ pub enum Answer {
     Truncated,
 }
 
-/// The name of `text` for a message; none if it cannot be one. A dot at the end is ignored.
-pub fn name_of(text: &str) -> Option<Vec<u8>> {
-    let text = text.strip_suffix('.').unwrap_or(text);
-    let mut name = Vec::new();
-    for label in text.as_bytes().split(|byte| *byte == b'.') {
-        let length = u8::try_from(label.len()).ok().filter(|length| (1..64).contains(length))?;
-        if !label.iter().all(u8::is_ascii_graphic) {
-            return None;
-        }
-        name.push(length);
-        name.extend(label.iter().map(u8::to_ascii_lowercase));
-    }
-    name.push(0);
-    (name.len() <= NAME_LIMIT).then_some(name)
-}
-
 /// Asks for the IPv4 addresses of `name`, with recursion.
 pub fn question(id: u16, name: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(QUESTION_LIMIT);
@@ -82,7 +63,7 @@ pub fn answer(message: &[u8], id: u16, name: &[u8], aliases: u32) -> Option<Answ
     if u16::from_be_bytes([a, b]) != id || flags & 0xf8 != 0x80 {
         return None;
     }
-    let (asked, after) = read_name(message, 12)?;
+    let (asked, after) = domain_name::read(message, 12)?;
     let records = after.checked_add(4)?;
     if asked != name || message.get(after..records)? != [TYPE_A, CLASS_IN].as_flattened() {
         return None;
@@ -107,7 +88,7 @@ pub fn answer(message: &[u8], id: u16, name: &[u8], aliases: u32) -> Option<Answ
                     let bytes = message.get(data..)?.first_chunk::<4>()?;
                     addresses.push(Ipv4Addr::from(*bytes));
                 }
-                Kind::Alias => alias = read_name(message, data).map(|(name, _)| name),
+                Kind::Alias => alias = domain_name::read(message, data).map(|(name, _)| name),
                 _ => (),
             }
         }
@@ -146,7 +127,7 @@ impl Iterator for Records<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
-        let (owner, after) = read_name(self.message, self.position)?;
+        let (owner, after) = domain_name::read(self.message, self.position)?;
         // Type, class, time to live, length of the data.
         let (head, rest) = self.message.get(after..)?.split_first_chunk::<10>()?;
         let &[t, u, c, d, _, _, _, _, high, low] = head;
@@ -160,40 +141,5 @@ impl Iterator for Records<'_> {
         let data = after.checked_add(10)?;
         self.position = data.checked_add(length)?;
         Some((owner, kind, data))
-    }
-}
-
-/// The name at `position`, and where the message goes on after it (RFC 1035 section 4.1.4).
-fn read_name(message: &[u8], position: usize) -> Option<(Vec<u8>, usize)> {
-    let mut name = Vec::new();
-    let mut part = position;
-    let mut at = position;
-    let mut end = None;
-    loop {
-        let length = *message.get(at)?;
-        let after = at.checked_add(1)?;
-        match length {
-            0..64 => {
-                at = after.checked_add(usize::from(length))?;
-                name.push(length);
-                name.extend(message.get(after..at)?.iter().map(u8::to_ascii_lowercase));
-                if name.len() > NAME_LIMIT {
-                    return None;
-                }
-                if length == 0 {
-                    return Some((name, end.unwrap_or(at)));
-                }
-            }
-            0xc0.. => {
-                let target = usize::from(u16::from_be_bytes([length & 0x3f, *message.get(after)?]));
-                end = end.or(after.checked_add(1));
-                if target >= part {
-                    return None;
-                }
-                part = target;
-                at = target;
-            }
-            _ => return None,
-        }
     }
 }

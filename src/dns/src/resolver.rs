@@ -12,10 +12,11 @@
 //! Only A records are asked for. AAAA would be a second question beside the first, with an outcome of its own.
 
 use crate::errors;
-use crate::message::{ALIAS_LIMIT, Answer, QUESTION_LIMIT, answer, name_of, question};
+use crate::message::{ALIAS_LIMIT, Answer, QUESTION_LIMIT, answer, question};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use base::domain_name;
 use base::{Duration, Error, Instant};
 use core::net::Ipv4Addr;
 
@@ -131,7 +132,7 @@ impl Resolver {
         resolver.source_port = 0xc000 | resolver.random();
         if let Ok(address) = name.parse() {
             resolver.result = Some(Ok(Vec::from([address])));
-        } else if name_of(name).is_none() {
+        } else if domain_name::of_text(name).is_none() {
             resolver.fail(&errors::BAD_NAME);
         } else if resolver.servers.is_empty() {
             resolver.fail(&errors::NO_SERVER);
@@ -293,9 +294,9 @@ fn candidates(name: &str, search: &[String]) -> Vec<Vec<u8>> {
         let mut full = String::from(name);
         full.push('.');
         full.push_str(domain);
-        names.extend(name_of(&full));
+        names.extend(domain_name::of_text(&full));
     }
-    if let Some(own) = name_of(name) {
+    if let Some(own) = domain_name::of_text(name) {
         let is_last_tried = !name.as_bytes().contains(&b'.');
         names.insert(if is_last_tried { 0 } else { names.len() }, own);
     }

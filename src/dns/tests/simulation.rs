@@ -1,9 +1,10 @@
 //! The resolver against small scripted servers, and against hostile answers.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
 
+use base::domain_name::{self, NAME_LIMIT};
 use base::{Duration, Instant};
 use core::net::Ipv4Addr;
-use dns::message::{ALIAS_LIMIT, Answer, NAME_LIMIT, answer, name_of, question};
+use dns::message::{ALIAS_LIMIT, Answer, answer, question};
 use dns::resolver::{OUTPUT_CAPACITY, SERVER_PORT};
 use dns::{Resolver, State, errors};
 use proptest::prelude::*;
@@ -187,7 +188,7 @@ fn short_names_go_through_the_search_list_first() {
 
 #[test]
 fn aliases_are_followed_in_one_answer_and_over_several() {
-    let (one, two) = (name_of("one.test").unwrap(), name_of("two.test").unwrap());
+    let (one, two) = (domain_name::of_text("one.test").unwrap(), domain_name::of_text("two.test").unwrap());
     let mut first = resolver("a.test", 1, &[]);
     let (_, log) = run(&mut first, |_, _, asked| {
         // Out of order, as a server may send them; another host's address is not ours.
@@ -209,7 +210,7 @@ fn aliases_are_followed_in_one_answer_and_over_several() {
 
 #[test]
 fn alias_circles_end() {
-    let (a, b) = (name_of("a.test").unwrap(), name_of("b.test").unwrap());
+    let (a, b) = (domain_name::of_text("a.test").unwrap(), domain_name::of_text("b.test").unwrap());
     let mut one = resolver("a.test", 1, &[]);
     run(&mut one, |_, _, asked| Some(response(asked, 0, &[(&a, 5, &b), (&b, 5, &a)])));
     assert_eq!(failure(&one), errors::ALIAS_LOOP.id());
@@ -281,16 +282,16 @@ fn ids_and_ports_differ_from_search_to_search() {
 
 #[test]
 fn pointers_go_backwards_only() {
-    let name = name_of("a.test").unwrap();
+    let name = domain_name::of_text("a.test").unwrap();
     let asked = question(7, &name);
     let at = u8::try_from(asked.len()).unwrap();
     for pointer in [at, at + 2, 0xff] {
         let bytes = response(&asked, 0, &[(&[0xc0, pointer], 1, &[1, 2, 3, 4])]);
         assert_eq!(answer(&bytes, 7, &name, 0), Some(Answer::NoAddress));
     }
-    let long = name_of(&["x"; 127].join(".")).unwrap();
+    let long = domain_name::of_text(&["x"; 127].join(".")).unwrap();
     assert_eq!(long.len(), NAME_LIMIT);
-    assert_eq!(name_of(&["x"; 128].join(".")), None);
+    assert_eq!(domain_name::of_text(&["x"; 128].join(".")), None);
     assert_eq!(answer(&found(&question(7, &long)), 7, &long, 0), Some(Answer::Addresses(vec![ADDRESS])));
 }
 
@@ -324,7 +325,7 @@ proptest! {
     fn any_bytes_at_all_do_no_harm(bytes in proptest::collection::vec(any::<u8>(), 0..300), name in ".{0,300}") {
         let _ = answer(&bytes, 7, &bytes, 0);
         let _ = Resolver::new(&name, &[server(1)], core::slice::from_ref(&name), 1, Instant::ZERO);
-        if let Some(name) = name_of(&name) {
+        if let Some(name) = domain_name::of_text(&name) {
             prop_assert!(name.len() <= NAME_LIMIT);
             prop_assert_eq!(answer(&found(&question(9, &name)), 9, &name, 0), Some(Answer::Addresses(vec![ADDRESS])));
         }

@@ -10,10 +10,10 @@ const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 
 fuzz_target!(|data: &[u8]| {
     let text = String::from_utf8_lossy(data);
-    if let Some(name) = dns::message::name_of(&text) {
+    if let Some(name) = base::domain_name::of_text(&text) {
         let _ = dns::message::question(1, &name);
     }
-    if let Some(name) = dns::message::name_of("www.example.org") {
+    if let Some(name) = base::domain_name::of_text("www.example.org") {
         let id = data.get(..2).map_or(0, |id| u16::from_be_bytes([id[0], id[1]]));
         let _ = dns::message::answer(data, id, &name, 0);
     }
