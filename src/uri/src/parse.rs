@@ -130,15 +130,15 @@ impl Uri {
         self.parts().fragment
     }
 
-    /// The last component of the path, decoded: the name that a download gets. None where the path ends with a
-    /// slash or is none (`scheme:text`), or the name is not UTF-8.
+    /// The last component of the decoded path: the name that a download gets. None where the path ends with a slash
+    /// or is none (`scheme:text`), or is not UTF-8.
     pub fn file_name(&self) -> Option<String> {
         let path = self.path();
         if self.is_absolute() && !path.starts_with('/') {
             return None;
         }
-        let name = cut_last(path, b'/').1;
-        String::from_utf8(percent::decode(name)).ok().filter(|name| !name.is_empty())
+        let path = String::from_utf8(percent::decode(path)).ok()?;
+        Some(cut_last(&path, b'/').1.into()).filter(|name: &String| !name.is_empty())
     }
 
     /// The file name that a TFTP server is asked for, literally: the decoded path without the one slash that ends
@@ -276,11 +276,24 @@ fn port_number(text: &str) -> Option<u16> {
     u16::try_from(number(text, 10)?).ok().filter(|&port| digits && port != 0)
 }
 
-/// `uri` with user, password and host encoded only where that is needed.
+/// `uri` with user, password and host, or the opaque part, encoded only where that is needed; and with an empty host
+/// where a scheme has none.
 pub(crate) fn normalised(uri: Uri) -> Result<Uri, Error> {
     let parts = uri.parts();
-    let Some(authority) = parts.authority.filter(|authority| authority.contains('%')) else { return Ok(uri) };
     let encoded = |part, marks| percent::clean(&percent::decode(part), marks).unwrap_or_default();
+    let Some(authority) = parts.authority else {
+        if !uri.is_absolute() {
+            return Ok(uri);
+        }
+        if parts.path.starts_with('/') {
+            return Uri::try_from_clean(Parts { authority: Some(""), ..parts }.compose());
+        }
+        let (path, query) = (encoded(parts.path, b"%#"), parts.query.map(|query| encoded(query, b"%#")));
+        return Uri::try_from_clean(Parts { path: &path, query: query.as_deref(), ..parts }.compose());
+    };
+    if !authority.contains(['%', '@']) {
+        return Ok(uri);
+    }
     let (user_info, host) = cut_last(authority, b'@');
     let mut authority = String::new();
     if let Some(user_info) = user_info {
@@ -341,6 +354,8 @@ mod tests {
         assert_eq!(uri("").as_str(), "");
         assert_eq!(uri("1:2").path(), "1:2");
         assert_eq!(uri("x:?@").redacted(), "x:");
+        assert_eq!(uri("a/b%2fc%20d").file_name().unwrap(), "c d");
+        assert_eq!(uri("a/b%2f").file_name(), None);
     }
 
     #[test]

@@ -55,14 +55,17 @@ impl Uri {
     /// - Letters, hyphens and underscores before a colon are a scheme, digits are not: `52:54:00.ipxe` is a file.
     /// - Only dots at the beginning of a relative path move it, and what follows them stays as it is.
     /// - What begins with `//` is a path.
-    /// - User, password and host are encoded anew.
+    /// - User, password and host are encoded anew, and so is what a scheme without a path is followed by.
+    /// - A scheme with a path, but without a host, has an empty one: `tftp:/file` is `tftp:///file`.
+    /// - What begins with a colon is an address with an empty scheme.
     ///
     /// # Errors
     /// As for [`parse`](Self::parse).
     pub fn locate(base: Option<&Self>, reference: &str) -> Result<Self, Error> {
         let text = Self::clean(reference)?;
         let mut parts = Parts::split(&text, is_scheme);
-        let Some(base) = base.filter(|_| parts.scheme.is_empty()) else {
+        let is_relative = parts.scheme.is_empty() && !parts.path.starts_with(':');
+        let Some(base) = base.filter(|_| is_relative) else {
             return normalised(Self::try_from_clean(text)?);
         };
         let from = base.parts();
@@ -102,7 +105,9 @@ fn beside(base: &str, path: &str) -> String {
         path = rest.unwrap_or_default();
     }
     let mut out = String::from(directory);
-    out.push('/');
+    if !out.ends_with('/') {
+        out.push('/');
+    }
     out.push_str(path);
     out
 }
@@ -216,7 +221,6 @@ mod tests {
             ("", "/a/b/start.ipxe?token=1"),
             ("52:54:00.ipxe", "/a/b/52:54:00.ipxe"),
             ("v2:x", "/a/b/v2:x"),
-            (":x", "/a/b/:x"),
         ] {
             let located = Uri::locate(Some(&base), reference).unwrap();
             assert_eq!(located.as_str(), alloc::format!("http://uA:p%3A@h:8080{target}"), "{reference}");
@@ -226,6 +230,11 @@ mod tests {
             ("ib_srp:x", "ib_srp:x"),
             ("http://a b:c%2f@h", "http://a%20b:c%2F@h"),
             ("http://@h/", "http://@h/"),
+            ("http://u:p:q@h/", "http://u:p%3Aq@h/"),
+            ("tftp:/a//b?c#d", "tftp:///a//b?c#d"),
+            ("iscsi:%41%23::b%20?%4", "iscsi:A%23::b%20?%254"),
+            (":x", ":x"),
+            ("://h/x", "://h/x"),
             ("http://boot%2eexample:80/%2e", "http://boot.example:80/%2e"),
         ] {
             assert_eq!(Uri::locate(Some(&base), reference).unwrap().as_str(), target);
@@ -233,6 +242,13 @@ mod tests {
         }
         assert_eq!(Uri::locate(Some(&Uri::parse("http://h").unwrap()), "x").unwrap().as_str(), "http://h/x");
         assert_eq!(Uri::locate(None, "a/b").unwrap().as_str(), "a/b");
+        let twice = Uri::parse("http://h//a//b/c").unwrap();
+        for (reference, target) in
+            [("x", "//a//b/x"), ("../x", "//a/x"), ("../../x", "//a/x"), ("../../../x", "/x")]
+        {
+            let located = Uri::locate(Some(&twice), reference).unwrap();
+            assert_eq!(located.as_str(), alloc::format!("http://h{target}"), "{reference}");
+        }
     }
 
     #[test]
