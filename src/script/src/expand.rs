@@ -50,7 +50,8 @@ pub fn slice(reference: &[u8]) -> (&[u8], i64, i64) {
 
 fn last_number(reference: &[u8]) -> Option<(&[u8], i64)> {
     let colon = reference.iter().rposition(|byte| *byte == b':')?;
-    let number = settings::number(reference.get(colon + 1..)?)?;
+    let text = reference.get(colon + 1..)?;
+    let number = settings::number(text).filter(|_| text.last().is_some_and(u8::is_ascii_hexdigit))?;
     Some((reference.get(..colon)?, number.cast_signed()))
 }
 
@@ -132,6 +133,7 @@ mod tests {
             ("${1:0:3}", "192"),
             ("${t:string:1:1}", "b"),
             ("${t:1:2:3}${t:x:1}${none:1}", ""),
+            ("${t:}${t:-}${t:+}${t:0x}${t:1:}", ""),
             ("${t:-9223372036854775808:9223372036854775807}", "abcdef"),
         ] {
             assert_eq!(expanded(&tree, word), output, "{word}");

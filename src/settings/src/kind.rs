@@ -8,11 +8,12 @@ use core::fmt::Write;
 pub enum Kind {
     /// The bytes themselves, up to the first zero byte.
     String,
-    /// Text with `%20` escapes for the stored bytes.
+    /// Text with `%20` escapes for the stored bytes: for blanks, for what cannot be printed, and for what means
+    /// something in an address or a query, `%/#:@?=&+`.
     UriString,
     /// Dotted quad; of a list the first address.
     Ipv4,
-    /// RFC 5952 text; of a list the first address.
+    /// RFC 5952 text; of a list the first address. A single colon at an end is read as if a 0 stood outside of it.
     Ipv6,
     /// Signed decimal, one byte.
     Int8,
@@ -128,6 +129,14 @@ impl Kind {
         matches!(self, Self::Int8 | Self::Int16 | Self::Int32 | Self::Uint8 | Self::Uint16 | Self::Uint32)
     }
 
+    /// `value` as a number of this type, whatever its width; none where it has more than eight bytes.
+    pub fn number(self, value: &[u8]) -> Option<i64> {
+        match self {
+            Self::Uint8 | Self::Uint16 | Self::Uint32 => unsigned(value).map(u64::cast_signed),
+            _ => Self::integer(value),
+        }
+    }
+
     /// `value` as a big-endian two's complement number of up to eight bytes.
     pub fn integer(value: &[u8]) -> Option<i64> {
         let first = match value.first() {
@@ -139,8 +148,12 @@ impl Kind {
 }
 
 /// A number as scripts write it: decimal, `0x` hexadecimal or `0` octal, perhaps with a sign. Negative ones are in
-/// two's complement; of too large ones the low 64 bits are taken.
+/// two's complement; of too large ones the low 64 bits are taken. It is that of C's `strtoul`: a sign, a blank or a
+/// prefix without digits is 0.
 pub fn number(text: &[u8]) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
     let (negative, text) = match text.trim_ascii_start() {
         [b'-', rest @ ..] => (true, rest),
         [b'+', rest @ ..] => (false, rest),
@@ -151,9 +164,6 @@ pub fn number(text: &[u8]) -> Option<u64> {
         [b'0', rest @ ..] if !rest.is_empty() => (8, rest),
         all => (10, all),
     };
-    if digits.is_empty() {
-        return None;
-    }
     let mut number = 0_u64;
     for digit in digits {
         let digit = char::from(*digit).to_digit(radix)?;
@@ -229,41 +239,34 @@ fn parse_ipv4(text: &[u8]) -> Option<Vec<u8>> {
 fn parse_ipv6(text: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     let mut gap = None;
-    let mut rest = text;
-    loop {
-        if let Some(after) = rest.strip_prefix(b"::") {
+    let mut parts = text.split(|byte| *byte == b':').enumerate().peekable();
+    while let Some((index, part)) = parts.next() {
+        if part.is_empty() && index > 0 && parts.peek().is_some() {
             if gap.replace(out.len()).is_some() {
                 return None;
             }
-            rest = after;
-            if rest.is_empty() {
-                break;
+            continue;
+        }
+        let mut group = 0_u32;
+        for byte in part {
+            group = group << 4 | u32::from(digit(*byte)?);
+            if group > 0xffff {
+                return None;
             }
-        } else if !out.is_empty() {
-            rest = rest.strip_prefix(b":")?;
         }
-        let mut group = 0_u16;
-        let digits = rest.iter().map_while(|byte| digit(*byte));
-        let mut count = 0;
-        for digit in digits.take(4) {
-            group = group << 4 | u16::from(digit);
-            count += 1;
-        }
-        if count == 0 || out.len() == 16 {
+        out.extend_from_slice(group.to_be_bytes().last_chunk::<2>()?);
+        if out.len() > 16 {
             return None;
         }
-        out.extend_from_slice(&group.to_be_bytes());
-        rest = rest.get(count..)?;
-        if rest.is_empty() {
-            break;
-        }
     }
-    if let Some(gap) = gap.filter(|_| out.len() < 16) {
+    if let Some(gap) = gap {
+        // It stands for something, if only for what was read into a colon at an end.
+        if out.len() == 16 && !text.starts_with(b":") && !text.ends_with(b":") {
+            return None;
+        }
         let tail = out.split_off(gap);
-        out.resize(16 - tail.len(), 0);
+        out.resize(16_usize.checked_sub(tail.len())?, 0);
         out.extend_from_slice(&tail);
-    } else if gap.is_some() {
-        return None;
     }
     (out.len() == 16).then_some(out)
 }
@@ -427,9 +430,17 @@ fn unescape(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut rest = text;
     while let [first, after @ ..] = rest {
-        let (byte, after) = hex_byte(after).filter(|_| *first == b'%').unwrap_or((*first, after));
-        out.push(byte);
         rest = after;
+        let mut byte = *first;
+        if byte == b'%'
+            && let Some(high) = after.first().copied().and_then(digit)
+        {
+            // One digit is enough.
+            let low = after.get(1).copied().and_then(digit);
+            byte = low.map_or(high, |low| high << 4 | low);
+            rest = after.get(1 + usize::from(low.is_some())..).unwrap_or_default();
+        }
+        out.push(byte);
     }
     out
 }
@@ -438,7 +449,7 @@ fn escape(value: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     for byte in value {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(*byte),
+            byte if byte.is_ascii_graphic() && !b"%/#:@?=&+".contains(byte) => out.push(*byte),
             _ => {
                 out.push(b'%');
                 for nibble in [byte >> 4, byte & 0xf] {
@@ -482,7 +493,10 @@ mod tests {
         for (kind, input, output) in cases {
             assert_eq!(through(kind, input).as_deref(), Some(output), "{input}");
         }
-        for bad in ["12x", "ten", "0xZZ", "1 2", "", "-", "0x", "08"] {
+        for nothing in ["-", "+", "0x", " ", "-0X"] {
+            assert_eq!(through(Kind::Int32, nothing).as_deref(), Some("0"), "{nothing}");
+        }
+        for bad in ["12x", "ten", "0xZZ", "1 2", "", "- 1", "08", "1 "] {
             assert_eq!(Kind::Int32.parse(bad.as_bytes()), None, "{bad}");
         }
     }
@@ -499,6 +513,7 @@ mod tests {
         assert_eq!(text(Kind::Int8, &[0x7f]).unwrap(), "127");
         assert_eq!(text(Kind::Uuid, &[0, 1, 2, 3, 4]), None);
         assert_eq!(text(Kind::String, b"pxe.img\0\0").unwrap(), "pxe.img");
+        assert_eq!((Kind::Int32.number(&[0xc8]), Kind::Uint32.number(&[0xc8])), (Some(-56), Some(200)));
     }
 
     #[test]
@@ -537,6 +552,10 @@ mod tests {
             ("::1", "::1"),
             ("1::", "1::"),
             ("1:2:3:4:5:6:7::", "1:2:3:4:5:6:7:0"),
+            ("::2:3:4:5:6:7:8", "0:2:3:4:5:6:7:8"),
+            ("1:2:3:4:5:6:7:", "1:2:3:4:5:6:7:0"),
+            (":2:3:4:5:6:7:8", "0:2:3:4:5:6:7:8"),
+            ("00fe80::000001", "fe80::1"),
         ] {
             assert_eq!(through(Kind::Ipv6, input).as_deref(), Some(output), "{input}");
         }
@@ -547,12 +566,12 @@ mod tests {
             "",
             ":",
             "1:",
-            ":1::",
             ":::",
             "1:2:3:4:5:6:7:8:9",
             "1:2:3:4::5:6:7:8",
             "::g",
             "::1%0",
+            "::ffff:192.0.2.1",
         ] {
             assert_eq!(Kind::Ipv6.parse(bad.as_bytes()), None, "{bad}");
         }
@@ -611,6 +630,10 @@ mod tests {
         assert_eq!(value, b"a/b c%zz");
         assert_eq!(text(Kind::UriString, &value).unwrap(), "a%2Fb%20c%25zz");
         assert_eq!(text(Kind::UriString, b"key=x&y+z").unwrap(), "key%3Dx%26y%2Bz");
+        assert_eq!(text(Kind::UriString, b"#:@?\t\xe4~").unwrap(), "%23%3A%40%3F%09%E4~");
+        let plain = "!\"$'()*,-.;<>[\\]^_`{|}";
+        assert_eq!(text(Kind::UriString, plain.as_bytes()).unwrap(), plain);
+        assert_eq!(Kind::UriString.parse(b"%4z%%41%").unwrap(), b"\x04z%A%");
     }
 
     proptest! {

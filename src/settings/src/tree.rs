@@ -227,7 +227,7 @@ impl Tree {
 
     /// The block that `reference` begins with, and the setting. None if the block is not there or the type unknown.
     pub fn resolve<'a>(&self, reference: &'a [u8]) -> Option<(BlockId, Key<'a>)> {
-        let (name, setting, kind) = split(reference).ok()?;
+        let (name, setting, kind) = cut_apart(reference).ok()?;
         let block = self.find(name.unwrap_or_default())?;
         let scope = self.blocks.get(block.0).map_or(Scope::Dhcp, |block| block.scope);
         Some((block, Key::new(setting, kind, scope)))
@@ -263,11 +263,9 @@ impl Tree {
         found.kind.format(&found.data)
     }
 
-    /// Stores what `text` means for the setting's type. Missing blocks are made; empty text deletes.
+    /// Stores what `text` means for the setting's type. Missing blocks are made; empty text deletes. A setting without
+    /// a name takes all and has nothing.
     pub fn store(&mut self, reference: &[u8], text: &[u8]) -> Result<(), Error> {
-        if text.is_empty() {
-            return self.clear(reference);
-        }
         let (block, key) = self.place(reference)?;
         let kind = key.kind.unwrap_or(Kind::String);
         self.store_text(block, &key, kind, text).map_err(|error| error.named(readable(reference)))
@@ -275,7 +273,7 @@ impl Tree {
 
     /// The block that `reference` begins with, which is made if it is not there, and the setting.
     pub fn place<'a>(&mut self, reference: &'a [u8]) -> Result<(BlockId, Key<'a>), Error> {
-        let (name, setting, kind) = split(reference)?;
+        let (name, setting, kind) = cut_apart(reference)?;
         let block = self.block(name.unwrap_or_default())?;
         let scope = self.blocks.get(block.0).map_or(Scope::Dhcp, |block| block.scope);
         Ok((block, Key::new(setting, kind, scope)))
@@ -307,12 +305,9 @@ impl Tree {
         self.put(block, key, kind, Some(data).filter(|data| !data.is_empty()), Guard::Free)
     }
 
-    /// Deletes a setting; one that is not there is no error.
+    /// Deletes a setting; one that is not there is no error. Its block is made, as for any other value.
     pub fn clear(&mut self, reference: &[u8]) -> Result<(), Error> {
-        split(reference)?;
-        let Some((block, key)) = self.resolve(reference) else { return Ok(()) };
-        self.put(block, &key, Kind::String, None, Guard::Free)
-            .map_err(|error| error.named(readable(reference)))
+        self.store(reference, b"")
     }
 
     /// Stores what the machine says of itself, which no script can change. None takes it back.
@@ -349,6 +344,9 @@ impl Tree {
         let place = target.values.iter().position(|value| value.is(key));
         let old = place.and_then(|place| target.values.get(place));
         let is_script = guard == Guard::Free;
+        if is_script && block == Self::BUILTIN && key.tag != Some(Tag::UNIX_TIME) {
+            return Err(READ_ONLY.of(readable(key.name)));
+        }
         match old.map(|value| &value.guard) {
             Some(Guard::Fixed) if is_script => return Err(READ_ONLY.of(readable(key.name))),
             Some(Guard::Replaceable(original)) if is_script => {
@@ -362,7 +360,8 @@ impl Tree {
         }
         let freed = old.map_or(0, Value::cost);
         let value = Value { name: key.name.into(), tag: key.tag, kind, data, guard };
-        let keeps = value.data.is_some() || (target.source.is_some() && key.tag.is_some());
+        let is_kept = value.data.is_some() || (target.source.is_some() && key.tag.is_some());
+        let keeps = is_kept && !key.name.is_empty();
         let stored = self.stored - freed + if keeps { value.cost() } else { 0 };
         if stored > BYTES && keeps && is_script {
             return Err(FULL.of(readable(key.name)));
@@ -429,6 +428,14 @@ pub type Parts<'a> = (Option<&'a [u8]>, &'a [u8], Option<Kind>);
 /// # Errors
 /// It has no name, or a type that does not exist.
 pub fn split(reference: &[u8]) -> Result<Parts<'_>, Error> {
+    cut_apart(reference).and_then(|parts| match parts.1 {
+        [] => Err(NO_NAME.of(readable(reference))),
+        _ => Ok(parts),
+    })
+}
+
+/// As [`split`], where the name may be empty.
+fn cut_apart(reference: &[u8]) -> Result<Parts<'_>, Error> {
     let (block, rest) = match cut(reference, b'/') {
         Some((block, rest)) => (Some(block), rest),
         None => (None, reference),
@@ -437,9 +444,6 @@ pub fn split(reference: &[u8]) -> Result<Parts<'_>, Error> {
         Some((name, kind)) => (name, Some(Kind::named(kind).ok_or_else(|| NO_TYPE.of(readable(reference)))?)),
         None => (rest, None),
     };
-    if name.is_empty() {
-        return Err(NO_NAME.of(readable(reference)));
-    }
     Ok((block, name, kind))
 }
 
@@ -650,8 +654,12 @@ mod tests {
         assert_eq!(text(&tree, "netmask"), "255.255.255.0");
         assert!(tree.store(b"6", b"not.an.address").unwrap_err().is(&BAD_VALUE));
         assert!(tree.store(b"a:int24", b"5").unwrap_err().is(&NO_TYPE));
-        assert!(tree.store(b"net0/", b"5").unwrap_err().is(&NO_NAME));
-        assert!(tree.find(b"net0").is_none());
+        assert!(split(b"net0/").unwrap_err().is(&NO_NAME));
+        for nameless in [&b""[..], b"net0/", b":int8"] {
+            assert_eq!(tree.store(nameless, b"5"), Ok(()));
+            assert_eq!((tree.text(nameless), tree.clear(nameless)), (None, Ok(())));
+        }
+        assert!(tree.find(b"net0").is_some());
         assert_eq!(text(&tree, "n:colour"), "");
     }
 
@@ -661,10 +669,13 @@ mod tests {
         tree.publish(Tree::BUILTIN, b"version", Kind::String, Some(b"2.0.0+"));
         assert!(tree.store(b"builtin/version", b"9").unwrap_err().is(&READ_ONLY));
         assert!(tree.clear(b"builtin/version").unwrap_err().is(&READ_ONLY));
+        assert!(tree.store(b"builtin/mine", b"9").unwrap_err().is(&READ_ONLY));
+        assert!(tree.store(b"builtin/unixtime", b"9").is_ok());
         assert_eq!(text(&tree, "version"), "2.0.0+");
         tree.publish(Tree::BUILTIN, b"version", Kind::String, None);
         assert_eq!(tree.text(b"version"), None);
         assert_eq!(tree.clear(b"nowhere/x"), Ok(()));
+        assert!(tree.find(b"nowhere").is_some());
     }
 
     #[test]
@@ -711,7 +722,8 @@ mod tests {
             let card = tree.find(b"net0").unwrap();
             tree.open_card(card);
             for (reference, value) in stores {
-                if tree.store(reference.as_bytes(), value.as_bytes()).is_ok() && !value.is_empty() {
+                let is_named = split(reference.as_bytes()).is_ok();
+                if tree.store(reference.as_bytes(), value.as_bytes()).is_ok() && is_named && !value.is_empty() {
                     let (block, key) = tree.resolve(reference.as_bytes()).unwrap();
                     let found = tree.fetch(block, &key).unwrap();
                     prop_assert_eq!(found.block, block);

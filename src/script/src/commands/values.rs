@@ -29,7 +29,7 @@ pub(super) fn show(call: &mut Call<'_>) -> Done {
     let found =
         settings.resolve(reference).and_then(|(block, key)| settings.fetch(block, &key).map(|f| (key, f)));
     let Some((key, found)) = found else { return Err(NOT_SET.of(readable(reference)).into()) };
-    let value = found.kind.format(&found.data).unwrap_or_default();
+    let value = found.kind.format(&found.data).ok_or_else(|| NOT_SET.of(readable(reference)))?;
     let mut out = Vec::new();
     if !quiet {
         out = settings.name(found.block);
@@ -57,7 +57,7 @@ pub(super) fn increase(call: &mut Call<'_>) -> Done {
     let settings = call.host.settings();
     let (block, key) = settings.resolve(reference).ok_or_else(|| NOT_SET.of(readable(reference)))?;
     let (kind, old) = match settings.fetch(block, &key) {
-        Some(found) => (found.kind, Kind::integer(&found.data).unwrap_or(0)),
+        Some(found) => (found.kind, found.kind.number(&found.data).unwrap_or(0)),
         None => (key.kind.unwrap_or(Kind::Int32), 0),
     };
     if !kind.is_number() {
