@@ -36,29 +36,29 @@ impl Cursor {
     /// Reads one line, with those that continue it, and moves behind it. None at the end.
     pub fn next_line(&mut self, script: &[u8]) -> Option<Result<Vec<u8>, BadLine>> {
         let mut whole = Vec::new();
-        let (mut piece, mut goes_on) = self.next_piece(script)?;
+        let mut piece = self.next_piece(script)?;
         loop {
             if whole.len() + piece.len() > LENGTH {
                 return Some(Err(BadLine::TooLong));
             }
             whole.extend_from_slice(piece);
-            if !goes_on {
+            // What a piece ends with may stand in the ones before it, which it is joined to.
+            whole.pop_if(|byte| *byte == b'\r');
+            if whole.pop_if(|byte| *byte == b'\\').is_none() {
                 return Some(Ok(whole));
             }
             let Some(next) = self.next_piece(script) else { return Some(Err(BadLine::Dangling)) };
-            (piece, goes_on) = next;
+            piece = next;
         }
     }
 
-    /// Reads what one line of the file adds to a line of the script, and whether the next one continues it.
-    pub fn next_piece<'a>(&mut self, script: &'a [u8]) -> Option<(&'a [u8], bool)> {
+    /// Reads a line of the file, which may be a piece of a line of the script only.
+    pub fn next_piece<'a>(&mut self, script: &'a [u8]) -> Option<&'a [u8]> {
         let rest = script.get(self.offset..).filter(|rest| !rest.is_empty())?;
         let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
-        let line = rest.get(..end).unwrap_or_default();
         self.line = self.line.saturating_add(1);
         self.offset = script.len().min(self.offset + end + 1);
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        Some(line.strip_suffix(b"\\").map_or((line, false), |line| (line, true)))
+        rest.get(..end)
     }
 }
 
@@ -181,6 +181,8 @@ mod tests {
         assert_eq!(lines("a\\\n"), [Err(BadLine::Dangling)]);
         assert_eq!(lines("a\\"), [Err(BadLine::Dangling)]);
         assert_eq!(lines("a\\\n\n"), [Ok(b"a".to_vec())]);
+        assert_eq!(lines("a\\\\\nb"), [Ok(b"a\\b".to_vec())]);
+        assert_eq!(lines("a\\\\\n\nb\\\n\r\r\nc"), [Ok(b"ab\r".to_vec()), Ok(b"c".to_vec())]);
         assert_eq!(lines("\n\nx"), [Ok(vec![]), Ok(vec![]), Ok(b"x".to_vec())]);
     }
 

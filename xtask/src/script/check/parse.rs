@@ -48,8 +48,10 @@ impl Script {
                 Some(Ok(line)) => {
                     let mut parsed = Line::parse(&line);
                     while pieces != cursor
-                        && let Some((piece, _)) = pieces.next_piece(text)
+                        && let Some(piece) = pieces.next_piece(text)
                     {
+                        let piece = piece.strip_suffix(b"\r").unwrap_or(piece);
+                        let piece = piece.strip_suffix(b"\\").unwrap_or(piece);
                         parsed.pieces.push((pieces.line, piece.to_vec()));
                     }
                     script.lines.push(parsed);
