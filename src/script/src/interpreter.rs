@@ -1,6 +1,6 @@
 //! Frames, and the loop that runs them.
 
-use crate::commands::{Call, Command};
+use crate::commands::{Call, Command, discard};
 use crate::errors::{
     CANCELLED, CONTINUATION, FALSE, HELP, LEFT, NO_LABEL, NO_LOOP, NOT_EXECUTABLE, NOT_IN_SCRIPT, TOO_DEEP,
     TOO_LONG, UNKNOWN_COMMAND, UNTRUSTED,
@@ -404,6 +404,13 @@ impl Interpreter<'_> {
         let Some(image) = images.image(id) else { return Some(Ok(())) };
         let (kind, handle, uri, may_run) =
             (image.kind, image.handle, image.uri.clone(), images.may_run(image));
+        if kind == Type::Data {
+            let error = NOT_EXECUTABLE.of(self.name_of(id));
+            if self.host.images().image(id).is_some_and(|image| image.autofree) {
+                discard(self.host, id);
+            }
+            return Some(Err(error.into()));
+        }
         let outer_uri = working_uri(self.host.settings());
         if !uri.is_empty() {
             set_working_uri(self.host.settings(), Some(&uri));
@@ -468,7 +475,13 @@ impl Interpreter<'_> {
     fn finish(&mut self) -> Option<Status> {
         let status = core::mem::replace(&mut self.frames.last_mut()?.status, Ok(()));
         self.leave();
-        if self.frames.is_empty() { Some(status) } else { self.complete(status, false) }
+        if !self.frames.is_empty() {
+            return self.complete(status, false);
+        }
+        if let Err(failure) = &status {
+            set_errno(self.host.settings(), failure.number());
+        }
+        Some(status)
     }
 
     /// Notes how a command ended. `news` says that nobody was told yet.

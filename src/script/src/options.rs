@@ -193,9 +193,9 @@ impl<'a> Invocation<'a> {
         self.options.iter().rev().find(|option| option.0 == short).map(|option| option.1)
     }
 
-    /// The number that follows that option.
+    /// The number that follows that option, of which 32 bits count.
     pub fn number(&self, short: u8) -> Option<u64> {
-        self.value(short).and_then(settings::number)
+        self.value(short).and_then(settings::number).map(|number| number & 0xffff_ffff)
     }
 
     /// The time that follows that option, if it is a limit.

@@ -263,3 +263,52 @@ fn settings_are_found_where_they_should_be() {
         "one 6f-6e-65 zero\nzero\n00ff 255 0xff [] 0d0c0b0a-0000-0000-0000-000000000001\nfe80::1 ${zb\n"
     );
 }
+
+#[test]
+fn odd_lines_and_values_are_taken() {
+    let world = json!({"settings": {"values": [["odd", "a!(b)$;'c' \"d\"=%/\u{e9}"]]}});
+    let script = "echo a\\\\\n\necho b\nset ${none} x && echo nameless [${}]\nset builtin/own 1 || echo refused\n\
+                  clear side/x\ninc side/x 0x && echo ${side/x}\necho ${odd:uristring}\nset u:uristring %4z%\necho ${u}\n\
+                  set w:uint8 200\ninc w:uint32\necho ${w} [${w:-}]\nshow u:ipv4 || echo not an address";
+    assert_eq!(
+        echoed(script, world),
+        "aecho b\nnameless []\nrefused\n0\na!(b)$;'c'%20\"d\"%3D%25%2F%C3%A9\n%04z%25\n0xc9 []\nnot an address\n"
+    );
+}
+
+#[test]
+fn what_cannot_run_is_freed_if_that_was_asked_for() {
+    let data = json!({"result": "ok", "content": "data", "text": "abc"});
+    let world = json!({
+        "responses": {"requests": {"http://server.test/lab/d%2Fe": data, "http://server.test/lab/f": data}},
+        "report": ["errno"],
+    });
+    let script = "chain d%2Fe ||\nimgstat e && chain --autofree e ||\nimgstat e || echo gone\nchain -r -a f ||\nimgstat f && echo kept\n\
+                  md5sum --set x:nothing f ||\nexit 7";
+    let request = |uri: &str| json!({"request": uri, "outcome": "ok"});
+    assert_eq!(
+        effects(script, world),
+        [
+            request("http://server.test/lab/d%2Fe"),
+            json!({"echo": "gone\n"}),
+            request("http://server.test/lab/f"),
+            json!({"echo": "kept\n"}),
+            json!({"script_end": {"status": "failure", "exit_code": 7}}),
+            json!({"final": {"errno": "0x7"}}),
+        ]
+    );
+}
+
+#[test]
+fn odd_addresses_are_asked_for_as_written() {
+    let script = "imgfetch tftp:/x ||\nimgfetch ${none}://h/x ||\nimgfetch http://u:p:q@h/ ||\nimgfetch http://h:0/ ||\n\
+                  params\nparam a b\nimgfetch x##paramsy ||\nimgfetch x##params ||";
+    let mut expected: Vec<_> =
+        ["tftp:///x", "://h/x", "http://u:p%3Aq@h/", "http://h:0/", "http://server.test/lab/x"]
+            .map(|uri| json!({"request": uri, "outcome": "fail"}))
+            .into();
+    expected
+        .push(json!({"request": "http://server.test/lab/x", "outcome": "fail", "post_params": [["a", "b"]]}));
+    expected.extend(ended("success", json!(0)));
+    assert_eq!(effects(script, json!({})), expected);
+}

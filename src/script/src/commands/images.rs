@@ -44,8 +44,11 @@ pub(super) fn boot(call: &mut Call<'_>) -> Done {
         acquire(call, 0)?
     };
     adjust(call, id, false)?;
+    if !call.flag(b'r') {
+        return Ok(Flow::Execute(id));
+    }
     check_executable(call, id)?;
-    Ok(if call.flag(b'r') { Flow::Replace(id) } else { Flow::Execute(id) })
+    Ok(Flow::Replace(id))
 }
 
 pub(super) fn free(call: &mut Call<'_>) -> Done {
@@ -98,6 +101,9 @@ pub(super) fn set(call: &mut Call<'_>) -> Done {
 
 pub(super) fn digest(call: &mut Call<'_>) -> Done {
     let algorithm = call.name().strip_suffix("sum").unwrap_or_default();
+    if let Some(reference) = call.value(b's') {
+        call.host.settings().place(reference)?;
+    }
     for index in 0..call.arguments.len() {
         let id = acquire(call, index)?;
         let digest = call.host.digest(algorithm, id)?;
@@ -218,7 +224,8 @@ fn checked(call: &mut Call<'_>, id: ImageId) -> Result<ImageId, Error> {
     Ok(id)
 }
 
-/// What stands behind an address to say that parameters go with it, perhaps with `=` and their name.
+/// What stands behind an address to say that parameters go with it, perhaps with a character (`=` as a rule) and
+/// their name.
 const PARAMETERS: &str = "##params";
 
 fn download(
@@ -231,7 +238,7 @@ fn download(
     let mut parameters = None;
     if let Some((address, name)) = uri.split_once(PARAMETERS) {
         uri = address;
-        let name = name.strip_prefix('=').map(str::as_bytes);
+        let name = name.as_bytes().split_first().map(|(_, name)| name);
         // They go with one request, whether it succeeds or not.
         parameters = take(&mut host.drafts().parameters, name);
     }
