@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
+use std::iter;
 use std::path::Path;
 
 /// One case. What the user does is in its effects.
@@ -271,6 +272,27 @@ pub struct Boot {
     pub outcome: Option<String>,
 }
 
+/// What a program does when it is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// It never comes back.
+    Kernel,
+    /// It cannot be started.
+    Broken,
+    /// It comes back.
+    Returning {
+        /// Which one of those that do: less than [`RETURNING`](Self::RETURNING).
+        place: u8,
+        /// Bit N says whether with an error, where it was started N times before; bit 15 is for all later starts as well.
+        has_failed: u16,
+    },
+}
+
+impl Program {
+    /// So many programs that come back can be told apart.
+    pub const RETURNING: u8 = 12;
+}
+
 /// How a run ended.
 #[derive(Debug, Deserialize)]
 pub struct End {
@@ -286,6 +308,12 @@ const KEPT_ARGUMENTS: usize = 2047;
 
 /// How a program ends that cannot be started.
 const FAIL: &str = "fail";
+
+/// How one ends that comes back without an error.
+const OK: &str = "ok";
+
+/// How one ends that never comes back.
+const TERMINAL: &str = "terminal";
 
 /// Commands whose work is not looked at, which do nothing to the rig.
 const QUIET: [&str; 6] = ["colour", "cpair", "ifstat", "route", "sleep", "sync"];
@@ -318,10 +346,27 @@ impl Case {
         self.booted().is_some_and(|arguments| arguments.len() > KEPT_ARGUMENTS)
     }
 
-    /// Whether the program that a server has there cannot be started.
-    pub fn is_broken(&self, address: &str) -> bool {
-        let name = address.rsplit('/').next().unwrap_or_default();
-        self.responses.boot.get(name).is_some_and(|results| results.iter().all(|result| result == FAIL))
+    /// What the program of this name does when it is started, if the rig has one that does.
+    pub fn program(&self, name: &str) -> Option<Program> {
+        let endings = self.responses.boot.get(name).map(Vec::as_slice).unwrap_or_default();
+        let is_any = |wanted: &str| endings.iter().any(|ending| ending == wanted);
+        match (is_any(OK), is_any(FAIL), is_any(TERMINAL)) {
+            (false, false, _) => Some(Program::Kernel),
+            (false, true, false) => Some(Program::Broken),
+            (true, _, false) => self.returning(name, endings),
+            (_, _, true) => None,
+        }
+    }
+
+    fn returning(&self, name: &str, endings: &[String]) -> Option<Program> {
+        let others = self.responses.boot.iter().take_while(|(other, _)| other.as_str() < name);
+        let earlier = others.filter(|(_, endings)| endings.iter().any(|ending| ending == OK)).count();
+        let place = u8::try_from(earlier).ok().filter(|place| *place < Program::RETURNING)?;
+        let statuses = u16::BITS as usize;
+        let last = endings.last().filter(|_| endings.len() <= statuses)?;
+        let each = endings.iter().chain(iter::repeat(last)).take(statuses).enumerate();
+        let has_failed = each.fold(0, |all, (start, ending)| all | u16::from(ending == FAIL) << start);
+        Some(Program::Returning { place, has_failed })
     }
 
     /// Whether the machine is of the kind that the image is for.
@@ -349,7 +394,19 @@ impl Case {
         if let Some(address) = self.addresses().find(|address| authority(address).is_none()) {
             return Some(format!("no server of the rig answers for {address}"));
         }
-        self.expect.iter().find_map(Effect::obstacle)
+        self.expect.iter().find_map(|effect| effect.obstacle().or_else(|| self.obstacle_to_boot(effect)))
+    }
+
+    fn obstacle_to_boot(&self, effect: &Effect) -> Option<String> {
+        let Effect::Boot { boot: Boot { image, outcome, .. } } = effect else { return None };
+        let comes_back = match self.program(image) {
+            None => return Some(format!("the rig has no program that ends as {image} does")),
+            Some(program) => program != Program::Kernel,
+        };
+        // A server has the program by the last part of an address.
+        let is_there = self.addresses().any(|address| name(address) == *image);
+        (comes_back != outcome.is_some() || (comes_back && !is_there))
+            .then(|| format!("the rig cannot tell which file is {image}"))
     }
 }
 
@@ -362,9 +419,6 @@ impl Effect {
             Self::Prompt {
                 prompt: Prompt { timeout_ms: 1..REACTION, user: User { key: Some(_), .. }, .. },
             } => Some("a key must be pressed in less than a second".to_owned()),
-            Self::Boot { boot: Boot { image, outcome: Some(outcome), .. } } if outcome != FAIL => {
-                Some(format!("{image} comes back, which no kernel does"))
-            }
             Self::Command { command, outcome } => {
                 let name = command.first().map(String::as_str).unwrap_or_default();
                 let is_quiet = QUIET.contains(&name) && outcome == "ok";
@@ -402,6 +456,13 @@ pub fn authority(address: &str) -> Option<(&str, u16)> {
     name.ends_with(".example").then_some((name, port))
 }
 
+/// What a file of this address is called at first: the last part of the path.
+pub fn name(address: &str) -> String {
+    let path = address.split(['?', '#']).next().unwrap_or_default();
+    let last = path.rsplit('/').next().unwrap_or_default();
+    String::from_utf8_lossy(&uri::decode(last)).into_owned()
+}
+
 /// An address as a request to a server tells it: without a fragment, and with a path.
 pub fn on_the_wire(address: &str) -> String {
     let address = address.split('#').next().unwrap_or_default();
@@ -425,6 +486,35 @@ mod tests {
         assert_eq!(authority("http://a.example:8080/b"), Some(("a.example", 8080)));
         assert_eq!(authority("https://a.example/b"), None);
         assert_eq!(authority("http://192.0.2.1/b"), None);
+        assert_eq!(name("http://a.example/b/c%20d?e/f#g"), "c d");
+    }
+
+    #[test]
+    fn programs_end_as_the_case_says() {
+        let path = crate::paths::cases().join("returning-programs.json");
+        let mut case = Case::read(&path).unwrap();
+        let list = |endings: &[&str]| endings.iter().map(|ending| (*ending).to_owned()).collect::<Vec<_>>();
+        let endings: &[(&str, &[&str])] = &[
+            ("a", &["ok"]),
+            ("b", &["fail", "fail"]),
+            ("c", &["fail", "ok"]),
+            ("d", &["ok", "terminal"]),
+            ("e", &["ok", "fail"]),
+            ("f", &["terminal"]),
+            ("g", &["fail", "terminal"]),
+            ("h", &["ok"; 17]),
+        ];
+        case.responses.boot = endings.iter().map(|(name, all)| ((*name).to_owned(), list(all))).collect();
+        let returning = |place, has_failed| Some(Program::Returning { place, has_failed });
+        assert_eq!(case.program("a"), returning(0, 0));
+        assert_eq!(case.program("b"), Some(Program::Broken));
+        assert_eq!(case.program("c"), returning(1, 1));
+        assert_eq!(case.program("d"), None);
+        assert_eq!(case.program("e"), returning(3, 0xfffe));
+        assert_eq!(case.program("f"), Some(Program::Kernel));
+        assert_eq!(case.program("g"), None);
+        assert_eq!(case.program("h"), None);
+        assert_eq!(case.program("not listed"), Some(Program::Kernel));
     }
 
     #[test]

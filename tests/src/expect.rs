@@ -74,9 +74,7 @@ impl Transcript {
     pub fn add(&self, bytes: &[u8]) {
         let said = &mut *self.said();
         for character in bytes.iter().filter_map(|&byte| said.stripper.next(byte)) {
-            if character != '\r' {
-                said.text.push(character);
-            }
+            said.text.push(character);
             if !character.is_whitespace() {
                 said.compact.push(character);
             }
@@ -92,12 +90,13 @@ impl Transcript {
 
     /// The last `lines` lines, readable.
     pub fn tail(&self, lines: usize) -> String {
-        tail(&self.said().text, lines)
+        tail(&self.said().text.replace('\r', ""), lines)
     }
 
-    /// All lines, without blanks at their ends, readable.
+    /// All lines as they were left, without blanks at their ends, readable: a carriage return begins one anew.
     pub fn lines(&self) -> Vec<String> {
-        self.said().text.lines().map(|line| line.trim_end().to_owned()).collect()
+        let left = |line: &str| line.trim_end().rsplit('\r').next().unwrap_or_default().to_owned();
+        self.said().text.lines().map(left).collect()
     }
 
     /// How often `wanted` was said.
@@ -174,6 +173,13 @@ mod tests {
         transcript.add(b"[Kspace-up\n");
         assert_eq!(transcript.wait(0, &["no", "RIG-MARK userspace-up"], &[], SOON), Ok((1, 20)));
         assert_eq!(transcript.tail(1), "MARK userspace-up");
+    }
+
+    #[test]
+    fn lines_are_what_was_left_in_them() {
+        let transcript = Transcript::default();
+        transcript.add(b"UNDI_OPEN  \r           \rpassed  \r\n\r\na b\r\nlast");
+        assert_eq!(transcript.lines(), ["passed", "", "a b", "last"]);
     }
 
     #[test]

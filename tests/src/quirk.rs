@@ -71,6 +71,11 @@ pub fn calls_file() -> Vec<u8> {
     (0..=u8::MAX).cycle().take(1500).collect()
 }
 
+/// A boot program that comes back at once, as [`Program::Returning`](crate::case::Program::Returning) says.
+pub fn again(place: u8, has_failed: u16) -> Result<Vec<u8>> {
+    assemble("again.S", Some(("PROGRAM", u64::from(place) << 16 | u64::from(has_failed))))
+}
+
 /// A kernel that only says what it was given, and keeps arguments of any length.
 pub fn kernel() -> Result<Vec<u8>> {
     assemble("kernel.S", None)

@@ -1,7 +1,7 @@
 //! An HTTP server that answers for all names from a case, and keeps what it was asked. It runs on threads and ends
 //! with the process.
 
-use crate::case::{self, Case, File, OneOrMany, Response};
+use crate::case::{self, Case, File, OneOrMany, Program, Response};
 use crate::failure::{Context, Result, ensure};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -58,6 +58,8 @@ pub struct Fillers {
     pub executable: Vec<u8>,
     /// A program that cannot be started.
     pub broken: Vec<u8>,
+    /// Programs that come back, by name.
+    pub returning: BTreeMap<String, Vec<u8>>,
     /// Neither a program nor a script.
     pub data: Vec<u8>,
 }
@@ -146,11 +148,18 @@ fn files(case: &Case, fillers: &Fillers, others: Vec<(String, Vec<u8>)>) -> File
         let script = case.script.iter().skip(1).find(|script| script.uri == uri);
         script.map(|script| script.text.clone().into_bytes())
     };
+    let program = |address: &str| {
+        let name = case::name(address);
+        let other = match case.program(&name) {
+            Some(Program::Broken) => &fillers.broken,
+            _ => &fillers.executable,
+        };
+        fillers.returning.get(&name).unwrap_or(other)
+    };
     let bytes = |address: &str, response: &Response| match response {
         Response::NotFound {} => None,
         Response::File(File::Script { script }) => text(script),
-        Response::File(File::Executable) if case.is_broken(address) => Some(fillers.broken.clone()),
-        Response::File(File::Executable) => Some(fillers.executable.clone()),
+        Response::File(File::Executable) => Some(program(address).clone()),
         Response::File(File::Data { text: None }) => Some(fillers.data.clone()),
         Response::File(File::Data { text: Some(text) }) => Some(text.clone().into_bytes()),
     };

@@ -2,10 +2,11 @@
 //! screen, a server or the booted kernel shows them.
 //!
 //! The case's script is started by one of ours, which makes its world and says how it ended. Not seen are: blanks at a
-//! line's end, exit codes, the list of images, and how effects on the screen and on the network alternate.
+//! line's end, exit codes, the list of images, what a program that comes back was given, and how effects on the screen
+//! and on the network alternate.
 
 use super::Scenario;
-use crate::case::{Boot, Case, Effect, Form, Key, Menu, Prompt, Read, Request, on_the_wire};
+use crate::case::{Boot, Case, Effect, Form, Key, Menu, Program, Prompt, Read, Request, on_the_wire};
 use crate::failure::{Context, Failure, Result, ensure};
 use crate::lab::{KPXE, Lab, SCRIPT_URI};
 use crate::namespace::SERVER;
@@ -13,13 +14,15 @@ use crate::qemu::{Control, Machine, Options};
 use crate::recorder::{Fillers, Recorder, Seen};
 use crate::servers::Dnsmasq;
 use crate::{paths, payload, quirk, text};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 /// The cases of ours that run without being named; they are in the quick set.
-const QUICK: [&str; 4] = ["kernel-arguments", "menu-keys", "nested-scripts", "posted-form"];
+const QUICK: [&str; 5] =
+    ["kernel-arguments", "menu-keys", "nested-scripts", "posted-form", "returning-programs"];
 
 /// The scenarios of this topic: one for each file.
 pub fn all() -> Vec<Scenario> {
@@ -71,7 +74,8 @@ fn replay(name: &str, case: &Case) -> Result<()> {
     ];
     // A kernel finds user space in whatever a case gives it for an initrd.
     let data = if case.booted().is_some() { initrd } else { b"data\n".to_vec() };
-    let recorder = Recorder::start(case, &Fillers { executable, broken, data }, others)?;
+    let returning = returning_programs(case)?;
+    let recorder = Recorder::start(case, &Fillers { executable, broken, returning, data }, others)?;
     lab.dnsmasq(&Dnsmasq::Full { rom: Some(KPXE), ipxe: Some(SCRIPT_URI) })?;
     let card = case.settings.nics.first().ok_or_else(|| Failure::new("no card"))?;
     let mut machine = lab.machine(&Options { mac: card.mac.clone(), ..Options::default() })?;
@@ -82,6 +86,16 @@ fn replay(name: &str, case: &Case) -> Result<()> {
     machine.expect_power_off(30)?;
     check_echoes(case, &machine.transcript().lines())?;
     check_requests(case, &recorder.seen())
+}
+
+/// The programs that come back, by name.
+fn returning_programs(case: &Case) -> Result<BTreeMap<String, Vec<u8>>> {
+    let names = case.responses.boot.keys();
+    let programs = names.filter_map(|name| match case.program(name)? {
+        Program::Returning { place, has_failed } => Some((name, place, has_failed)),
+        _ => None,
+    });
+    programs.map(|(name, place, has_failed)| Ok((name.clone(), quirk::again(place, has_failed)?))).collect()
 }
 
 /// The script that makes the case's world, starts its first script, and says what is left behind.
@@ -119,8 +133,16 @@ fn live(effect: &Effect, case: &Case, machine: &mut Machine) -> Result<()> {
         Effect::Form { form } => answer_form(form, machine),
         Effect::Read { read } => answer_line(read, machine),
         Effect::Prompt { prompt } => answer_prompt(prompt, machine),
-        Effect::Boot { boot: Boot { outcome: Some(_), .. } } => {
-            text::KERNEL_TRUNCATED.iter().try_for_each(|id| machine.expect(id, PATIENCE))
+        Effect::Boot { boot: Boot { image, outcome: Some(outcome), .. } } => {
+            let failure = match case.program(image) {
+                Some(Program::Returning { .. }) => {
+                    machine.expect(&format!("Starting {image}"), PATIENCE)?;
+                    text::PROGRAM_FAILED
+                }
+                _ => text::KERNEL_TRUNCATED,
+            };
+            let failure = failure.iter().filter(|_| outcome == "fail");
+            failure.into_iter().try_for_each(|id| machine.expect(id, PATIENCE))
         }
         Effect::Boot { boot } => {
             machine.expect(text::USER_SPACE, 180)?;
