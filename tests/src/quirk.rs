@@ -81,6 +81,14 @@ pub fn kernel() -> Result<Vec<u8>> {
     assemble("kernel.S", None)
 }
 
+/// The same with almost all of it missing, by its own words: a small file that cannot be started.
+pub fn truncated_kernel() -> Result<Vec<u8>> {
+    let mut kernel = kernel()?;
+    // syssize, in units of 16 bytes (Linux boot protocol).
+    kernel[0x1f4..0x1f8].copy_from_slice(&0x1_0000_u32.to_le_bytes());
+    Ok(kernel)
+}
+
 /// An ELF file for 32-bit protected mode that only says in which state it found the machine.
 pub fn executable() -> Result<Vec<u8>> {
     object("executable.S", None)?;

@@ -5,10 +5,10 @@ use crate::case::{self, Case, File, OneOrMany, Program, Response};
 use crate::failure::{Context, Result, ensure};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a client asked.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +23,8 @@ pub struct Seen {
     pub body: Vec<u8>,
     /// Whether there was such a file.
     pub is_found: bool,
+    /// Whether the client has got the answer.
+    pub is_answered: bool,
 }
 
 impl Seen {
@@ -94,14 +96,24 @@ impl Recorder {
         self.lock().iter().filter(|seen| case::authority(&seen.address).is_some()).cloned().collect()
     }
 
+    /// Waits until the client has got the answers to its first `count` requests.
+    pub fn wait(&self, count: usize, seconds: u64) -> Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(seconds);
+        while self.seen().iter().filter(|seen| seen.is_answered).count() < count {
+            ensure(Instant::now() < deadline, || format!("request {count} was not answered in {seconds} s"))?;
+            thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<Seen>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn serve(&self, mut stream: &TcpStream) -> Result<()> {
+    fn serve(&self, stream: &TcpStream) -> Result<()> {
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
         let mut seen = request(stream)?;
-        let answer = {
+        let (place, answer) = {
             let mut all = self.lock();
             let before = all.iter().filter(|other| other.address == seen.address).count();
             let answers = self.files.get(&seen.address).map(Vec::as_slice).unwrap_or_default();
@@ -109,16 +121,23 @@ impl Recorder {
             seen.is_found = answer.is_some();
             println!("HTTP request: {seen:?}");
             all.push(seen);
-            answer
+            (all.len() - 1, answer)
         };
-        let (status, body) = match answer {
-            Some(body) => ("200 OK", body.as_slice()),
-            None => ("404 Not Found", &[][..]),
-        };
-        let length = body.len();
-        write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n")?;
-        stream.write_all(body).map_err(Into::into)
+        let result = send(stream, answer.map(Vec::as_slice));
+        self.lock()[place].is_answered = true;
+        result
     }
+}
+
+/// Sends the file, and waits until the client, which has all then, closes the connection.
+fn send(mut stream: &TcpStream, file: Option<&[u8]>) -> Result<()> {
+    let (status, body) = file.map_or(("404 Not Found", &[][..]), |body| ("200 OK", body));
+    let length = body.len();
+    write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n")?;
+    stream.write_all(body)?;
+    stream.shutdown(Shutdown::Write)?;
+    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    stream.read(&mut [0]).map(drop).map_err(Into::into)
 }
 
 fn request(stream: &TcpStream) -> Result<Seen> {

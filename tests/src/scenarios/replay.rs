@@ -51,6 +51,9 @@ fn scenario(path: &Path) -> Scenario {
 /// How long the machine may be silent about an effect, in seconds.
 const PATIENCE: u64 = 40;
 
+/// How long a download may take, in seconds.
+const DOWNLOAD: u64 = 120;
+
 /// The time in which a dialogue that has begun to be drawn listens to the keyboard.
 const SETTLE: Duration = Duration::from_millis(500);
 
@@ -67,7 +70,7 @@ fn replay(name: &str, case: &Case) -> Result<()> {
     let initrd = fs::read(&payload.initrd).context("initrd")?;
     let executable =
         if case.is_long() { quirk::kernel()? } else { fs::read(&payload.kernel).context("kernel")? };
-    let broken = payload::flawed_kernel(payload::Flaw::Truncated)?;
+    let broken = quirk::truncated_kernel()?;
     let others = vec![
         (SCRIPT_URI.to_owned(), frame(case)?.into_bytes()),
         (format!("http://{SERVER}/initrd"), initrd.clone()),
@@ -80,7 +83,12 @@ fn replay(name: &str, case: &Case) -> Result<()> {
     let card = case.settings.nics.first().ok_or_else(|| Failure::new("no card"))?;
     let mut machine = lab.machine(&Options { mac: card.mac.clone(), ..Options::default() })?;
     machine.expect(BEGIN, 60)?;
+    let mut requests = 1;
     for effect in &case.expect {
+        if let Effect::Request(_) = effect {
+            requests += 1;
+            recorder.wait(requests, DOWNLOAD)?;
+        }
         live(effect, case, &mut machine)?;
     }
     machine.expect_power_off(30)?;
