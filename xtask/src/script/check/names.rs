@@ -44,19 +44,18 @@ impl Names {
             self.tested.extend(references.map(|(name, _)| bare(name).to_vec()));
         }
         let Some(command) = Command::named(&name.text) else { return };
-        // As written, so that what is unknown stays so.
+        // As written, so that what is unknown stays so; but an option may want a number where a reference stands.
         let texts: Vec<_> = words.iter().map(|word| word.text.clone()).collect();
-        let Ok(invocation) = Invocation::read(command, &texts, &mut texts.get(1..).unwrap_or_default())
-        else {
-            return self.guess(command, words);
-        };
+        let samples: Vec<_> = words.iter().map(Word::sample).collect();
+        let read = Invocation::new(command, &texts).or_else(|_| Invocation::new(command, &samples));
+        let Ok(invocation) = read else { return self.guess(command, words) };
+        let arguments = words.get(words.len() - invocation.arguments.len()..).unwrap_or_default();
+        let argument = |place: usize| arguments.get(place).map(|word| bare(&word.text).to_vec());
         if is(command, "item") {
-            self.items.insert(bare(invocation.argument(0)).to_vec());
+            self.items.extend(argument(0));
         }
         self.has_form |= is(command, "present");
-        if let Some(place) = target(command) {
-            self.set.insert(bare(invocation.argument(place)).to_vec());
-        }
+        self.set.extend(target(command).and_then(argument));
         if command.options().any(|choice| choice.long == "set")
             && let Some(name) = invocation.value(b's')
         {

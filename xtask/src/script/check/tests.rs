@@ -48,6 +48,10 @@ const MISTAKES: &[(&str, &str)] = &[
     ("echo ^${net0/mac :hexhyp}", "this ${ has no } in the same word"),
     ("echo one \\\n  two \\\n ^${three}", "nothing sets three, so ${three} is always empty"),
     ("echo ä ^${three}", "nothing sets three, so ${three} is always empty"),
+    (
+        "menu\nitem a\nset t 1\nchoose --timeout ${t} system\necho ${system} ^${sytsem}",
+        "nothing sets sytsem, so ${sytsem} is always empty",
+    ),
     ("^echo end \\", "the script ends behind a backslash"),
     ("^calc n 1 + 2", "iPXE does not have the command calc"),
     ("^features https || echo none", "iPXE does not have the command features"),
@@ -175,6 +179,73 @@ fn the_examples_are_clean() {
             assert_eq!(found, [], "{}", file.display());
         }
     }
+}
+
+/// The script with one letter too much, at each place where that is a mistake: the line, and what is to be found there.
+fn spoiled(text: &str) -> Vec<(String, u32, String)> {
+    let mut all = Vec::new();
+    let mut start = 0;
+    let mut goes_on = false;
+    for (number, line) in (1..).zip(text.split_inclusive('\n')) {
+        let (mut before, mut is_behind_command) = (if goes_on { "word" } else { ";" }, false);
+        for word in line.split([' ', '\n']) {
+            let place = start;
+            start += word.len() + 1;
+            if word.is_empty() {
+                continue;
+            }
+            if word.starts_with('#') {
+                before = "#";
+            }
+            let is_plain = !word.contains(['$', '=', '\\']);
+            let is_command = matches!(before, "&&" | "||" | ";") && word.starts_with(char::is_alphabetic);
+            let mut spoil = |at: usize, found: String| {
+                all.push((format!("{}x{}", &text[..place + at], &text[place + at..]), number, found));
+            };
+            match before {
+                "#" => continue,
+                "goto" if is_plain => spoil(word.len(), format!("there is no label {word}x in this script")),
+                _ if is_command && is_plain => spoil(word.len(), format!("unknown command {word}x")),
+                _ if is_behind_command && is_plain && word.starts_with("--") => {
+                    spoil(word.len(), format!("unknown option {word}x"));
+                }
+                _ => {}
+            }
+            for (begin, _) in word.match_indices("${") {
+                // A script that asks whether something is set means that it comes from elsewhere.
+                if before == "isset" {
+                    break;
+                }
+                let name = word[begin + 2..].split(['}', ':']).next().unwrap();
+                if name.starts_with(char::is_alphabetic) && !name.contains(['$', '/', '.']) {
+                    spoil(begin + 2 + name.len(), format!("nothing sets {name}x"));
+                }
+            }
+            is_behind_command = is_command;
+            before = if matches!(before, "&&" | "||" | ";") && word.starts_with(':') { ";" } else { word };
+        }
+        // The last piece stands behind the line feed and is nothing.
+        start = start.saturating_sub(1);
+        goes_on = line.trim_end().ends_with('\\');
+    }
+    all
+}
+
+#[test]
+fn each_mistake_in_an_example_is_found() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/examples");
+    let mut seeded = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let file = entry.unwrap().path();
+        let Ok(text) = std::fs::read_to_string(&file) else { continue };
+        for (script, line, sentence) in spoiled(&text) {
+            let found = problems(&script, false);
+            let is_it = |(at, _, said): &(u32, usize, String)| *at == line && said.starts_with(&sentence);
+            assert!(found.iter().any(is_it), "{}:{line}: {sentence}: {found:?}", file.display());
+            seeded += 1;
+        }
+    }
+    assert!(seeded > 500, "{seeded}");
 }
 
 #[test]
