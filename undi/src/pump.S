@@ -7,14 +7,14 @@
  * and IF among them. So everything that must outlive a call is on the stack or in the block.
  */
 
-    .section .low.bss, "aw", @nobits
+    .section .low.bss.undi, "aw", @nobits
     .balign 4
 undi_old_handler:                       /* the interrupt handler that ours replaced */
     .skip   4
 undi_control:                           /* segment of the shared block */
     .skip   2
 
-    .section .low.text, "ax"
+    .section .low.text.undi, "ax"
     .code16
 
 /* Makes the block at ES:0 the shared one, and EDX (segment:offset) the old interrupt handler. DS = CS. */

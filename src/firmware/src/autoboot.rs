@@ -127,16 +127,16 @@ impl Machine {
     /// Uses the lease of the ROM, if it has one for this card.
     fn apply_cached(&mut self) -> Result<(), Error> {
         let (Some(vendor), Some(network)) = (&self.vendor, &self.network) else { return Ok(()) };
-        let Some(ack) = &vendor.cached.ack else { return Ok(()) };
-        let mut lease = Lease::from_cached(ack, vendor.cached.reply.as_deref(), network.mac())?;
-        lease.discover = vendor.cached.discover.clone().unwrap_or_default();
+        let Some(ack) = &vendor.cached().ack else { return Ok(()) };
+        let mut lease = Lease::from_cached(ack, vendor.cached().reply.as_deref(), network.mac())?;
+        lease.discover = vendor.cached().discover.clone().unwrap_or_default();
         self.apply_lease(lease)
     }
 
     /// The file of our own image, by the packets that the ROM has kept.
     pub(crate) fn own_file(&self) -> Option<BootFile> {
         let (vendor, network) = (self.vendor.as_ref()?, self.network.as_ref()?);
-        let cached = &vendor.cached;
+        let cached = vendor.cached();
         dhcp::lease::cached_boot_file(cached.ack.as_deref(), cached.reply.as_deref(), network.mac())
     }
 

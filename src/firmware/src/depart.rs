@@ -30,7 +30,7 @@ impl Machine {
         let Some(vendor) = &self.vendor else { return is_whole };
         let nic = &mut undi;
         say!(self.screen, "UNDI: {}", nic.mode());
-        let departure = leave(nic, &vendor.stack, Keep::from_bits(self.header.keep), purpose);
+        let departure = leave(nic, vendor.stack(), Keep::from_bits(self.header.keep), purpose);
         let pci = nic::Nic::identity(nic).pci;
         drop(undi);
         crate::vendor::hush();

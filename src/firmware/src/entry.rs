@@ -59,7 +59,7 @@ fn introduce(machine: &mut Machine) {
             let Some(network) = &machine.network else { return };
             let identity = network.port.nic().identity();
             let place = identity.pci.map_or(0, |pci| pci.bus_device_function);
-            let way = machine.vendor.as_ref().map(|vendor| vendor.stack.way.text());
+            let way = machine.vendor.as_ref().map(|vendor| vendor.stack().way.text());
             say!(
                 machine.screen,
                 "net0: {} by {}, PCI {}; {}{}",

@@ -40,7 +40,7 @@ impl Machine {
     /// Who we are to DHCP servers.
     pub(crate) fn dhcp_config(&self) -> Result<dhcp::Config, Error> {
         let uuid = crate::hardware::uuid(&self.info);
-        let cached = self.vendor.as_ref().map(|vendor| &vendor.cached);
+        let cached = self.vendor.as_ref().map(|vendor| vendor.cached());
         let Some(network) = &self.network else { return Err(errors::NO_CARD.of("none was found")) };
         let mut config = dhcp::Config::new(network.mac(), hw::clock::noise());
         config.uuid = uuid;

@@ -1,22 +1,40 @@
-//! In place of the vendor's UNDI, in a build without it: the option ROM of a card is what the UNDI would have been in.
+//! In place of the vendor's stack, in a build without its UNDI: the option ROM of a card is what that would have been in.
+//! That there is none is known when the build is compiled, so nothing is left of what would be done with it.
 
 use base::boot_info::BootInfo;
 use base::image_header::ImageHeader;
 use base::{Error, MacAddress, SegOff};
-use undi::VendorStack;
 use undi::abi::{Opcode, Status};
 use undi::driver::{Order, Outcome, Rom};
 use undi::find::Memory;
+use undi::{UndiNic, VendorStack};
 
 use crate::errors;
+use crate::vendor::Cached;
+
+/// No stack has started us.
+pub(crate) enum Vendor {}
+
+impl Vendor {
+    pub(crate) fn stack(&self) -> &VendorStack {
+        match *self {}
+    }
+
+    pub(crate) fn cached(&self) -> &Cached {
+        match *self {}
+    }
+}
 
 /// There is none.
 pub(crate) enum VendorRom {}
 
 /// None is looked for: the image is for the card that its ROM is on.
-pub(crate) fn find(_: &BootInfo, _: &ImageHeader) -> Result<(VendorStack, VendorRom), Error> {
+pub(crate) fn find(_: &BootInfo, _: &ImageHeader) -> Result<(Vendor, UndiNic<VendorRom>), Error> {
     Err(errors::NO_CARD.of("this image has no driver for the card whose ROM it is in"))
 }
+
+/// No call of a ROM was shown.
+pub(crate) fn hush() {}
 
 impl Memory for VendorRom {
     fn read(&self, _: u32, _: &mut [u8]) -> bool {

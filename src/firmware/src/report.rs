@@ -161,7 +161,7 @@ impl Machine {
             line!(report, "no PXE stack is in use");
             return;
         };
-        let stack = &vendor.stack;
+        let stack = vendor.stack();
         let kind = if stack.is_bang_pxe { "!PXE" } else { "PXENV+" };
         line!(report, "{kind} at {} by {}, entry point {}", stack.structure, stack.way.text(), stack.entry);
         for finding in &stack.findings {
@@ -201,7 +201,7 @@ impl Machine {
     fn report_packets(&self, report: &mut Report) {
         report.title("DHCP packets");
         if let Some(vendor) = &self.vendor {
-            let cached = &vendor.cached;
+            let cached = vendor.cached();
             for (name, packet) in
                 [("DISCOVER", &cached.discover), ("ACK", &cached.ack), ("reply", &cached.reply)]
             {

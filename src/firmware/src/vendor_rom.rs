@@ -1,21 +1,53 @@
 //! The vendor's UNDI: in memory, or in the ROM of a card.
 
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::string::String;
 use base::Error;
 use base::boot_info::BootInfo;
 use base::image_header::{DRIVER_UNDI_ROM, ImageHeader};
 use undi::rom::BaseMemory;
-use undi::{VendorStack, option_rom};
+use undi::{UndiNic, VendorStack, cached, option_rom};
 
 use crate::errors;
-use crate::vendor::{announce, shown};
+use crate::vendor::{Cached, shown};
 
 pub(crate) use undi::VendorRom;
 
+/// The stack that started us.
+pub(crate) struct Vendor {
+    stack: VendorStack,
+    cached: Cached,
+}
+
+impl Vendor {
+    /// What was found of it.
+    pub(crate) fn stack(&self) -> &VendorStack {
+        &self.stack
+    }
+
+    /// The packets that it has kept.
+    pub(crate) fn cached(&self) -> &Cached {
+        &self.cached
+    }
+}
+
+/// Finds the stack and the card that it drives.
+pub(crate) fn find(info: &BootInfo, header: &ImageHeader) -> Result<(Vendor, UndiNic<VendorRom>), Error> {
+    let (stack, rom) = locate(info, header)?;
+    let mut nic = UndiNic::try_new(rom)?;
+    let rom = nic.rom();
+    let cached = Cached {
+        discover: cached::cached_packet(rom, cached::DISCOVER)?,
+        ack: cached::cached_packet(rom, cached::ACK)?,
+        reply: cached::cached_packet(rom, cached::REPLY)?,
+    };
+    Ok((Vendor { stack, cached }, nic))
+}
+
 /// The stack that is in memory. Where there is none, and the image may, the UNDI of the first card that has one is loaded
 /// from its ROM.
-pub(crate) fn find(info: &BootInfo, header: &ImageHeader) -> Result<(VendorStack, VendorRom), Error> {
+fn locate(info: &BootInfo, header: &ImageHeader) -> Result<(VendorStack, VendorRom), Error> {
     match undi::rom::locate(info) {
         Ok(stack) => {
             let rom = VendorRom::try_new(&stack, announce)?;
@@ -47,3 +79,21 @@ fn no_stack(findings: &[String]) -> Error {
     };
     errors::NO_CARD.of(text)
 }
+
+/// Shows which call of the ROM is made: with interrupts off it may hang, and then this is the last word. The line is
+/// overwritten by what is said next.
+fn announce(call: &'static str) {
+    // The BIOS cannot write between pixels that are ours.
+    if hw::video::shows_pixels() {
+        return;
+    }
+    hw::bios::print(format!("\r{call:ANNOUNCED$}\r").as_bytes());
+}
+
+/// Takes the last announcement off the screen.
+pub(crate) fn hush() {
+    announce("");
+}
+
+/// The longest name of a call.
+const ANNOUNCED: usize = 24;
