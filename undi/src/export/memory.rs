@@ -38,28 +38,30 @@ impl Fence {
 pub(super) struct Guarded<'a> {
     memory: &'a mut dyn Memory,
     fence: &'a Fence,
-    /// The parameter block: no buffer may lie over it.
+    /// Where the parameters are.
+    at: SegOff,
+    /// The parameter block, once it was read: no buffer may lie over it.
     block: PhysRange,
 }
 
 impl<'a> Guarded<'a> {
-    /// Reads `block`, the parameters of a call, which lie at `at`.
-    pub(super) fn begin(
-        memory: &'a mut dyn Memory,
-        fence: &'a Fence,
-        at: SegOff,
-        block: &mut [u8],
-    ) -> Result<Self, Status> {
-        let range = object(at, block.len())?;
-        if !fence.admits(range) {
+    /// For a call whose parameters lie at `at`.
+    pub(super) fn new(memory: &'a mut dyn Memory, fence: &'a Fence, at: SegOff) -> Self {
+        Self { memory, fence, at, block: PhysRange::default() }
+    }
+
+    /// Reads `block`, the parameters.
+    pub(super) fn begin(&mut self, block: &mut [u8]) -> Result<(), Status> {
+        let range = object(self.at, block.len())?;
+        if !self.fence.admits(range) {
             return Err(Status::INVALID_PARAMETER);
         }
-        let guarded = Self { memory, fence, block: range };
-        guarded.read_physical(range.start(), block).map(|()| guarded)
+        self.block = range;
+        self.read_physical(range.start(), block)
     }
 
     /// Writes the status, which is the first word of `block`, and after success the rest of it.
-    pub(super) fn end(mut self, block: &mut [u8], result: Result<(), Status>) -> Answer {
+    pub(super) fn end(&mut self, block: &mut [u8], result: Result<(), Status>) -> Answer {
         let status = result.err().unwrap_or(Status::SUCCESS);
         if let Some((word, _)) = block.split_first_chunk_mut::<2>() {
             *word = status.0.to_le_bytes();
@@ -71,9 +73,9 @@ impl<'a> Guarded<'a> {
         }
     }
 
-    /// For a call that does not return, so that its parameters are of no use any more.
-    pub(super) fn without_block(memory: &'a mut dyn Memory, fence: &'a Fence) -> Self {
-        Self { memory, fence, block: PhysRange::default() }
+    /// From now on buffers may lie over the parameters: the call does not return, and they are of no use any more.
+    pub(super) fn forget_block(&mut self) {
+        self.block = PhysRange::default();
     }
 
     /// The bytes at a far pointer.

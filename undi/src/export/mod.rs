@@ -128,7 +128,7 @@ impl Services {
     ) -> Answer {
         let Self { fence, buffers, arguments, undi, base, udp, tftp, files } = self;
         let buffers = *buffers;
-        let call = Call { network, memory, fence, at: parameters };
+        let mut call = Call { network, memory: Guarded::new(memory, fence, parameters) };
         if needs_network(opcode) && !undi.is_ready() {
             return call.refuse(Status::INVALID_STATE);
         }
@@ -219,43 +219,38 @@ fn needs_network(opcode: Opcode) -> bool {
 /// A call that is under way.
 struct Call<'a> {
     network: &'a mut dyn Network,
-    memory: &'a mut dyn Memory,
-    fence: &'a Fence,
-    at: SegOff,
+    memory: Guarded<'a>,
 }
 
 impl Call<'_> {
     /// Reads the parameters, acts on them, and writes them back with the status; after a failure the status only.
     fn with<T: FromBytes + IntoBytes + KnownLayout + Immutable>(
-        self,
+        &mut self,
         act: impl FnOnce(&mut dyn Network, &mut Guarded<'_>, &mut T) -> Result<(), Status>,
     ) -> Answer {
-        let Self { network, memory, fence, at } = self;
         let mut block = T::new_zeroed();
-        let mut memory = match Guarded::begin(memory, fence, at, block.as_mut_bytes()) {
-            Ok(memory) => memory,
-            Err(status) => return Answer::Return(status),
-        };
-        let result = act(network, &mut memory, &mut block);
-        memory.end(block.as_mut_bytes(), result)
+        if let Err(status) = self.memory.begin(block.as_mut_bytes()) {
+            return Answer::Return(status);
+        }
+        let result = act(self.network, &mut self.memory, &mut block);
+        self.memory.end(block.as_mut_bytes(), result)
     }
 
     /// Answers with `status`, whatever the parameters are.
-    fn refuse(self, status: Status) -> Answer {
+    fn refuse(&mut self, status: Status) -> Answer {
         self.with(|_, _, _: &mut Plain| Err(status))
     }
 
     /// RESTART_TFTP: the new program may well lie over the parameters of the call.
-    fn restart(self) -> Answer {
-        let Self { network, memory, fence, at } = self;
+    fn restart(&mut self) -> Answer {
         let mut block = TftpReadFile::new_zeroed();
-        let result = Guarded::begin(memory, fence, at, block.as_mut_bytes()).map(drop);
-        if let Err(status) = result {
+        if let Err(status) = self.memory.begin(block.as_mut_bytes()) {
             return Answer::Return(status);
         }
-        match tftp::load(network, &mut Guarded::without_block(memory, fence), &block) {
+        self.memory.forget_block();
+        match tftp::load(self.network, &mut self.memory, &block) {
             Ok(()) => Answer::Restart,
-            Err(status) => Call { network, memory, fence, at }.refuse(status),
+            Err(status) => self.refuse(status),
         }
     }
 }
