@@ -41,6 +41,25 @@ pub fn printable(bytes: &[u8]) -> String {
     ascii(bytes.iter().map(printed).collect())
 }
 
+/// `bytes` as text, U+FFFD in place of what is no UTF-8.
+#[inline(never)]
+pub fn lossy(mut bytes: &[u8]) -> String {
+    let mut text = String::new();
+    loop {
+        let error = match core::str::from_utf8(bytes) {
+            Ok(rest) => {
+                text.push_str(rest);
+                return text;
+            }
+            Err(error) => error,
+        };
+        let (valid, behind) = bytes.split_at(error.valid_up_to());
+        text.push_str(core::str::from_utf8(valid).unwrap_or_default());
+        text.push(char::REPLACEMENT_CHARACTER);
+        bytes = error.error_len().and_then(|length| behind.get(length..)).unwrap_or_default();
+    }
+}
+
 /// `bytes`, which are ASCII, as text.
 #[inline(never)]
 pub fn ascii(bytes: Vec<u8>) -> String {
@@ -58,5 +77,21 @@ mod tests {
         assert_eq!(cut("\u{e4}", b':'), ("\u{e4}", None));
         assert_eq!(cut_last("a:b:c", b':'), (Some("a:b"), "c"));
         assert_eq!(cut_last("a", b':'), (None, "a"));
+    }
+
+    #[test]
+    fn what_is_no_text_is_replaced_as_by_the_standard_library() {
+        for bytes in [
+            &b""[..],
+            b"text",
+            b"\xff",
+            b"a\xe2\x82b",
+            b"a\xe2\x82",
+            b"\xf0\x9f\x98\xe2\x82\xac\xc3",
+            "\u{20ac}\u{1f600}".as_bytes(),
+            b"\xed\xa0\x80z",
+        ] {
+            assert_eq!(lossy(bytes), String::from_utf8_lossy(bytes), "{bytes:x?}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use crate::{COLUMNS, Key};
 use alloc::string::String;
 use alloc::vec::Vec;
+use base::text::lossy;
 
 /// What a key did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +41,7 @@ impl LineEdit {
     /// Begins a line of at most `width` columns. Returns what to print: the prompt and the line as it is at first.
     pub fn begin(&mut self, prompt: &str, line: &[u8], width: usize) -> String {
         self.prompt = crate::text::shortened(prompt, width / 2);
-        self.edit = Edit::new(&String::from_utf8_lossy(line), width - self.prompt.len());
+        self.edit = Edit::new(&lossy(line), width - self.prompt.len());
         self.recalled = self.history.len();
         self.draft.clear();
         self.redraw()

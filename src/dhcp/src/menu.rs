@@ -4,6 +4,7 @@ use crate::packet::{Packet, tag};
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::Duration;
+use base::text::lossy;
 
 /// In the discovery control byte: the file that the packet names is booted, without a menu.
 const FILE_WITHOUT_MENU: u8 = 1 << 3;
@@ -48,15 +49,13 @@ impl BootMenu {
             return None;
         }
         let menu = packet.option(&[tag::VENDOR, tag::PXE_MENU])?;
-        let items = entries(&menu, 1).map(|(kind, text)| BootItem {
-            kind: u16::from_be_bytes(*kind),
-            text: String::from_utf8_lossy(text).into_owned(),
-        });
+        let items = entries(&menu, 1)
+            .map(|(kind, text)| BootItem { kind: u16::from_be_bytes(*kind), text: lossy(text) });
         let items: Vec<_> = items.collect();
         let prompt = packet.option(&[tag::VENDOR, tag::PXE_MENU_PROMPT]).unwrap_or_default();
         let prompt = prompt.split_first().filter(|(seconds, _)| **seconds != AT_ONCE);
         let prompt = prompt.map(|(seconds, text)| BootPrompt {
-            text: String::from_utf8_lossy(text).into_owned(),
+            text: lossy(text),
             time: Duration::from_secs((*seconds).into()),
         });
         (!items.is_empty()).then_some(Self { items, prompt })

@@ -9,6 +9,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::MacAddress;
+use base::text::lossy;
 use core::net::Ipv4Addr;
 
 /// Bytes of the fixed part: everything before the magic cookie.
@@ -304,7 +305,7 @@ fn text_of(bytes: &[u8]) -> String {
     while let [front @ .., 0xff] = bytes {
         bytes = front;
     }
-    String::from_utf8_lossy(bytes).into_owned()
+    lossy(bytes)
 }
 
 /// The fixed fields of a packet to be built.

@@ -1,8 +1,9 @@
 //! Lines and dialogues that the user answers.
 
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
+/// Text of a script for the screen.
+pub(crate) use base::text::lossy as shown;
 use base::{Duration, Error, Instant};
 use console::{Dialogue, Edited, Field, Form, Key, LEAVE, LineEdit, Outcome};
 use script::errors::{CANCELLED, TIMEOUT};
@@ -139,9 +140,4 @@ impl Machine {
         }
         result
     }
-}
-
-/// Text of a script for the screen.
-pub(crate) fn shown(text: &[u8]) -> String {
-    String::from_utf8_lossy(text).into_owned()
 }

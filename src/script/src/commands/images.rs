@@ -226,7 +226,7 @@ fn checked(call: &mut Call<'_>, id: ImageId) -> Result<ImageId, Error> {
 
 /// What stands behind an address to say that parameters go with it, perhaps with a character (`=` as a rule) and
 /// their name.
-const PARAMETERS: &str = "##params";
+const PARAMETERS: &[u8] = b"##params";
 
 fn download(
     host: &mut dyn Host,
@@ -236,9 +236,12 @@ fn download(
 ) -> Result<ImageId, Error> {
     let mut uri = text(address)?;
     let mut parameters = None;
-    if let Some((address, name)) = uri.split_once(PARAMETERS) {
-        uri = address;
-        let name = name.as_bytes().split_first().map(|(_, name)| name);
+    // The standard library's search is for long texts, and long itself.
+    let mark = address.windows(PARAMETERS.len()).position(|part| part == PARAMETERS);
+    if let Some((before, behind)) = mark.and_then(|mark| uri.split_at_checked(mark)) {
+        uri = before;
+        let name =
+            behind.as_bytes().get(PARAMETERS.len()..).and_then(<[u8]>::split_first).map(|(_, name)| name);
         // They go with one request, whether it succeeds or not.
         parameters = take(&mut host.drafts().parameters, name);
     }
