@@ -280,6 +280,13 @@ mod tests {
             })
             .collect();
         let plans = elaborate(&files).unwrap();
+        for plan in plans.iter().filter(|plan| plan.medium.is_some()) {
+            assert!(
+                plan.features.contains(&"media".to_owned()),
+                "{} cannot take what it is handed",
+                plan.name
+            );
+        }
         let keep = |name: &str| plans.iter().find(|plan| plan.name == name).unwrap().keep;
         for (suffix, bits) in [("pxe", 0), ("kpxe", KEEP_UNDI), ("kkpxe", KEEP_UNDI | KEEP_PXE)] {
             assert_eq!(keep(&format!("undionly.{suffix}")), bits);

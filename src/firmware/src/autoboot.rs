@@ -7,7 +7,7 @@ use console::Table;
 use dhcp::{BootFile, Lease};
 use http::Content;
 use hw::memory::{Pages, PhysicalMemory};
-use image::{Format, HandedOver, handed_over, recognise};
+use image::{Format, HandedOver, recognise};
 use script::{Failure, Fetched, ImageId, Start, set_working_uri};
 use uri::Uri;
 
@@ -15,6 +15,7 @@ use crate::boot_menu::Choice;
 use crate::errors;
 use crate::fetch::Manner;
 use crate::machine::Machine;
+use crate::media::handed_over;
 use crate::screen::say;
 use crate::store::Target;
 

@@ -43,6 +43,11 @@ mod keyboard;
 mod lease;
 #[cfg(target_os = "none")]
 mod machine;
+#[cfg(all(target_os = "none", feature = "media"))]
+mod media;
+#[cfg(all(target_os = "none", not(feature = "media")))]
+#[path = "no_media.rs"]
+mod media;
 #[cfg(target_os = "none")]
 mod network;
 #[cfg(target_os = "none")]
