@@ -7,9 +7,10 @@ use crate::qemu::{Machine, Options};
 use crate::{paths, text};
 use std::fs;
 
-/// The scenarios of this topic. ROMs are built on request, so these run only where they are asked for.
+/// The scenarios of this topic. Of ROMs only `virtio-net.mrom` is built without being asked for, so the others run only
+/// where they are asked for.
 pub fn all() -> Vec<Scenario> {
-    let all = vec![
+    vec![
         Scenario::new(
             "roms-linux",
             "virtio-net.mrom shrinks to 4 KiB at most, takes no base memory, and boots Linux by HTTP",
@@ -27,23 +28,27 @@ pub fn all() -> Vec<Scenario> {
             "of two cards, that with our ROM is driven, not the first one",
             120,
             two_cards,
-        ),
+        )
+        .by_name(),
         Scenario::new(
             "roms-two-roms",
             "two cards with our ROM: that is driven which the BIOS boots",
             120,
             two_roms,
-        ),
-        Scenario::new("roms-beside", "the ROM boots beside that of another vendor's card", 120, beside),
-        Scenario::new("roms-menu", "the BIOS's boot menu calls the ROM by its name and starts it", 120, menu),
+        )
+        .by_name(),
+        Scenario::new("roms-beside", "the ROM boots beside that of another vendor's card", 120, beside)
+            .by_name(),
+        Scenario::new("roms-menu", "the BIOS's boot menu calls the ROM by its name and starts it", 120, menu)
+            .by_name(),
         Scenario::new(
             "roms-exit",
             "beside the screen's, a ROM says that it has no pixels; exit leads to the next boot device",
             120,
             exit,
-        ),
-    ];
-    all.into_iter().map(Scenario::by_name).collect()
+        )
+        .by_name(),
+    ]
 }
 
 /// QEMU's name of a card, with our ROM on it.
