@@ -373,7 +373,7 @@ impl export::Network for World<'_> {
             Source::Uri(text) => {
                 let text = core::str::from_utf8(text).map_err(|_| Status::INVALID_PARAMETER)?;
                 let uri = Uri::parse(text).map_err(|_| Status::INVALID_PARAMETER)?;
-                let server = uri.host().parse().ok().filter(|_| uri.scheme() == "tftp");
+                let server = uri.host().parse().ok().filter(|_| uri.has_scheme("tftp"));
                 let server = server.ok_or(Status::UNSUPPORTED)?;
                 (Ok(uri), server, tftp::Options::default().block_size)
             }

@@ -119,10 +119,12 @@ impl Machine {
             started,
             manner,
         };
-        let result = match uri.scheme() {
-            "tftp" => self.tftp(uri, None, &mut job).map(|()| uri.clone()),
-            "http" => self.http(uri, content, &mut job),
-            other => Err(errors::NO_SCHEME.of(other)),
+        let result = if uri.has_scheme("tftp") {
+            self.tftp(uri, None, &mut job).map(|()| uri.clone())
+        } else if uri.has_scheme("http") {
+            self.http(uri, content, &mut job)
+        } else {
+            Err(errors::NO_SCHEME.of(uri.scheme()))
         };
         job.end(result.is_ok(), &mut self.screen);
         match result {

@@ -21,17 +21,18 @@ const SYSLOG_INTERVAL: Duration = Duration::from_millis(2);
 impl Machine {
     /// Sends a text, which `uri` takes by HTTP POST, as a file by TFTP, or line by line as a syslog server.
     pub(crate) fn upload(&mut self, uri: &Uri, text: &[u8]) -> Result<(), Error> {
-        match uri.scheme() {
-            "http" => {
-                let mut content = Content::post();
-                content.set_body("text/plain", text);
-                let manner = Manner { quiet: true, timeout: Some(LIMIT), ..Manner::default() };
-                // What the server says to it is of no interest.
-                self.download(uri, content, manner).map(|(pages, _)| self.memory.free(pages))
-            }
-            "tftp" => self.tftp(uri, Some(text.to_vec()), &mut Job::quiet(LIMIT)),
-            "syslog" => self.syslog(uri, text),
-            other => Err(errors::NO_SCHEME.of(other)),
+        if uri.has_scheme("http") {
+            let mut content = Content::post();
+            content.set_body("text/plain", text);
+            let manner = Manner { quiet: true, timeout: Some(LIMIT), ..Manner::default() };
+            // What the server says to it is of no interest.
+            self.download(uri, content, manner).map(|(pages, _)| self.memory.free(pages))
+        } else if uri.has_scheme("tftp") {
+            self.tftp(uri, Some(text.to_vec()), &mut Job::quiet(LIMIT))
+        } else if uri.has_scheme("syslog") {
+            self.syslog(uri, text)
+        } else {
+            Err(errors::NO_SCHEME.of(uri.scheme()))
         }
     }
 

@@ -362,7 +362,7 @@ impl Download {
 }
 
 fn check(uri: &Uri) -> Result<(), Error> {
-    if uri.scheme() == "http" && !uri.host().is_empty() {
+    if uri.has_scheme("http") && !uri.host().is_empty() {
         Ok(())
     } else {
         Err(errors::UNSUPPORTED.of(uri.redacted()))

@@ -80,11 +80,7 @@ impl Request<'_> {
 
 /// The port where the URI names none.
 pub(crate) fn default_port(uri: &Uri) -> Option<u16> {
-    match uri.scheme() {
-        "http" => Some(80),
-        "https" => Some(443),
-        _ => None,
-    }
+    [("http", 80), ("https", 443)].into_iter().find(|(name, _)| uri.has_scheme(name)).map(|(_, port)| port)
 }
 
 pub(crate) fn header(text: &mut String, name: &str, value: &str) {

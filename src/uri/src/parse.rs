@@ -3,7 +3,7 @@
 use crate::{errors, percent};
 use alloc::{string::String, vec::Vec};
 use base::Error;
-use base::text::{cut, cut_last, number};
+use base::text::{cut, cut_last, number, same_word};
 use core::fmt;
 
 /// The most bytes of a URI.
@@ -15,7 +15,7 @@ pub const MAXIMUM_LENGTH: usize = 16 << 10;
 /// shows. There is no `Display`.
 ///
 /// # Invariants
-/// At most [`MAXIMUM_LENGTH`] bytes, printable ASCII without blanks, scheme in lower case, host and port checked.
+/// At most [`MAXIMUM_LENGTH`] bytes, printable ASCII without blanks, host and port checked.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Uri {
     text: String,
@@ -58,12 +58,11 @@ impl Uri {
     }
 
     /// Checks what [`percent::clean`] or [`Parts::compose`] made.
-    pub(crate) fn try_from_clean(mut text: String) -> Result<Self, Error> {
+    pub(crate) fn try_from_clean(text: String) -> Result<Self, Error> {
         if text.len() > MAXIMUM_LENGTH {
             return Err(errors::TOO_LONG.of(harmless(&text)));
         }
         let parts = Parts::of(&text);
-        let scheme_length = parts.scheme.len();
         if let Some(authority) = parts.authority {
             let authority = Authority::of(authority);
             if !authority.has_valid_host() {
@@ -73,9 +72,6 @@ impl Uri {
                 return Err(errors::BAD_PORT.of(harmless(&text)));
             }
         }
-        if let Some(scheme) = text.get_mut(..scheme_length) {
-            scheme.make_ascii_lowercase();
-        }
         Ok(Self { text })
     }
 
@@ -84,9 +80,14 @@ impl Uri {
         &self.text
     }
 
-    /// The scheme in lower case; empty for a relative reference.
+    /// The scheme as written; empty for a relative reference.
     pub fn scheme(&self) -> &str {
         self.parts().scheme
+    }
+
+    /// Whether it has that scheme; case does not count.
+    pub fn has_scheme(&self, name: &str) -> bool {
+        same_word(self.scheme().as_bytes(), name.as_bytes())
     }
 
     /// Whether it has a scheme.
@@ -329,7 +330,8 @@ mod tests {
     #[test]
     fn all_components_are_found() {
         let all = uri("HTTP://al%40ice:p%3Aw:x@[fe80::1]:8080/a/b%20c.img?x=1&y#part");
-        assert_eq!(all.scheme(), "http");
+        assert_eq!(all.scheme(), "HTTP");
+        assert!(all.has_scheme("http") && !all.has_scheme("https"));
         assert_eq!(all.user().unwrap(), b"al@ice");
         assert_eq!(all.password().unwrap(), b"p:w:x");
         assert_eq!(all.host(), "[fe80::1]");
@@ -338,7 +340,7 @@ mod tests {
         assert_eq!(all.query(), Some("x=1&y"));
         assert_eq!(all.fragment(), Some("part"));
         assert_eq!(all.file_name().unwrap(), "b c.img");
-        assert_eq!(all.redacted(), "http://[fe80::1]:8080/a/b%20c.img");
+        assert_eq!(all.redacted(), "HTTP://[fe80::1]:8080/a/b%20c.img");
         assert_eq!(format!("{all:?}"), all.redacted());
     }
 
@@ -393,7 +395,7 @@ mod tests {
             assert_eq!((made.scheme(), made.host()), ("tftp", "10.0.2.2"));
             assert_eq!(made.tftp_file(), file.as_bytes());
         }
-        assert_eq!(Uri::from_boot_file("s", b"Http://h/%41?q").unwrap().as_str(), "http://h/%41?q");
+        assert_eq!(Uri::from_boot_file("s", b"Http://h/%41?q").unwrap().as_str(), "Http://h/%41?q");
         assert_eq!(Uri::from_boot_file("s", b"\xff").unwrap().tftp_file(), b"\xff");
         assert_eq!(uri("tftp://h/a/b").tftp_file(), b"a/b");
         assert_eq!(uri("tftp://h//a%3f").tftp_file(), b"/a?");

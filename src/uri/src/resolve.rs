@@ -234,6 +234,7 @@ mod tests {
             ("tftp:/a//b?c#d", "tftp:///a//b?c#d"),
             ("iscsi:%41%23::b%20?%4", "iscsi:A%23::b%20?%254"),
             (":x", ":x"),
+            ("Fe:ed.ipxe", "Fe:ed.ipxe"),
             ("://h/x", "://h/x"),
             ("http://boot%2eexample:80/%2e", "http://boot.example:80/%2e"),
         ] {
