@@ -22,6 +22,7 @@ mod neighbours;
 mod ntp;
 mod packet;
 mod random;
+mod run;
 #[cfg(test)]
 mod simulation;
 mod stack;

@@ -65,6 +65,12 @@ impl<'a> Packet<'a> {
     }
 }
 
+/// Whether the checksum of an IPv4 header without options is right.
+pub(crate) fn is_header_intact(header: &[u8; 20]) -> bool {
+    let words = header.as_chunks().0.iter();
+    words.map(|word| u64::from(u32::from_ne_bytes(*word))).sum::<u64>().is_multiple_of(0xffff)
+}
+
 /// The sum of 16-bit words, right but for multiples of ffffh, and below 2^34 (RFC 1071 section 2).
 fn sum(bytes: &[u8]) -> u64 {
     let (blocks, rest) = bytes.as_chunks::<128>();

@@ -13,6 +13,7 @@ use crate::errors;
 use crate::neighbours::{self, Neighbours};
 use crate::packet::{Packet, UDP};
 use crate::random::Random;
+use crate::run::Run;
 use crate::tcp::Connection;
 use crate::udp::Endpoint;
 
@@ -70,6 +71,7 @@ pub struct Stack {
     mtu: u16,
     last_handle: u32,
     counters: Counters,
+    run: Run,
 }
 
 impl Stack {
@@ -108,6 +110,7 @@ impl Stack {
             mtu,
             last_handle: 0,
             counters: Counters::default(),
+            run: Run::default(),
         }
     }
 
@@ -225,34 +228,66 @@ impl Stack {
                 Received::Frame(frame, queue) => {
                     active = true;
                     self.counters.received.count(frame);
-                    if let Some(configuration) = &self.configuration {
-                        self.neighbours.hear(frame, configuration.address, now);
-                    }
                     let packet = Packet::parse(frame);
-                    let is_fragment = packet.as_ref().is_some_and(|packet| packet.is_fragment);
                     if packet.as_ref().is_some_and(|packet| !packet.is_intact()) {
                         continue;
                     }
+                    if packet.as_ref().is_some_and(|packet| self.run.hold(frame, packet)) {
+                        continue;
+                    }
+                    self.take_held(now, queue);
+                    if let Some(configuration) = &self.configuration {
+                        self.neighbours.hear(frame, configuration.address, now);
+                    }
                     // smoltcp takes in packets to its own addresses, or to any address. The second is on for single
                     // frames only: all it does with those is to put them into the socket, it answers none.
-                    let is_for_unbound = packet.is_some_and(|packet| self.is_for_unbound(frame, &packet));
+                    let is_for_unbound =
+                        packet.as_ref().is_some_and(|packet| self.is_for_unbound(frame, packet));
                     self.interface.set_any_ip(is_for_unbound);
-                    let Self { interface, assembly, sockets, neighbours, counters, mtu, .. } = self;
-                    let interface = if is_fragment { assembly } else { interface };
-                    let mut device = Device {
-                        frame: Some(frame),
-                        queue,
-                        neighbours,
-                        counters,
-                        mtu: (*mtu).into(),
-                        is_checked: is_fragment,
-                    };
-                    interface.poll_ingress_single(time(now), &mut device, sockets);
+                    let is_fragment = packet.as_ref().is_some_and(|packet| packet.is_fragment);
+                    let is_answered = self.take(now, frame, is_fragment, queue);
+                    match packet {
+                        Some(packet) if !is_answered => self.run.begin(frame, &packet),
+                        _ => self.run.end(),
+                    }
                 }
             }
         }
+        self.take_held(now, port.queue());
+        // The first segment of the next time is not held back: smoltcp acknowledges at once what comes in two parts.
+        self.run.end();
         self.interface.set_any_ip(false);
         active
+    }
+
+    /// Gives smoltcp the segments that were held back, which are answered only if they exceed the window.
+    fn take_held(&mut self, now: Instant, queue: &mut TransmitQueue) {
+        let mut run = core::mem::take(&mut self.run);
+        if let Some(frame) = run.frame() {
+            self.interface.set_any_ip(false);
+            if self.take(now, frame, false, queue) {
+                run.end();
+            }
+            run.empty();
+        }
+        self.run = run;
+    }
+
+    /// Gives smoltcp a frame; whether it was answered.
+    fn take(&mut self, now: Instant, frame: &[u8], is_fragment: bool, queue: &mut TransmitQueue) -> bool {
+        let before = self.counters.sent;
+        let Self { interface, assembly, sockets, neighbours, counters, mtu, .. } = self;
+        let interface = if is_fragment { assembly } else { interface };
+        let mut device = Device {
+            frame: Some(frame),
+            queue,
+            neighbours,
+            counters,
+            mtu: (*mtu).into(),
+            is_checked: is_fragment,
+        };
+        interface.poll_ingress_single(time(now), &mut device, sockets);
+        before != self.counters.sent
     }
 
     fn transmit(&mut self, now: Instant, port: &mut Port) -> bool {
