@@ -70,7 +70,13 @@ pub fn now() -> Instant {
 /// Looks without end whether something is so, as what a device writes to memory, until `end`.
 pub fn spin_until(end: Instant, is_so: &dyn Fn() -> bool) {
     while !is_so() && now() < end {
-        core::hint::spin_loop();
+        // A look is fifty instructions, and who waits for a device may be late by a microsecond.
+        for _ in 0..4 {
+            core::hint::spin_loop();
+            core::hint::spin_loop();
+            core::hint::spin_loop();
+            core::hint::spin_loop();
+        }
     }
 }
 
