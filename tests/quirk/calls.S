@@ -4,7 +4,8 @@
 # none was. The order from the first GET_CACHED_INFO on is that of a boot program of Windows: the packets, a question to
 # port 4011, the size of a file and the file itself, the card, and at last the stack is unloaded, if UNLOAD is defined.
 #
-# The TFTP server that the ACK names has `calls.bin`, 1500 bytes that count from 0 up, again and again.
+# The TFTP server that the ACK names has `calls.bin`, 1500 bytes that count from 0 up, again and again. So has the web
+# server that the program is from; its arguments are `one two`. The card is PCI 00:02.0.
 #
 # On entry (PXE 2.1, section 4.4.5): CS = 0; on the stack the return address, then the address of !PXE.
 
@@ -25,6 +26,7 @@
         .set    TFTP_IS_OPEN, 0x1b
         .set    TFTP_NOT_FOUND, 0x3b
         .set    TFTP_PACKET_SIZE, 0x3f
+        .set    CANNOT_INITIALIZE, 0x63
         .set    INVALID_MAC, 0x67
         .set    MOST, 0xffff                    # of statuses: any failure
 
@@ -34,8 +36,9 @@
         .set    STEPS, 1
         .set    LOST, 2
         .set    SERVERS, 3
-        .set    NAMES, 4
-        .set    BLOCKS, 5
+        .set    HANDLES, 4
+        .set    NAMES, 5
+        .set    BLOCKS, 6
 
         .set    STEP_SIZE, 10
         .set    STEP_NAME, 0
@@ -69,6 +72,14 @@
         .word   1f
         .text   BLOCKS
 1:      .long   0
+        .endm
+
+# A place that the handle of the file that was opened last is put into.
+        .macro  handle
+        .text   HANDLES
+        .word   1f
+        .text   BLOCKS
+1:      .word   0
         .endm
 
         .macro  filename text
@@ -422,11 +433,17 @@ check_answer:
 9:      ret
 
 check_arguments:
-        cmpw    $64, 2(%si)
-        jae     1f
-        cmpw    %ax, %ax
-        ret
-1:      testw   %sp, %sp
+        cmpw    $ARGUMENTS_SIZE, 2(%si)
+        jne     1f
+        movw    $arguments, %si
+        movw    $packet, %di
+        movw    $ARGUMENTS_SIZE, %cx
+        repe cmpsb
+1:      ret
+
+# More than there is room for.
+check_arguments_size:
+        cmpw    $ARGUMENTS_SIZE, 2(%si)
         ret
 
 check_api:
@@ -440,10 +457,12 @@ check_api:
 # A handle is put to where it is used.
 check_opened:
         movw    2(%si), %ax
-        movw    %ax, file_read_handle
-        movw    %ax, file_size_handle
-        movw    %ax, file_close_handle
-        movw    %ax, file_select_handle
+        movw    $handles, %si
+1:      movw    (%si), %di
+        movw    %ax, (%di)
+        addw    $2, %si
+        cmpw    $handles_end, %si
+        jb      1b
         cmpw    %ax, %ax
         ret
 
@@ -492,6 +511,9 @@ lost:
         .text   SERVERS
         .balign 2
 servers:
+        .text   HANDLES
+        .balign 2
+handles:
         .text   BLOCKS
         .balign 4
 entry_point:
@@ -515,6 +537,15 @@ udp_room:
 uri:    .ascii  "tftp://"
 uri_address:
         .zero   40
+uri_beside:
+        .asciz  "calls.bin"
+uri_none:
+        .asciz  "none.bin"
+uri_unknown:
+        .asciz  "gopher://10.77.0.1/calls.bin"
+arguments:
+        .asciz  "one two"
+        .set    ARGUMENTS_SIZE, . - arguments
 empty:  .byte   0
 request:
         .byte   0, 1                            # RRQ
@@ -681,26 +712,45 @@ tbd_many:
         .word   0, empty, 0, 0, 0
         step    "FILE_OPEN at 0:0", 0xe0, INVALID_PARAMETER
         .word   0, 0, 0, 0, 0
+        step    "FILE_OPEN, an unknown way", 0xe0, UNSUPPORTED
+        .word   0, uri_unknown, 0, 0, 0
+        step    "FILE_OPEN by HTTP, no such file", 0xe0, TFTP_NOT_FOUND
+        .word   0, uri_none, 0, 0, 0
+        .irp    uri, uri, uri_beside            # by TFTP; beside the program, so by HTTP
         step    "FILE_OPEN", 0xe0, SUCCESS, check_opened
-        .word   0, uri, 0, 0, 0
+        .word   0, \uri, 0, 0, 0
         step    "FILE_SELECT", 0xe2, SUCCESS, check_ready
-file_select_handle:
-        .word   0, 0
-        step    "GET_FILE_SIZE", 0xe4, SUCCESS, check_file_size
-file_size_handle:
-        .word   0, 0, 0
-        step    "FILE_READ", 0xe3, SUCCESS, check_file_read
-file_read_handle:
-        .word   0, 100, packet, 0
-        step    "FILE_CLOSE", 0xe1, SUCCESS
-file_close_handle:
+        handle
         .word   0
+        step    "GET_FILE_SIZE", 0xe4, SUCCESS, check_file_size
+        handle
+        .word   0, 0
+        step    "FILE_READ to the BIOS", 0xe3, INVALID_PARAMETER
+        handle
+        .word   100, 0, 0x40
+        step    "FILE_READ", 0xe3, SUCCESS, check_file_read
+        handle
+        .word   100, packet, 0
+        step    "FILE_CLOSE", 0xe1, SUCCESS
+        handle
+        step    "FILE_READ, closed", 0xe3, INVALID_PARAMETER
+        handle
+        .word   100, packet, 0
+        .endr
         .irp    opcode, 0xe1, 0xe2, 0xe3, 0xe4
         step    "FILE_*, no such file", \opcode, INVALID_PARAMETER
         .word   0x7777, 0, 0, 0
         .endr
         step    "FILE_CMDLINE", 0xe8, SUCCESS, check_arguments
         .word   64, packet, 0
+        step    "FILE_CMDLINE, too little room", 0xe8, SUCCESS, check_arguments_size
+        .word   3, packet, 0
+        step    "FILE_CMDLINE to 0:0", 0xe8, INVALID_PARAMETER
+        .word   64, 0, 0
+        step    "FILE_EXEC", 0xe5, UNSUPPORTED
+        .word   arguments, 0
+        step    "FILE_EXIT_HOOK", 0xe7, UNSUPPORTED
+        .word   arguments, 0
         step    "FILE_EXEC at 0:0", 0xe5, INVALID_PARAMETER
         .word   0, 0
 
@@ -733,6 +783,10 @@ file_close_handle:
         step    "UNDI_ISR, closed", PXENV_UNDI_ISR, SUCCESS, check_nothing_new
         .word   ISR_PROCESS
         .zero   12
+        step    "START_UNDI", PXENV_START_UNDI, SUCCESS
+        .word   0x10, -1, -1, 0, 0
+        step    "START_UNDI of another card", PXENV_START_UNDI, CANNOT_INITIALIZE
+        .word   0x18, -1, -1, 0, 0
         step    "UNDI_STARTUP", PXENV_UNDI_STARTUP, SUCCESS
         step    "UNDI_INITIALIZE", PXENV_UNDI_INITIALIZE, SUCCESS
         .zero   12
@@ -790,7 +844,10 @@ file_close_handle:
         step    "STOP_BASE", PXENV_STOP_BASE, SUCCESS
         step    "UDP_OPEN, base code stopped", 0x30, FAILURE
         .long   0
+        step    "GET_CACHED_INFO, base code stopped", PXENV_GET_CACHED_INFO, SUCCESS
+        .word   2, PACKET_ROOM, packet, 0, 0
         step    "START_BASE", PXENV_START_BASE, SUCCESS
+        step    "START_BASE, started", PXENV_START_BASE, SUCCESS
         step    "UDP_OPEN, started again", 0x30, SUCCESS
         .long   0
         step    "UDP_CLOSE, started again", 0x31, SUCCESS
@@ -833,5 +890,7 @@ steps_end:
 lost_end:
         .text   SERVERS
 servers_end:
+        .text   HANDLES
+handles_end:
         .text   BLOCKS
 packet: .skip   PACKET_ROOM

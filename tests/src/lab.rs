@@ -54,9 +54,18 @@ impl Lab {
         let rules = Rules { image: image.clone(), ..Rules::default() };
         let lab = Self { folder, payload: payload::prepare()?, servers: Vec::new(), rules, peer: None };
         lab.tftp(&image, &fs::read(path).context(path.display())?)?;
-        lab.link(&lab.payload.kernel, "vmlinuz")?;
-        lab.link(&lab.payload.initrd, "initrd")?;
+        lab.link_payload("")?;
         Ok(lab)
+    }
+
+    /// Lets both servers have the payload's kernel and initrd in that folder.
+    pub fn link_payload(&self, folder: &str) -> Result<()> {
+        for root in ["www", "tftp"] {
+            fs::create_dir_all(self.folder.join(root).join(folder)).context(folder)?;
+        }
+        let name = |file| Path::new(folder).join(file).display().to_string();
+        self.link(&self.payload.kernel, &name("vmlinuz"))?;
+        self.link(&self.payload.initrd, &name("initrd"))
     }
 
     /// What TFTP serves.

@@ -54,5 +54,9 @@ pub const IPXE_NATIVE: &str = "/usr/lib/ipxe/ipxe.pxe";
 pub const PXELINUX: &str = "/usr/lib/PXELINUX/pxelinux.0";
 /// Debian's PXELINUX with TCP, a contender of `bench`.
 pub const LPXELINUX: &str = "/usr/lib/PXELINUX/lpxelinux.0";
+/// The folder of its modules.
+pub const SYSLINUX_MODULES: &str = "/usr/lib/syslinux/modules/bios";
+/// Boots a disk image.
+pub const MEMDISK: &str = "/usr/lib/syslinux/memdisk";
 /// The core module that it loads.
 pub const LDLINUX: &str = "/usr/lib/syslinux/modules/bios/ldlinux.c32";

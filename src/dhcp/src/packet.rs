@@ -242,6 +242,35 @@ impl Packet {
         self.main_options().chain(Options { rest: file }).chain(Options { rest: sname })
     }
 
+    /// The packet as if its sender had named this file at `next_server`, and no server by name. Options in `changed`
+    /// stand in the place of the sender's. A file that is too long for its field is in option 67.
+    pub fn renamed(&self, next_server: Ipv4Addr, file: &[u8], changed: &[(u8, Vec<u8>)]) -> Vec<u8> {
+        // One byte less: a zero ends the field.
+        let fits = file.len() < FIXED_LENGTH - FILE;
+        let mut bytes = self.field(0, SNAME).to_vec();
+        if let Some(field) = bytes.get_mut(20..24) {
+            field.copy_from_slice(&next_server.octets());
+        }
+        bytes.resize(FILE, 0);
+        bytes.extend_from_slice(if fits { file } else { &[] });
+        bytes.resize(FIXED_LENGTH, 0);
+        bytes.extend_from_slice(&COOKIE);
+        for (tag, value) in self.options() {
+            let is_left_out = matches!(tag, tag::OVERLOAD | tag::BOOT_SERVER_NAME | tag::BOOT_FILE);
+            if !is_left_out && changed.iter().all(|(other, _)| *other != tag) {
+                append_option(&mut bytes, tag, value);
+            }
+        }
+        for (tag, value) in changed {
+            append_option(&mut bytes, *tag, value);
+        }
+        if !fits {
+            append_option(&mut bytes, tag::BOOT_FILE, file);
+        }
+        bytes.push(255);
+        bytes
+    }
+
     fn main_options(&self) -> Options<'_> {
         let after = self.bytes.get(FIXED_LENGTH..).unwrap_or_default();
         Options { rest: after.strip_prefix(&COOKIE).unwrap_or_default() }
@@ -397,6 +426,43 @@ mod tests {
         let mut builder = Builder::new(&header, b"server", b"file");
         fill(&mut builder);
         Packet::parse(&builder.finish()).unwrap()
+    }
+
+    #[test]
+    fn a_packet_names_another_file() {
+        let header = Header {
+            op: REPLY,
+            xid: 7,
+            your: Some([10, 0, 0, 2].into()),
+            next_server: Some([10, 0, 0, 1].into()),
+            ..Header::default()
+        };
+        let mut builder = Builder::new(&header, b"server", b"\x03\x04\x0a\x00\x00\xfe\xff");
+        builder.option(tag::MESSAGE_TYPE, &[message::ACK]).option(tag::OVERLOAD, &[1]);
+        builder.option(tag::BOOT_SERVER_NAME, b"other").option(tag::BOOT_FILE, b"http://a/boot.ipxe");
+        builder.option(209, b"theirs").option(210, b"kept/");
+        let packet = Packet::parse(&builder.finish()).unwrap();
+        let server = Ipv4Addr::new(10, 0, 0, 9);
+        let renamed = |file: &[u8]| {
+            let bytes = packet.renamed(server, file, &[(209, b"ours".to_vec()), (211, b"new".to_vec())]);
+            Packet::parse(&bytes).unwrap()
+        };
+        let new = renamed(b"boot/pxelinux.0");
+        assert_eq!((new.xid(), new.your_address(), new.next_server()), (7, [10, 0, 0, 2].into(), server));
+        assert_eq!((new.server_name(), new.file_name()), (String::new(), "boot/pxelinux.0".into()));
+        assert_eq!(new.bytes()[108..124], *b"boot/pxelinux.0\0");
+        assert_eq!(new.option(&[tag::BOOT_FILE]), None);
+        // What lay in the field of the file is not lost.
+        assert_eq!(new.address(&[tag::ROUTERS]), Some([10, 0, 0, 254].into()));
+        assert_eq!(new.message_type(), Some(message::ACK));
+        let texts = [209, 210, 211].map(|tag| new.text(&[tag]));
+        assert_eq!(texts, ["ours", "kept/", "new"]);
+        for length in [127, 128, 300] {
+            let file = vec![b'x'; length];
+            let new = renamed(&file);
+            assert_eq!(new.file_name().as_bytes(), file);
+            assert_eq!(new.option(&[tag::BOOT_FILE]).is_some(), length > 127);
+        }
     }
 
     #[test]

@@ -1,15 +1,17 @@
 //! PXE of our own for network boot programs: [`undi::export`] over our network, while a driver of ours has the card.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 use base::{Duration, Error, Instant, MacAddress, PhysRange, SegOff, Sink};
 use core::net::{Ipv4Addr, SocketAddrV4};
-use dhcp::Lease;
-use hw::guest::{self, Answer, Call};
+use dhcp::packet::tag;
+use hw::guest::{self, Answer, Call, Program};
 use hw::low::LowMemory;
 use net::UdpHandle;
 use nic::Nic;
+use settings::{Key, Tag, Tree};
 use undi::abi::{Opcode, Status};
 use undi::export::{
     self, Buffers, Datagram, Fence, FileHandle, PACKET_ROOM, Packets, Part, Places, Services, Source,
@@ -17,6 +19,8 @@ use undi::export::{
 use undi::find;
 use uri::Uri;
 
+use crate::fetch::{Http, Job, exchange_tftp};
+use crate::machine::Machine;
 use crate::network::Network;
 
 /// The longest that a program waits for a server.
@@ -25,8 +29,6 @@ const LIMIT: Duration = Duration::from_secs(60);
 const NEIGHBOUR_LIMIT: Duration = Duration::from_secs(4);
 /// How long we may stay in one round of the network.
 const ROUND: Duration = Duration::from_millis(2);
-/// Interrupts are let in at least so often.
-const WINDOW: Duration = Duration::from_millis(40);
 /// Datagrams that wait for a program, or for a transfer, and bytes for them.
 const RECEIVE_DATAGRAMS: u16 = 8;
 const RECEIVE_CAPACITY: usize = RECEIVE_DATAGRAMS as usize * 2048;
@@ -34,6 +36,10 @@ const RECEIVE_CAPACITY: usize = RECEIVE_DATAGRAMS as usize * 2048;
 const UNREAD_LIMIT: usize = 64 * 1024;
 /// Sockets and files that a program has open at a time.
 const OPEN_LIMIT: usize = 16;
+/// A server that has no such file says so.
+const NOT_FOUND: [&base::ErrorKind; 2] = [&tftp::errors::NOT_FOUND, &http::errors::NOT_FOUND];
+/// The blocks of settings that are what others have said.
+const ORIGINS: [&[u8]; 3] = [b"net0.dhcp", b"proxydhcp", b"builtin"];
 /// What cards of ours run at, or more.
 const SPEED: u32 = 1_000_000_000;
 
@@ -48,15 +54,14 @@ const LENGTH: u16 = FRAME + FRAME_ROOM;
 /// What it takes of base memory, in whole KiB.
 pub(crate) const ROOM: usize = LENGTH.next_multiple_of(1024) as usize;
 
-/// The structures and buffers that a program is told of, and what DHCP has said.
+/// The structures and buffers that a program is told of.
 pub(crate) struct Exported {
     memory: LowMemory,
-    packets: Packets,
 }
 
 impl Exported {
     /// None if base memory has no room.
-    pub(crate) fn try_new(lease: Option<&Lease>) -> Option<Self> {
+    pub(crate) fn try_new() -> Option<Self> {
         let mut memory = LowMemory::allocate_data(LENGTH.into())?;
         let segment = memory.far().segment;
         let code = find::Segment { segment: hw::low::segment(), size: u16::MAX };
@@ -74,15 +79,7 @@ impl Exported {
         };
         put(&mut memory, BANG_PXE, &export::bang_pxe(&places));
         put(&mut memory, PXENV, &export::pxenv_plus(&places));
-        let packets = lease.map(|lease| {
-            let reply = lease.proxy.as_ref().map(|packet| packet.bytes().to_vec());
-            Packets {
-                discover: lease.discover.clone(),
-                ack: lease.ack.bytes().to_vec(),
-                reply: reply.unwrap_or_default(),
-            }
-        });
-        Some(Self { memory, packets: packets.unwrap_or_default() })
+        Some(Self { memory })
     }
 
     /// What a program finds.
@@ -91,48 +88,83 @@ impl Exported {
         guest::Pxe { bang_pxe: SegOff::new(segment, BANG_PXE), pxenv: SegOff::new(segment, PXENV) }
     }
 
-    /// Runs the program that was placed, with the network.
+    /// Runs a program that was fetched from `origin`, if that is known, with `arguments`. Keys are the program's.
     pub(crate) fn run(
         &mut self,
-        network: &mut Network,
-        memory: &hw::memory::PhysicalMemory,
-        entries: &[base::boot_info::E820Entry],
+        machine: &mut Machine,
+        program: Program,
+        origin: Option<Uri>,
+        arguments: &[u8],
     ) -> Option<u16> {
-        let pxe = self.pxe();
         let at = |offset| SegOff::new(self.memory.far().segment, offset);
         let buffers = Buffers { packets: at(PACKETS), frame: at(FRAME), frame_room: FRAME_ROOM };
-        let mut world = World {
-            network,
-            packets: &self.packets,
-            sockets: Vec::new(),
-            files: Vec::new(),
-            next: 0,
-            window: Instant::ZERO,
-        };
+        let packets = machine.packets_for(origin.as_ref());
+        machine.keyboard.is_lent = true;
+        let mut world = World { machine, packets, origin, sockets: Vec::new(), files: Vec::new(), next: 0 };
         let own = &mut self.memory;
         let mut services = None;
-        let answer = guest::run(
-            pxe,
-            Some(&mut |call: Call, memory: &mut guest::Memory<'_>| {
-                let mut memory = Memory { own: &mut *own, theirs: memory };
-                let services = services.get_or_insert_with(|| {
-                    let mut services = Services::new(memory.fence(), buffers, b"");
-                    services.install(&mut memory, world.packets);
-                    services
-                });
-                match services.call(Opcode(call.opcode), call.parameters, &mut memory, &mut world) {
-                    export::Answer::Restart => Answer::Restart,
-                    answer @ export::Answer::Return(_) => Answer::Return(answer.ax()),
-                }
-            }),
-            memory,
-            entries,
-        );
+        let answer = program.run(Some(&mut |call: Call, memory: &mut guest::Memory<'_>| {
+            let mut memory = Memory { own: &mut *own, theirs: memory };
+            let services = services.get_or_insert_with(|| {
+                let mut services = Services::new(memory.fence(), buffers, arguments);
+                services.install(&mut memory, &world.packets);
+                services
+            });
+            match services.call(Opcode(call.opcode), call.parameters, &mut memory, &mut world) {
+                export::Answer::Restart => Answer::Restart,
+                answer @ export::Answer::Return(_) => Answer::Return(answer.ax()),
+            }
+        }));
         if let Some(mut services) = services {
             services.close(&mut world);
         }
         world.close_all();
+        world.machine.keyboard.is_lent = false;
         answer
+    }
+}
+
+impl Machine {
+    /// The packets of DHCP, as they would be if the servers had named the program that was fetched from `origin`: it
+    /// looks for its other files beside itself. By TFTP that is a server and a path; otherwise the file is the whole
+    /// address, and the server the one that DHCP has named. What a script has set counts before either.
+    fn packets_for(&mut self, origin: Option<&Uri>) -> Packets {
+        let server = origin
+            .filter(|origin| origin.has_scheme("tftp"))
+            .and_then(|origin| self.resolve(origin, &mut Job::quiet(LIMIT)).ok());
+        let cached = self.vendor.as_ref().and_then(|vendor| vendor.cached().discover.clone());
+        let Some(lease) = self.network.as_ref().and_then(|network| network.lease.as_ref()) else {
+            return Packets::default();
+        };
+        let changed: Vec<_> =
+            (1..u8::MAX).filter_map(|tag| Some((tag, self.set_by_script(Tag::option(tag))?))).collect();
+        let file = match self.set_by_script(Tag::option(tag::BOOT_FILE)) {
+            Some(file) => Some(file),
+            None if server.is_some() => origin.map(Uri::tftp_file),
+            None => origin.map(|origin| origin.as_str().into()),
+        };
+        let next = self.set_by_script(Tag::NEXT_SERVER).and_then(|data| <[u8; 4]>::try_from(data).ok());
+        let server = next.map(Ipv4Addr::from).or(server);
+        let renamed = |packet: &dhcp::Packet| {
+            let file = file.clone().unwrap_or_else(|| packet.file_name().into_bytes());
+            packet.renamed(server.unwrap_or_else(|| packet.next_server()), &file, &changed)
+        };
+        let ack = renamed(&lease.ack);
+        let sent = Some(lease.discover.clone()).filter(|discover| !discover.is_empty());
+        Packets {
+            // There is one always: programs learn from it who they are.
+            discover: sent.or(cached).unwrap_or_else(|| ack.clone()),
+            ack,
+            reply: lease.proxy.as_ref().map(renamed).unwrap_or_default(),
+        }
+    }
+
+    /// The bytes of a setting that a script has set.
+    fn set_by_script(&self, tag: Tag) -> Option<Vec<u8>> {
+        let key = Key { name: b"", tag: Some(tag), kind: None };
+        let found = self.settings.fetch(Tree::ROOT, &key)?;
+        let is_of_server = ORIGINS.iter().any(|name| self.settings.find(name) == Some(found.block));
+        (!is_of_server).then_some(found.data)
     }
 }
 
@@ -174,10 +206,31 @@ impl export::Memory for Memory<'_, '_> {
 /// A file that a program reads.
 struct File {
     handle: FileHandle,
-    socket: UdpHandle,
-    server: Ipv4Addr,
-    transfer: tftp::Transfer,
+    way: Way,
     bytes: Stream,
+}
+
+/// How a file comes.
+enum Way {
+    Tftp { server: Ipv4Addr, socket: UdpHandle, transfer: Box<tftp::Transfer> },
+    Http(Box<Http>),
+}
+
+impl File {
+    fn total(&self) -> Option<u64> {
+        let total = match &self.way {
+            Way::Tftp { transfer, .. } => transfer.total(),
+            Way::Http(http) => http.download.total(),
+        };
+        total.or_else(|| self.result()?.ok())
+    }
+
+    fn result(&self) -> Option<Result<u64, Error>> {
+        match &self.way {
+            Way::Tftp { transfer, .. } => transfer.result(),
+            Way::Http(http) => http.download.result(),
+        }
+    }
 }
 
 /// What has come of a file and was not read yet.
@@ -210,48 +263,46 @@ impl Sink for Stream {
 
 /// The network as the services see it.
 struct World<'a> {
-    network: &'a mut Network,
-    packets: &'a Packets,
+    machine: &'a mut Machine,
+    packets: Packets,
+    /// Where the program is from: other files are beside it.
+    origin: Option<Uri>,
     sockets: Vec<(u16, UdpHandle)>,
     files: Vec<File>,
     next: u32,
-    window: Instant,
 }
 
 impl World<'_> {
-    /// A round of the network, in which interrupts are let in when they are due. The time then.
+    fn network(&mut self) -> Result<&mut Network, Status> {
+        self.machine.network.as_mut().ok_or(Status::FAILURE)
+    }
+
+    /// A round of the machine. The time then.
     fn round(&mut self) -> Instant {
-        let now = hw::clock::now();
-        if now.since(self.window) >= WINDOW {
-            self.window = now;
-            hw::interrupts::window();
-        }
-        self.network.step(now + ROUND);
-        hw::clock::now()
+        // Nobody can interrupt it, as no key is looked at.
+        let round = self.machine.round(hw::clock::now() + ROUND);
+        round.unwrap_or_else(|_| hw::clock::now())
     }
 
     /// Moves what can be moved of a file.
     fn pump(&mut self, handle: FileHandle) -> Option<&mut File> {
         let now = hw::clock::now();
         let file = self.files.iter_mut().find(|file| file.handle == handle)?;
-        if file.bytes.bytes.len() >= UNREAD_LIMIT {
-            return Some(file);
-        }
-        let File { socket, server, transfer, bytes, .. } = file;
-        let stack = &mut self.network.stack;
-        let mut take = |from: SocketAddrV4, data: &[u8]| {
-            if from.ip() == server {
-                transfer.input(now, from.port(), data, bytes);
+        if file.bytes.bytes.len() < UNREAD_LIMIT
+            && let Some(network) = self.machine.network.as_mut()
+        {
+            match &mut file.way {
+                Way::Tftp { server, socket, transfer } => {
+                    exchange_tftp(network, (*socket, *server), transfer, &mut file.bytes, now);
+                }
+                Way::Http(http) => {
+                    // In this order: a connection that was not looked at for long has not stalled.
+                    http.transfer(network, &mut file.bytes, now);
+                    if let Err(error) = self.machine.prepare(http, &mut Job::quiet(LIMIT)) {
+                        http.download.lost(now, error);
+                    }
+                }
             }
-        };
-        while stack.udp_receive(*socket, &mut take) {}
-        let mut buffer = [0; tftp::MAXIMUM_OUTPUT];
-        while let Some((port, length)) = transfer.output(now, &mut buffer) {
-            stack.udp_send(
-                *socket,
-                SocketAddrV4::new(*server, port),
-                buffer.get(..length).unwrap_or_default(),
-            );
         }
         Some(file)
     }
@@ -261,10 +312,12 @@ impl World<'_> {
         let end = hw::clock::now() + LIMIT;
         loop {
             let file = self.pump(handle).ok_or(Status::TFTP_CLOSED)?;
-            match file.transfer.result() {
+            match file.result() {
                 _ if !file.bytes.bytes.is_empty() => return Ok(()),
                 Some(Ok(_)) => return Ok(()),
-                Some(Err(error)) if error.is(&tftp::errors::NOT_FOUND) => return Err(Status::TFTP_NOT_FOUND),
+                Some(Err(error)) if NOT_FOUND.iter().any(|kind| error.is(kind)) => {
+                    return Err(Status::TFTP_NOT_FOUND);
+                }
                 Some(Err(_)) => return Err(Status::TFTP_ERROR),
                 None => {}
             }
@@ -274,16 +327,41 @@ impl World<'_> {
         }
     }
 
+    /// Begins to read a file, with packets of a size.
+    fn begin(&mut self, uri: Uri, block_size: u16) -> Result<Way, Status> {
+        if uri.has_scheme("http") {
+            let http = Http::new(uri, http::Content::default());
+            return Ok(Way::Http(Box::new(http.map_err(|_| Status::INVALID_PARAMETER)?)));
+        }
+        if !uri.has_scheme("tftp") {
+            return Err(Status::UNSUPPORTED);
+        }
+        let server = self.machine.resolve(&uri, &mut Job::quiet(LIMIT)).map_err(|_| Status::FAILURE)?;
+        let network = self.network()?;
+        let options = tftp::Options {
+            block_size,
+            window_size: network.frames_ahead().min(RECEIVE_DATAGRAMS),
+            seed: (hw::clock::noise() & 0xffff_ffff) as u32,
+        };
+        let transfer = tftp::Transfer::new(&uri, options, hw::clock::now());
+        let transfer = transfer.map_err(|_| Status::INVALID_PARAMETER)?;
+        let socket = network.stack.udp_open(0, RECEIVE_CAPACITY);
+        let socket = socket.map_err(|_| Status::OUT_OF_RESOURCES)?;
+        Ok(Way::Tftp { server, socket, transfer: Box::new(transfer) })
+    }
+
     fn close_all(&mut self) {
         for (_, socket) in core::mem::take(&mut self.sockets) {
-            self.network.stack.udp_close(socket);
+            if let Ok(network) = self.network() {
+                network.stack.udp_close(socket);
+            }
         }
     }
 }
 
 impl export::Network for World<'_> {
-    fn card(&mut self) -> &mut dyn Nic {
-        self.network.port.nic_mut()
+    fn card(&mut self) -> Result<&mut dyn Nic, Status> {
+        Ok(self.network()?.port.nic_mut())
     }
 
     fn now(&self) -> Instant {
@@ -303,16 +381,17 @@ impl export::Network for World<'_> {
     }
 
     fn address(&self) -> Option<Ipv4Addr> {
-        self.network.stack.configuration().map(|configuration| configuration.address)
+        self.machine.network.as_ref()?.stack.configuration().map(|configuration| configuration.address)
     }
 
     fn set_address(&mut self, address: Ipv4Addr) -> Result<(), Status> {
-        let configuration = self.network.stack.configuration().cloned().ok_or(Status::FAILURE)?;
+        let stack = &mut self.network()?.stack;
+        let configuration = stack.configuration().cloned().ok_or(Status::FAILURE)?;
         if configuration.address == address {
             return Ok(());
         }
         let configuration = net::Ipv4Config { address, ..configuration };
-        self.network.stack.configure(configuration).map_err(|_| Status::INVALID_PARAMETER)
+        stack.configure(configuration).map_err(|_| Status::INVALID_PARAMETER)
     }
 
     fn configure(&mut self) -> Result<Packets, Status> {
@@ -327,14 +406,17 @@ impl export::Network for World<'_> {
         if self.sockets.len() >= OPEN_LIMIT {
             return Err(Status::OUT_OF_RESOURCES);
         }
-        let socket = self.network.stack.udp_open(port, RECEIVE_CAPACITY).map_err(|_| Status::UDP_OPEN)?;
+        let socket = self.network()?.stack.udp_open(port, RECEIVE_CAPACITY).map_err(|_| Status::UDP_OPEN)?;
         self.sockets.push((port, socket));
         Ok(())
     }
 
     fn udp_close(&mut self, port: u16) {
         if let Some(place) = self.sockets.iter().position(|(open, _)| *open == port) {
-            self.network.stack.udp_close(self.sockets.swap_remove(place).1);
+            let (_, socket) = self.sockets.swap_remove(place);
+            if let Ok(network) = self.network() {
+                network.stack.udp_close(socket);
+            }
         }
     }
 
@@ -347,7 +429,7 @@ impl export::Network for World<'_> {
     ) -> Result<(), Status> {
         let socket = self.sockets.iter().find(|(open, _)| *open == port).ok_or(Status::UDP_CLOSED)?.1;
         let end = hw::clock::now() + NEIGHBOUR_LIMIT;
-        while !self.network.stack.udp_send(socket, to, data) {
+        while !self.network()?.stack.udp_send(socket, to, data) {
             if self.round() >= end {
                 return Err(Status::ARP_TIMEOUT);
             }
@@ -357,40 +439,29 @@ impl export::Network for World<'_> {
     }
 
     fn udp_receive(&mut self, port: u16, take: &mut dyn FnMut(Datagram<'_>)) -> bool {
-        let Some((_, socket)) = self.sockets.iter().find(|(open, _)| *open == port) else { return false };
-        let to = self.network.stack.configuration().map_or(Ipv4Addr::UNSPECIFIED, |own| own.address);
-        self.network.stack.udp_receive(*socket, &mut |from, data| take(Datagram { from, to, data }))
+        let Some(&(_, socket)) = self.sockets.iter().find(|(open, _)| *open == port) else { return false };
+        let to = self.address().unwrap_or(Ipv4Addr::UNSPECIFIED);
+        let Ok(network) = self.network() else { return false };
+        network.stack.udp_receive(socket, &mut |from, data| take(Datagram { from, to, data }))
     }
 
     fn file_open(&mut self, source: Source<'_>) -> Result<FileHandle, Status> {
         if self.files.len() >= OPEN_LIMIT {
             return Err(Status::OUT_OF_RESOURCES);
         }
-        let (uri, server, packet_size) = match source {
+        let (uri, packet_size) = match source {
             Source::Tftp { server, port, name, packet_size, .. } => {
-                (Uri::from_boot_file(&format!("{server}:{port}"), name), server, packet_size)
+                (Uri::from_boot_file(&format!("{server}:{port}"), name), packet_size)
             }
             Source::Uri(text) => {
                 let text = core::str::from_utf8(text).map_err(|_| Status::INVALID_PARAMETER)?;
-                let uri = Uri::parse(text).map_err(|_| Status::INVALID_PARAMETER)?;
-                let server = uri.host().parse().ok().filter(|_| uri.has_scheme("tftp"));
-                let server = server.ok_or(Status::UNSUPPORTED)?;
-                (Ok(uri), server, tftp::Options::default().block_size)
+                (Uri::locate(self.origin.as_ref(), text), tftp::Options::default().block_size)
             }
         };
-        let uri = uri.map_err(|_| Status::INVALID_PARAMETER)?;
-        let options = tftp::Options {
-            block_size: packet_size,
-            window_size: self.network.frames_ahead().min(RECEIVE_DATAGRAMS),
-            seed: (hw::clock::noise() & 0xffff_ffff) as u32,
-        };
-        let transfer =
-            tftp::Transfer::new(&uri, options, hw::clock::now()).map_err(|_| Status::INVALID_PARAMETER)?;
-        let socket =
-            self.network.stack.udp_open(0, RECEIVE_CAPACITY).map_err(|_| Status::OUT_OF_RESOURCES)?;
+        let way = self.begin(uri.map_err(|_| Status::INVALID_PARAMETER)?, packet_size)?;
         let handle = FileHandle(self.next);
         self.next = self.next.wrapping_add(1);
-        self.files.push(File { handle, socket, server, transfer, bytes: Stream::default() });
+        self.files.push(File { handle, way, bytes: Stream::default() });
         match self.await_file(handle) {
             Ok(()) => Ok(handle),
             Err(status) => {
@@ -401,13 +472,12 @@ impl export::Network for World<'_> {
     }
 
     fn file_size(&mut self, file: FileHandle) -> Option<u64> {
-        let file = self.files.iter().find(|other| other.handle == file)?;
-        file.transfer.total().or_else(|| file.transfer.result()?.ok())
+        self.files.iter().find(|other| other.handle == file)?.total()
     }
 
     fn file_ready(&mut self, handle: FileHandle) -> bool {
         self.round();
-        self.pump(handle).is_none_or(|file| !file.bytes.bytes.is_empty() || file.transfer.result().is_some())
+        self.pump(handle).is_none_or(|file| !file.bytes.bytes.is_empty() || file.result().is_some())
     }
 
     fn file_read(&mut self, handle: FileHandle, into: &mut [u8]) -> Result<usize, Status> {
@@ -431,14 +501,19 @@ impl export::Network for World<'_> {
 
     fn file_close(&mut self, handle: FileHandle) {
         let Some(place) = self.files.iter().position(|file| file.handle == handle) else { return };
-        if let Some(file) = self.files.get_mut(place) {
-            file.transfer.cancel();
-            file.bytes.bytes.clear();
+        let File { way, mut bytes, .. } = self.files.swap_remove(place);
+        let Some(network) = self.machine.network.as_mut() else { return };
+        let now = hw::clock::now();
+        match way {
+            Way::Tftp { server, socket, mut transfer } => {
+                // The server is told.
+                transfer.cancel();
+                exchange_tftp(network, (socket, server), &mut transfer, &mut bytes, now);
+                network.step(now);
+                network.stack.udp_close(socket);
+            }
+            Way::Http(mut http) => http.abort(Some(network)),
         }
-        // The server is told.
-        let _ = self.pump(handle);
-        self.network.step(hw::clock::now());
-        self.network.stack.udp_close(self.files.swap_remove(place).socket);
     }
 
     fn execute(&mut self, _: &[u8]) -> Result<(), Status> {

@@ -3,12 +3,12 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use base::{Duration, Error, Instant};
+use base::{Duration, Error, Instant, Sink};
 use console::{Countdown, Progress};
 use core::net::{Ipv4Addr, SocketAddrV4};
 use http::Content;
 use hw::memory::Pages;
-use net::TcpState;
+use net::{TcpState, UdpHandle};
 use uri::Uri;
 
 use crate::errors;
@@ -154,23 +154,12 @@ impl Machine {
         }
         let socket = self.network(uri)?.stack.udp_open(0, TFTP_RECEIVE_CAPACITY)?;
         let mut now = now;
-        let mut buffer = [0; tftp::MAXIMUM_OUTPUT];
         let mut wait = Wait::new(now);
         let result = loop {
             let Self { network: Some(network), memory, .. } = self else {
                 break Err(errors::NO_ADDRESS.of(uri.redacted()));
             };
-            let mut sink = job.target.writer(memory);
-            let mut take = |from: SocketAddrV4, data: &[u8]| {
-                if *from.ip() == server {
-                    transfer.input(now, from.port(), data, &mut sink);
-                }
-            };
-            while network.stack.udp_receive(socket, &mut take) {}
-            while let Some((port, length)) = transfer.output(now, &mut buffer) {
-                let data = buffer.get(..length).unwrap_or_default();
-                network.stack.udp_send(socket, SocketAddrV4::new(server, port), data);
-            }
+            exchange_tftp(network, (socket, server), &mut transfer, &mut job.target.writer(memory), now);
             if let Some(result) = transfer.result() {
                 job.received = transfer.received();
                 break result.map(drop).map_err(|error| explain(network, error));
@@ -189,7 +178,10 @@ impl Machine {
                 Ok(later) => now = later,
                 Err(error) => {
                     transfer.cancel();
-                    self.say_farewell(&mut transfer, socket, server, now);
+                    if let Self { network: Some(network), memory, .. } = self {
+                        let sink = &mut job.target.writer(memory);
+                        exchange_tftp(network, (socket, server), &mut transfer, sink, now);
+                    }
                     break Err(error);
                 }
             }
@@ -202,101 +194,87 @@ impl Machine {
         result
     }
 
-    /// Sends the last datagram of a transfer that was given up.
-    fn say_farewell(
-        &mut self,
-        transfer: &mut tftp::Transfer,
-        socket: net::UdpHandle,
-        server: Ipv4Addr,
-        now: Instant,
-    ) {
-        let mut buffer = [0; tftp::MAXIMUM_OUTPUT];
-        if let (Some(network), Some((port, length))) = (&mut self.network, transfer.output(now, &mut buffer))
-        {
-            let data = buffer.get(..length).unwrap_or_default();
-            network.stack.udp_send(socket, SocketAddrV4::new(server, port), data);
-        }
-    }
-
     fn http(&mut self, uri: &Uri, content: Content, job: &mut Job) -> Result<Uri, Error> {
-        let seed = low_half(hw::clock::noise());
-        let options = http::Options { user_agent: USER_AGENT, seed, ..http::Options::default() };
-        let mut download = http::Download::new(uri.clone(), content, options)?;
-        let mut connection: Option<(SocketAddrV4, net::TcpHandle)> = None;
+        let mut http = Http::new(uri.clone(), content)?;
         let mut now = hw::clock::now();
         let mut wait = Wait::new(now);
         let result = loop {
-            let until = match download.action(now) {
-                http::Action::Connect { port, fresh, .. } => {
-                    match self.connect(&download.uri().clone(), port, fresh, job) {
-                        Ok((remote, handle, reused)) => {
-                            connection = Some((remote, handle));
-                            now = hw::clock::now();
-                            wait.moved = now;
-                            download.connected(now, reused);
-                        }
-                        Err(error) if error.is(&script::errors::CANCELLED) => break Err(error),
-                        Err(error) => {
-                            now = hw::clock::now();
-                            download.lost(now, error);
-                        }
-                    }
-                    continue;
+            let was_connected = http.connection.is_some();
+            let until = match self.prepare(&mut http, job) {
+                Ok(Some(until)) => until,
+                Ok(None) => {
+                    break http.download.result().unwrap_or_else(|| Err(errors::TIMEOUT.of(uri.redacted())));
                 }
-                http::Action::Release { reusable } => {
-                    let network = self.network(uri)?;
-                    if let Some((remote, handle)) = connection.take() {
-                        if reusable && network.idle.is_none() {
-                            network.idle = Some(IdleConnection { remote, handle });
-                        } else {
-                            network.stack.tcp_close(handle);
-                        }
-                    }
-                    continue;
-                }
-                http::Action::Finished => {
-                    break download.result().unwrap_or_else(|| Err(errors::TIMEOUT.of(uri.redacted())));
-                }
-                http::Action::Wait { until } => {
-                    wait.show("Trying again", until, now, job, &mut self.screen);
-                    until
-                }
-                http::Action::Transfer { until } => until,
+                Err(error) => break Err(error),
             };
-            if let (Some((_, handle)), Self { network: Some(network), memory, .. }) = (connection, &mut *self)
-            {
-                transfer(network, handle, &mut download, &mut job.target.writer(memory), now);
-            }
-            if connection.is_some() {
-                if wait.moves(download.received(), now) {
+            now = now.max(hw::clock::now());
+            if http.connection.is_none() {
+                wait.show("Trying again", until, now, job, &mut self.screen);
+            } else {
+                if !was_connected {
+                    wait.moved = now;
+                }
+                if let Self { network: Some(network), memory, .. } = self {
+                    http.transfer(network, &mut job.target.writer(memory), now);
+                }
+                if wait.moves(http.download.received(), now) {
                     wait.end(&mut self.screen);
-                    job.show(download.received(), download.total(), now, &mut self.screen);
+                    job.show(http.download.received(), http.download.total(), now, &mut self.screen);
                 } else {
                     wait.show("Waiting for data", until, now, job, &mut self.screen);
                 }
             }
-            let name = || download.uri().redacted();
-            let round =
-                self.round(until).and_then(|now| job.check(&name, download.received(), now).map(|()| now));
-            match round {
+            let name = || http.download.uri().redacted();
+            let received = http.download.received();
+            match self.round(until).and_then(|now| job.check(&name, received, now).map(|()| now)) {
                 Ok(later) => now = later,
                 Err(error) => break Err(error),
             }
         };
         wait.end(&mut self.screen);
-        if let (Some((_, handle)), Some(network)) = (connection, &mut self.network) {
-            network.stack.tcp_abort(handle);
-        }
+        http.abort(self.network.as_mut());
         let length = result?;
         job.received = length;
-        if download.has_surplus() {
-            let name = download.uri().redacted();
+        if http.download.has_surplus() {
+            let name = http.download.uri().redacted();
             say!(
                 self.screen,
                 "Warning: the server sent more than it announced for {name}; {length} bytes are used"
             );
         }
-        Ok(download.uri().clone())
+        Ok(http.download.uri().clone())
+    }
+
+    /// Does what a download by HTTP wants done but the moving of bytes: makes its connections, and lets them go. Until
+    /// when it can wait then; none when it has ended.
+    pub(crate) fn prepare(&mut self, http: &mut Http, job: &mut Job) -> Result<Option<Instant>, Error> {
+        loop {
+            let now = hw::clock::now();
+            match http.download.action(now) {
+                http::Action::Connect { port, fresh, .. } => {
+                    match self.connect(&http.download.uri().clone(), port, fresh, job) {
+                        Ok((remote, handle, reused)) => {
+                            http.connection = Some(IdleConnection { remote, handle });
+                            http.download.connected(hw::clock::now(), reused);
+                        }
+                        Err(error) if error.is(&script::errors::CANCELLED) => return Err(error),
+                        Err(error) => http.download.lost(hw::clock::now(), error),
+                    }
+                }
+                http::Action::Release { reusable } => {
+                    let network = self.network(http.download.uri())?;
+                    if let Some(connection) = http.connection.take() {
+                        if reusable && network.idle.is_none() {
+                            network.idle = Some(connection);
+                        } else {
+                            network.stack.tcp_close(connection.handle);
+                        }
+                    }
+                }
+                http::Action::Finished => return Ok(None),
+                http::Action::Wait { until } | http::Action::Transfer { until } => return Ok(Some(until)),
+            }
+        }
     }
 
     /// A connection to the server of `uri`: the one that is kept open, unless it must be `fresh`, or a new one, when
@@ -444,31 +422,69 @@ impl Wait {
 /// The longest time that a connection may take; the stack gives up earlier.
 const CONNECT_LIMIT: Duration = Duration::from_secs(30);
 
-/// Moves bytes between a connection and a download.
-fn transfer(
+/// A download by HTTP, and the connection that carries it.
+pub(crate) struct Http {
+    pub(crate) download: http::Download,
+    connection: Option<IdleConnection>,
+}
+
+impl Http {
+    pub(crate) fn new(uri: Uri, content: Content) -> Result<Self, Error> {
+        let seed = low_half(hw::clock::noise());
+        let options = http::Options { user_agent: USER_AGENT, seed, ..http::Options::default() };
+        Ok(Self { download: http::Download::new(uri, content, options)?, connection: None })
+    }
+
+    /// Moves bytes between the connection, if there is one, and the download.
+    pub(crate) fn transfer(&mut self, network: &mut Network, sink: &mut dyn Sink, now: Instant) {
+        let Self { download, connection: Some(IdleConnection { handle, .. }) } = self else { return };
+        let handle = *handle;
+        let mut buffer = [0; 1024];
+        loop {
+            let length = download.output(now, &mut buffer);
+            if length == 0 {
+                break;
+            }
+            // Requests are shorter than the send buffer, which is empty before each.
+            network.stack.tcp_send(handle, buffer.get(..length).unwrap_or_default());
+        }
+        network.stack.tcp_receive(handle, &mut |data| {
+            download.input(now, data, sink);
+            data.len()
+        });
+        match network.stack.tcp_state(handle) {
+            Ok(TcpState::PeerClosed | TcpState::Closed) => download.end_of_stream(now),
+            Ok(TcpState::Connecting | TcpState::Established) => {}
+            Err(error) => download.lost(now, explain(network, error)),
+        }
+    }
+
+    /// Ends the connection, if there is one still.
+    pub(crate) fn abort(&mut self, network: Option<&mut Network>) {
+        if let (Some(connection), Some(network)) = (self.connection.take(), network) {
+            network.stack.tcp_abort(connection.handle);
+        }
+    }
+}
+
+/// Moves datagrams between `socket` and a transfer with `server`.
+pub(crate) fn exchange_tftp(
     network: &mut Network,
-    handle: net::TcpHandle,
-    download: &mut http::Download,
-    sink: &mut dyn base::Sink,
+    (socket, server): (UdpHandle, Ipv4Addr),
+    transfer: &mut tftp::Transfer,
+    sink: &mut dyn Sink,
     now: Instant,
 ) {
-    let mut buffer = [0; 1024];
-    loop {
-        let length = download.output(now, &mut buffer);
-        if length == 0 {
-            break;
+    let mut take = |from: SocketAddrV4, data: &[u8]| {
+        if *from.ip() == server {
+            transfer.input(now, from.port(), data, sink);
         }
-        // Requests are shorter than the send buffer, which is empty before each.
-        network.stack.tcp_send(handle, buffer.get(..length).unwrap_or_default());
-    }
-    network.stack.tcp_receive(handle, &mut |data| {
-        download.input(now, data, sink);
-        data.len()
-    });
-    match network.stack.tcp_state(handle) {
-        Ok(TcpState::PeerClosed | TcpState::Closed) => download.end_of_stream(now),
-        Ok(TcpState::Connecting | TcpState::Established) => {}
-        Err(error) => download.lost(now, explain(network, error)),
+    };
+    while network.stack.udp_receive(socket, &mut take) {}
+    let mut buffer = [0; tftp::MAXIMUM_OUTPUT];
+    while let Some((port, length)) = transfer.output(now, &mut buffer) {
+        let data = buffer.get(..length).unwrap_or_default();
+        network.stack.udp_send(socket, SocketAddrV4::new(server, port), data);
     }
 }
 

@@ -25,11 +25,16 @@ pub(crate) struct Keyboard {
     /// When the last byte came from the serial line.
     last_byte: Instant,
     interrupted: bool,
+    /// Keys are those of a program that runs under us: none is looked at.
+    pub(crate) is_lent: bool,
 }
 
 impl Keyboard {
     /// Collects what was pressed. Ctrl-C is not a key but a wish, see [`take_interrupt`](Self::take_interrupt).
     pub(crate) fn poll(&mut self, now: Instant) {
+        if self.is_lent {
+            return;
+        }
         if now >= self.next_question {
             self.next_question = now + ASK_INTERVAL;
             bios::ask_for_key();

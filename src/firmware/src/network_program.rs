@@ -8,8 +8,9 @@ use alloc::format;
 use base::boot_info::{BootInfo, E820Entry};
 use base::{Error, PhysRange};
 use dhcp::Lease;
-use hw::guest::{self, ENTRY};
+use hw::guest::{self, ENTRY, Program};
 use script::ImageId;
+use uri::Uri;
 
 use crate::errors;
 use crate::exported::{self, Exported};
@@ -28,6 +29,8 @@ impl Machine {
     pub(crate) fn run_network_program(&mut self, id: ImageId) -> Result<(), Error> {
         let image = self.images.image(id).ok_or_else(|| errors::GONE.of("the program"))?;
         let (name, handle, length) = (image.name.clone(), image.handle, image.size);
+        let origin = Uri::parse(&image.uri).ok().filter(Uri::is_absolute);
+        let arguments = image.command_line.clone();
         let is_ours = self.network.as_ref().is_some_and(|network| network.port.nic().is_native());
         let vendor = self.vendor.as_ref().map(|vendor| vendor.pxe(&self.info));
         if !is_ours && vendor.is_none() {
@@ -36,14 +39,13 @@ impl Machine {
         self.screen.show_text();
         say!(self.screen, "Starting {name} at 0:7C00");
         let answer = if is_ours {
-            self.run_with_ours(handle, length)
+            self.run_with_ours(handle, length, origin, &arguments)
         } else {
             let lease = self.lend_card();
-            let answer = self
-                .place_program(handle, length)
-                .then(|| guest::run(vendor.unwrap_or_default(), None, &self.memory, entries(&self.info)));
+            let program = self.place_program(handle, length, vendor.unwrap_or_default(), false);
+            let answer = program.and_then(|program| program.run(None));
             self.take_card_back(lease);
-            answer.flatten()
+            answer
         };
         match answer {
             None => Err(errors::NO_BASE_MEMORY.of(name)),
@@ -53,22 +55,31 @@ impl Machine {
     }
 
     /// Runs the program with a PXE stack of ours.
-    fn run_with_ours(&mut self, handle: script::Handle, length: u64) -> Option<u16> {
-        let lease = self.network.as_ref().and_then(|network| network.lease.as_ref());
-        let mut stack = Exported::try_new(lease)?;
-        if !self.place_program(handle, length) {
-            return None;
-        }
-        let answer = stack.run(self.network.as_mut()?, &self.memory, entries(&self.info));
+    fn run_with_ours(
+        &mut self,
+        handle: script::Handle,
+        length: u64,
+        origin: Option<Uri>,
+        arguments: &[u8],
+    ) -> Option<u16> {
+        let mut stack = Exported::try_new()?;
+        let program = self.place_program(handle, length, stack.pxe(), true)?;
+        let answer = stack.run(self, program, origin, arguments);
         self.screen.say(b"\n");
         answer
     }
 
-    /// Puts the program where it runs; false if there is no room.
-    fn place_program(&mut self, handle: script::Handle, length: u64) -> bool {
+    /// Puts the program where it runs; none if there is no room.
+    fn place_program(
+        &mut self,
+        handle: script::Handle,
+        length: u64,
+        pxe: guest::Pxe,
+        is_ours: bool,
+    ) -> Option<Program> {
         let program = PhysRange::with_length(ENTRY.into(), length);
         let room = u64::from(hw::low::allocated()).saturating_sub(guest::TABLE_LIMIT as u64);
-        let Some(from) = self.store.pages(handle).map(|pages| pages.range().start()) else { return false };
+        let from = self.store.pages(handle)?.range().start();
         let (handles, pages) = self.store.take_pages();
         let (is_placed, pages) = match self.memory.take_all(pages) {
             Ok(mut memory) => {
@@ -78,7 +89,10 @@ impl Machine {
             Err(pages) => (false, pages),
         };
         self.store.put_pages(handles, pages);
-        is_placed
+        if !is_placed {
+            return None;
+        }
+        Program::try_new(pxe, is_ours, &self.memory, entries(&self.info))
     }
 
     /// Leaves the card to a program that uses the vendor's stack.

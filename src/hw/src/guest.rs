@@ -2,7 +2,7 @@
 //!
 //! It runs inside a downcall, on a stack of its own in the low block, and leaves that downcall when it calls up; its
 //! far return is the last time. Then its registers lie on its stack as a [`Frame`], and the next downcall goes on with
-//! them. So no Rust code is ever entered from below: whoever answers is called by [`run`], and may make downcalls.
+//! them. So no Rust code is ever entered from below: whoever answers is called by [`Program::run`], and may make downcalls.
 //! A call up out of one of those, by an interrupt that the program has hooked, is refused.
 //!
 //! Meanwhile INT 15h tells it of memory from a table that is made before: what is ours is reserved there, and the
@@ -148,46 +148,55 @@ pub fn entry_by_registers() -> SegOff {
     SegOff::new(low::segment(), Symbol::GuestCallByRegisters.offset())
 }
 
-/// Runs the network boot program at [`ENTRY`] until it returns; AX is its answer. None if base memory has no room for
-/// what it is to be told, or if its stack is none any more. `entries` is the BIOS's map of memory. With `services`, PXE
-/// is ours and INT 1Ah tells of it.
+/// The network boot program at [`ENTRY`], and what it finds as long as this value lives.
 ///
 /// It may do with the machine what it likes, except to memory that it is told is reserved; it is trusted in that, like
 /// any kernel.
-pub fn run(
+pub struct Program {
     pxe: Pxe,
-    mut services: Option<&mut Services<'_>>,
-    memory: &PhysicalMemory,
-    entries: &[E820Entry],
-) -> Option<u16> {
-    let pxenv = services.as_ref().map(|_| pxe.pxenv).unwrap_or_default();
-    let _disguise = Disguise::try_new(memory, entries, pxenv)?;
-    let (stack_before, bottom) = low::push_stack(STACK)?;
-    let place = u64::from(low::linear());
-    let own = PhysRange::new(place + u64::from(bottom), place + u64::from(stack_before));
-    let mut memory = Memory { map: memory.map(), stack: own };
-    let mut stack = begin(pxe, stack_before);
-    let answer = loop {
-        let Some((frame, at)) = resume(stack) else { break None };
-        stack = at;
-        let call = match frame.reason {
-            BY_STACK => Call {
-                opcode: word(stack, ARGUMENTS),
-                parameters: SegOff::new(word(stack, ARGUMENTS + 4), word(stack, ARGUMENTS + 2)),
-            },
-            BY_REGISTERS => Call {
-                opcode: (frame.ebx & 0xffff) as u16,
-                parameters: SegOff::new(frame.es, (frame.edi & 0xffff) as u16),
-            },
-            _ => break Some((frame.eax & 0xffff) as u16),
+    map: MemoryMap,
+    _disguise: Disguise,
+}
+
+impl Program {
+    /// None if base memory has no room for what it is to be told. `entries` is the BIOS's map of memory. Where `pxe` is
+    /// ours, INT 1Ah tells of it. Memory that is allocated from here on is memory that the program takes for free.
+    pub fn try_new(pxe: Pxe, is_ours: bool, memory: &PhysicalMemory, entries: &[E820Entry]) -> Option<Self> {
+        let pxenv = if is_ours { pxe.pxenv } else { SegOff::default() };
+        let disguise = Disguise::try_new(memory, entries, pxenv)?;
+        Some(Self { pxe, map: memory.map().clone(), _disguise: disguise })
+    }
+
+    /// Runs it until it returns; AX is its answer. None if it has no room for its stack, or its stack is none any more.
+    /// Without `services`, nobody answers calls.
+    pub fn run(self, mut services: Option<&mut Services<'_>>) -> Option<u16> {
+        let (stack_before, bottom) = low::push_stack(STACK)?;
+        let place = u64::from(low::linear());
+        let own = PhysRange::new(place + u64::from(bottom), place + u64::from(stack_before));
+        let mut memory = Memory { map: &self.map, stack: own };
+        let mut stack = begin(self.pxe, stack_before);
+        let answer = loop {
+            let Some((frame, at)) = resume(stack) else { break None };
+            stack = at;
+            let call = match frame.reason {
+                BY_STACK => Call {
+                    opcode: word(stack, ARGUMENTS),
+                    parameters: SegOff::new(word(stack, ARGUMENTS + 4), word(stack, ARGUMENTS + 2)),
+                },
+                BY_REGISTERS => Call {
+                    opcode: (frame.ebx & 0xffff) as u16,
+                    parameters: SegOff::new(frame.es, (frame.edi & 0xffff) as u16),
+                },
+                _ => break Some((frame.eax & 0xffff) as u16),
+            };
+            match services.as_mut().map_or(Answer::Return(FAILURE), |services| services(call, &mut memory)) {
+                Answer::Return(ax) => answer(stack, frame, ax),
+                Answer::Restart => stack = begin(self.pxe, stack_before),
+            }
         };
-        match services.as_mut().map_or(Answer::Return(FAILURE), |services| services(call, &mut memory)) {
-            Answer::Return(ax) => answer(stack, frame, ax),
-            Answer::Restart => stack = begin(pxe, stack_before),
-        }
-    };
-    low::set_stack(stack_before);
-    answer
+        low::set_stack(stack_before);
+        answer
+    }
 }
 
 /// Puts the stack of a program that begins below `top` in the low block.
@@ -217,7 +226,7 @@ fn begin(pxe: Pxe, top: u16) -> SegOff {
 fn resume(stack: SegOff) -> Option<(Frame, SegOff)> {
     let ebx = u32::from(stack.segment) << 16 | u32::from(stack.offset);
     let mut registers = Registers { ebx, ..Registers::default() };
-    // SAFETY: the routine comes back when the program leaves. What the program does to memory is the word of `run`. A
+    // SAFETY: the routine comes back when the program leaves. What the program does to memory is the word of `Program`. A
     // call without a limit cannot time out.
     unsafe { realmode::low_call(Symbol::GuestResume.offset(), &mut registers, None) }.ok()?;
     let stack = SegOff::new((registers.ebx >> 16) as u16, registers.ebx as u16);

@@ -18,6 +18,7 @@ fuzz_target!(|data: &[u8]| {
         let menu = BootMenu::of(&packet);
         assert!(menu.is_none_or(|menu| (1..=data.len()).contains(&menu.items.len())));
         discover(&packet, data);
+        rename(&packet, data.len() % 300);
     }
     let _ = Lease::from_cached(data, Some(data), MAC);
     let _ = dhcp::lease::cached_boot_file(Some(data), None, MAC);
@@ -44,6 +45,19 @@ fuzz_target!(|data: &[u8]| {
     while client.output(now, &mut buffer).is_some() {}
     let _ = (client.state(), client.lease(), client.offers().len(), client.deadline());
 });
+
+/// Another file of so many letters is read again, and nothing else is lost.
+fn rename(packet: &Packet, length: usize) {
+    let (server, file) = (Ipv4Addr::new(10, 0, 0, 9), "x".repeat(length));
+    let renamed = packet.renamed(server, file.as_bytes(), &[(209, b"ours".to_vec())]);
+    // With what lay in other fields it may have become too long.
+    let Some(renamed) = Packet::parse(&renamed) else { return };
+    assert_eq!((renamed.next_server(), renamed.file_name(), renamed.text(&[209])), (server, file, "ours".into()));
+    assert_eq!((renamed.xid(), renamed.your_address()), (packet.xid(), packet.your_address()));
+    for code in (1..=254).filter(|code| ![52, 66, 67, 209].contains(code)) {
+        assert_eq!(renamed.option(&[code]), packet.option(&[code]));
+    }
+}
 
 /// The search for a boot server, as `offer` says, with the same bytes as answers. It ends in bounded time.
 fn discover(offer: &Packet, data: &[u8]) {

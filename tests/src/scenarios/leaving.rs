@@ -32,8 +32,7 @@ pub fn all() -> Vec<Scenario> {
         ),
         Scenario::new("leaving-pxelinux-native", "the same by our own PXE stack", 240, |name| {
             pxelinux(name, NATIVE, true)
-        })
-        .by_name(),
+        }),
         Scenario::new(
             "leaving-upcalls",
             "our own PXE stack is called a thousand times, nested",
@@ -196,9 +195,10 @@ fn calls(name: &str) -> Result<()> {
     let mut lab = Lab::try_new(name, NATIVE)?;
     lab.usual_servers()?;
     lab.tftp(quirk::CALLS_FILE, &quirk::calls_file())?;
+    lab.www(quirk::CALLS_FILE, &quirk::calls_file())?;
     lab.www("calls.nbp", &quirk::calls(false)?)?;
     lab.script(&format!(
-        "chain --autofree http://{SERVER}/calls.nbp && echo RIG-MARK back\n{}",
+        "chain --autofree http://{SERVER}/calls.nbp one two && echo RIG-MARK back\n{}",
         boot_lines("")
     ))?;
     let mut machine = lab.machine(&Options::default())?;

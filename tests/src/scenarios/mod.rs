@@ -12,6 +12,7 @@ pub mod leaving;
 pub mod loader;
 pub mod media;
 pub mod menus;
+pub mod nbp;
 pub mod pictures;
 pub mod quirks;
 pub mod replay;
@@ -97,6 +98,7 @@ pub fn all() -> Vec<Scenario> {
         replay::all(),
         media::all(),
         menus::all(),
+        nbp::all(),
         quirks::all(),
         bochs::all(),
     ]

@@ -147,8 +147,8 @@ impl FakeNetwork {
 }
 
 impl Network for FakeNetwork {
-    fn card(&mut self) -> &mut dyn Nic {
-        &mut self.card
+    fn card(&mut self) -> Result<&mut dyn Nic, Status> {
+        Ok(&mut self.card)
     }
     fn now(&self) -> Instant {
         Instant::ZERO

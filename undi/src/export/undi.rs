@@ -74,14 +74,14 @@ impl Undi {
     pub(super) fn give_back(&mut self, network: &mut dyn Network) {
         if !self.is_ready() {
             // A card that does not open is found broken by the stack's next poll.
-            let _ = network.card().open();
+            let _ = network.card().map(|card| card.open());
         }
         *self = Self::default();
     }
 
     pub(super) fn start(&self, network: &mut dyn Network, block: &StartUndi) -> Result<(), Status> {
         self.require(State::Stopped)?;
-        match network.card().identity().pci {
+        match network.card()?.identity().pci {
             Some(pci) if pci.bus_device_function != block.ax.get() => Err(Status::CANNOT_INITIALIZE),
             _ => Ok(()),
         }
@@ -102,7 +102,7 @@ impl Undi {
     pub(super) fn initialize(&mut self, network: &mut dyn Network) -> Result<(), Status> {
         self.require(State::Started)?;
         if self.state == State::Started {
-            network.card().open().map_err(|_| Status::CANNOT_INITIALIZE)?;
+            network.card()?.open().map_err(|_| Status::CANNOT_INITIALIZE)?;
         }
         self.rest();
         Ok(())
@@ -112,7 +112,7 @@ impl Undi {
         self.require(State::Stopped)?;
         if self.is_ready() {
             self.rest();
-            network.card().close();
+            network.card()?.close();
             self.state = State::Started;
         }
         Ok(())
@@ -128,8 +128,9 @@ impl Undi {
     pub(super) fn reset(&mut self, network: &mut dyn Network, block: &SetMulticast) -> Result<(), Status> {
         self.require(State::Initialized)?;
         let multicast = addresses(&block.multicast)?;
-        network.card().close();
-        if network.card().open().is_err() {
+        let card = network.card()?;
+        card.close();
+        if card.open().is_err() {
             self.state = State::Started;
             return Err(Status::CANNOT_INITIALIZE);
         }
@@ -204,7 +205,7 @@ impl Undi {
 
     pub(super) fn statistics(&self, network: &mut dyn Network, block: &mut Statistics) -> Result<(), Status> {
         self.require(State::Started)?;
-        let now = network.card().counters();
+        let now = network.card()?.counters();
         // The card counts anew where it was opened after CLEAR_STATISTICS.
         let since =
             |now: u64, then: u64| u32::try_from(now.checked_sub(then).unwrap_or(now)).unwrap_or(u32::MAX);
@@ -217,7 +218,7 @@ impl Undi {
 
     pub(super) fn clear_statistics(&mut self, network: &mut dyn Network) -> Result<(), Status> {
         self.require(State::Started)?;
-        self.cleared = network.card().counters();
+        self.cleared = network.card()?.counters();
         Ok(())
     }
 
@@ -244,7 +245,7 @@ impl Undi {
                 _ => return Err(Status::INVALID_PARAMETER),
             }
             frame.extend_from_slice(&to);
-            frame.extend_from_slice(&network.card().identity().mac.0);
+            frame.extend_from_slice(&network.card()?.identity().mac.0);
             frame.extend_from_slice(&ether_type.to_be_bytes());
         }
         gather(memory, block.descriptor.into(), &mut frame)?;
@@ -252,7 +253,7 @@ impl Undi {
             return Err(Status::INVALID_PARAMETER);
         }
         let now = network.now();
-        let card = network.card();
+        let card = network.card()?;
         if !card.can_transmit() {
             card.poll(now, now).map_err(|_| Status::TRANSMIT_ERROR)?;
         }
@@ -291,7 +292,8 @@ impl Undi {
         let now = network.now();
         self.looks = LOOKS;
         // A card that does not answer has nothing new.
-        let _ = network.card().poll(now, now);
+        let Ok(card) = network.card() else { return false };
+        let _ = card.poll(now, now);
         self.sent > 0 || self.has_frame(network)
     }
 
@@ -302,9 +304,10 @@ impl Undi {
         }
         self.frame.clear();
         self.delivered = 0;
-        let station = network.card().identity().mac;
+        let Ok(card) = network.card() else { return false };
+        let station = card.identity().mac;
         while self.looks > 0
-            && let Some(frame) = network.card().receive()
+            && let Some(frame) = card.receive()
         {
             self.looks -= 1;
             if frame.len() <= FRAME_CAPACITY && self.admits(frame, station) {
@@ -431,7 +434,7 @@ fn addresses(list: &MulticastList) -> Result<Vec<MacAddress>, Status> {
 
 pub(super) fn information(network: &mut dyn Network, block: &mut Information) -> Result<(), Status> {
     const ETHERNET: u16 = 1;
-    let card = network.card();
+    let card = network.card()?;
     let identity = card.identity();
     *block = Information {
         mtu: identity.mtu.into(),
@@ -450,7 +453,7 @@ pub(super) fn information(network: &mut dyn Network, block: &mut Information) ->
 pub(super) fn nic_type(network: &mut dyn Network, block: &mut NicType) -> Result<(), Status> {
     const NETWORK_CONTROLLER: u8 = 2;
     const UNKNOWN: u16 = 0xffff;
-    let pci = network.card().identity().pci.ok_or(Status::UNSUPPORTED)?;
+    let pci = network.card()?.identity().pci.ok_or(Status::UNSUPPORTED)?;
     *block = NicType {
         kind: NIC_PCI,
         vendor: pci.vendor.into(),

@@ -76,8 +76,8 @@ pub enum Part {
 /// answered; it is never [`Status::SUCCESS`].
 pub trait Network {
     /// The card. The services open and close it, and poll it themselves, only while the program uses the UNDI. At
-    /// start it is open and the stack's.
-    fn card(&mut self) -> &mut dyn Nic;
+    /// start it is open and the stack's. [`Status::FAILURE`] if there is none any more.
+    fn card(&mut self) -> Result<&mut dyn Nic, Status>;
 
     /// The time now.
     fn now(&self) -> Instant;
