@@ -52,8 +52,12 @@ pub struct Options {
     pub mac: String,
     /// Files that the emulator shows the machine (fw_cfg), by name.
     pub files: Vec<(String, PathBuf)>,
+    /// QEMU's name of the processor.
+    pub processor: String,
     /// Memory in MiB.
     pub memory: u32,
+    /// How much of it lies below 4 GiB, in MiB, if not all that can; the rest lies above.
+    pub memory_below: Option<u32>,
     /// It has a screen, beside the serial port that shows the same text: what is drawn in pixels is on the screen only.
     pub screen: bool,
     /// The BIOS leaves the serial port alone, and shows text on the screen.
@@ -78,7 +82,9 @@ impl Default for Options {
             card: "e1000".to_owned(),
             mac: MacAddress(MAC).to_string(),
             files: Vec::new(),
+            processor: "max".to_owned(),
             memory: 256,
+            memory_below: None,
             screen: false,
             own_serial: false,
             names_serial: false,
@@ -231,12 +237,16 @@ fn arguments(options: &Options) -> Vec<String> {
     let mut arguments: Vec<String> = Vec::new();
     let mut add = |words: &str| arguments.extend(words.split_whitespace().map(str::to_owned));
     add(if options.own_serial { "-M pc -device VGA" } else { "-M pc,graphics=off" });
-    add("-accel tcg -cpu max -nodefaults -display none -no-reboot -boot menu=off");
+    add("-accel tcg -nodefaults -display none -no-reboot -boot menu=off");
+    add(&format!("-cpu {}", options.processor));
     add("-serial stdio -monitor none");
     add(&format!(
         "-smbios type=1,manufacturer=Rig,product=Bench,serial=RIG-1,uuid={UUID} -smbios type=3,asset=A-7"
     ));
     add(&format!("-m {}", options.memory));
+    if let Some(below) = options.memory_below {
+        add(&format!("-machine max-ram-below-4g={below}M"));
+    }
     if options.screen && !options.own_serial {
         add("-device VGA");
     }

@@ -105,6 +105,8 @@ pub const KERNEL_TRUNCATED: Ending = &[image::errors::TRUNCATED.id()];
 pub const KERNEL_SIGNATURE: Ending = &[image::errors::NO_HEADER.id(), script::errors::NOT_EXECUTABLE.id()];
 /// A kernel that needs more memory than there is.
 pub const KERNEL_TOO_LARGE: Ending = &[image::errors::NO_INIT_ROOM.id(), image::errors::NO_KERNEL_ROOM.id()];
+/// A download that is larger than what may be of it.
+pub const NO_MEMORY: Ending = &["BOOT-02"];
 /// A multiboot kernel whose last half is missing.
 pub const PROGRAM_TRUNCATED: Ending = &[image::errors::BAD_ELF.id()];
 /// A compressed file that ends too early.

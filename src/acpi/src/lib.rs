@@ -30,8 +30,9 @@ pub struct Root {
     width: usize,
 }
 
-/// Finds the root pointer (section 5.2.5.3) in these bytes of the BIOS: 20 bytes, or 36 from revision 2 on.
-pub fn find_root_pointer(bytes: &[u8]) -> Option<&[u8]> {
+/// Finds the root pointer (section 5.2.5.3) in these bytes of the BIOS: at which of them, and its 20 bytes, or 36 from
+/// revision 2 on.
+pub fn find_root_pointer(bytes: &[u8]) -> Option<(usize, &[u8])> {
     bytes.chunks_exact(16).enumerate().find_map(|(place, line)| {
         if !line.starts_with(b"RSD PTR ") {
             return None;
@@ -39,7 +40,7 @@ pub fn find_root_pointer(bytes: &[u8]) -> Option<&[u8]> {
         let pointer = bytes.get(place * 16..)?;
         let sound = |length| pointer.get(..length).filter(|bytes| sum(bytes) == 0);
         let is_long = pointer.get(15) >= Some(&2);
-        sound(36).filter(|_| is_long).or_else(|| sound(20))
+        Some((place * 16, sound(36).filter(|_| is_long).or_else(|| sound(20))?))
     })
 }
 
@@ -178,7 +179,7 @@ mod tests {
             let start = usize::try_from(range.start().checked_sub(MEMORY)?).ok()?;
             memory.get(start..start.checked_add(usize::try_from(range.length()).ok()?)?).map(<[u8]>::to_vec)
         };
-        serial_console(Root::new(find_root_pointer(bios)?)?, &read)
+        serial_console(Root::new(find_root_pointer(bios)?.1)?, &read)
     }
 
     #[test]

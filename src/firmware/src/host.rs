@@ -58,8 +58,8 @@ impl Machine {
         let header = image::bzimage::Header::parse(&kernel.name, bytes, bytes.len() as u64).ok()?;
         let usual = header.usual_place();
         let exclusions = [usual, header.runtime(usual)];
-        let budget =
-            image::budget(self.memory.map(), header.initrd_ceiling(&kernel.command_line), &exclusions);
+        let ceiling = header.initrd_ceiling(&kernel.command_line).min(self.memory.end());
+        let budget = image::budget(self.memory.map(), ceiling, &exclusions);
         let others = self.images.registered().filter(|image| image.id() != kernel.id());
         let taken = others.map(|image| image::initrd_length(&image.command_line, image.size));
         Some(budget.saturating_sub(taken.sum()))

@@ -27,17 +27,21 @@ impl Machine {
     /// Uses the serial console that the BIOS's tables name, if they name one.
     pub(crate) fn open_named_console(&mut self) {
         let read = |range| hw::memory::firmware_data(&self.info, range);
-        let root = self.acpi_root_pointer().and_then(|pointer| acpi::Root::new(&pointer));
+        let root = self.acpi_root_pointer().and_then(|(_, pointer)| acpi::Root::new(&pointer));
         if let Some(console) = root.and_then(|root| acpi::serial_console(root, &read)) {
             serial::open(console.port, console.divisor);
         }
     }
 
-    /// The root pointer of ACPI, if the BIOS has one.
-    pub(crate) fn acpi_root_pointer(&self) -> Option<Vec<u8>> {
-        let search = |bytes: &[u8]| acpi::find_root_pointer(bytes).map(<[u8]>::to_vec);
+    /// The root pointer of ACPI, if the BIOS has one, and where it is.
+    pub(crate) fn acpi_root_pointer(&self) -> Option<(u64, Vec<u8>)> {
+        let search = |start: u64, bytes: &[u8]| {
+            let (place, pointer) = acpi::find_root_pointer(bytes)?;
+            Some((start + place as u64, pointer.to_vec()))
+        };
         let upper = || hw::memory::firmware_data(&self.info, acpi::SEARCH);
-        search(&bios::extended_data()).or_else(|| search(&upper()?))
+        let (start, bytes) = bios::extended_data();
+        search(start.into(), &bytes).or_else(|| search(acpi::SEARCH.start(), &upper()?))
     }
 
     /// Obeys settings that have changed.

@@ -2,7 +2,7 @@
 
 use alloc::format;
 use alloc::vec::Vec;
-use base::{Error, Instant, PhysRange, Sink};
+use base::{Error, Instant, Sink};
 use hw::memory::{Pages, PhysicalMemory};
 use image::Unpacker;
 use script::Handle;
@@ -170,8 +170,7 @@ impl Sink for Writer<'_> {
 }
 
 fn no_room(length: u64, memory: &PhysicalMemory) -> Error {
-    let largest = memory.map().largest(PhysRange::new(1 << 20, 4 << 30)).map_or(0, PhysRange::length);
-    let object =
-        format!("it needs {} KiB, there are {} KiB in one piece", length.div_ceil(1024), largest >> 10);
+    let (needed, largest) = (length.div_ceil(1024), memory.largest() >> 10);
+    let object = format!("it needs {needed} KiB, there are {largest} KiB in one piece");
     errors::NO_ROOM.of(object)
 }

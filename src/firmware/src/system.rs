@@ -46,7 +46,9 @@ impl Machine {
         // The ring of frames is in base memory until the network is closed, which is after the plan has succeeded.
         let mut map = self.memory.map().clone();
         let ring = PhysRange::new(hw::low::allocated().into(), hw::low::linear().into());
-        if map.reserve(ring, Owner::FrameRing).is_err() {
+        // What is not mapped cannot be filled.
+        let beyond = PhysRange::new(self.memory.end(), u64::MAX);
+        if map.reserve(ring, Owner::FrameRing).is_err() || map.reserve(beyond, Owner::Program).is_err() {
             return Err(errors::NO_ROOM.of("the memory map is too scattered"));
         }
         let (handles, pages) = self.store.take_pages();
@@ -60,15 +62,15 @@ impl Machine {
         let initrds: Vec<_> =
             initrds.iter().map(|(image, command_line)| Initrd { image: *image, command_line }).collect();
         let kernel = Kernel { name: &name, image: kernel, command_line: &command_line };
+        let surroundings = Surroundings {
+            loader: LOADER,
+            e820: self.info.e820.get(..self.info.e820_count as usize).unwrap_or_default(),
+            base_memory_kib: self.info.base_memory_kib,
+            acpi: acpi.as_ref().map(|(address, pointer)| (*address, pointer.as_slice())),
+        };
         let plan = if is_linux {
-            image::plan_linux(&kernel, &initrds, &map, &memory)
+            image::plan_linux(&kernel, &initrds, &surroundings, &map, &memory)
         } else {
-            let surroundings = Surroundings {
-                loader: LOADER,
-                e820: self.info.e820.get(..self.info.e820_count as usize).unwrap_or_default(),
-                base_memory_kib: self.info.base_memory_kib,
-                acpi: acpi.as_deref(),
-            };
             image::plan_executable(&kernel, &initrds, &surroundings, &map, &memory)
         };
         let plan = match plan {
@@ -105,7 +107,9 @@ impl Machine {
                 edx: 0,
                 interrupts: false,
             }),
-            Entry::Protected { instruction, eax, ebx } => hw::leave::start_protected(instruction, eax, ebx),
+            Entry::Protected { instruction, eax, ebx, esi } => {
+                hw::leave::start_protected(instruction, eax, ebx, esi)
+            }
         }
     }
 }

@@ -65,9 +65,10 @@ pub(crate) fn data<const LENGTH: usize>(address: u32) -> [u8; LENGTH] {
     bytes
 }
 
-/// The first KiB of the extended BIOS data area.
-pub fn extended_data() -> [u8; 1024] {
-    data(u32::from(u16::from_le_bytes(data(0x40e))) << 4)
+/// The first KiB of the extended BIOS data area, and where it is.
+pub fn extended_data() -> (u32, [u8; 1024]) {
+    let address = u32::from(u16::from_le_bytes(data(0x40e))) << 4;
+    (address, data(address))
 }
 
 /// The first I/O port of COM1 to COM4, by number.

@@ -128,12 +128,12 @@ pub(crate) unsafe fn init(build_id: [u8; 8]) {
         .present()
         .finish();
         let index = usize::from(low::SELECTOR_TASK / 8);
-        let mut gdt = Symbol::Gdt.variable::<[u64; 7]>().read();
+        let mut gdt = Symbol::Gdt.variable::<[u64; low::GDT_LENGTH]>().read();
         let halves: [u64; 2] = core::mem::transmute(task);
         if let Some(place) = gdt.get_mut(index..index + 2) {
             place.copy_from_slice(&halves);
         }
-        Symbol::Gdt.variable::<[u64; 7]>().write(gdt);
+        Symbol::Gdt.variable::<[u64; low::GDT_LENGTH]>().write(gdt);
         let table = DescriptorTablePointer::new_from_slice(&*STATE.table.get());
         dtables::lidt(&table);
         asm!("sidt [{}]", in(reg) Symbol::LongIdtr.address(), options(nostack, preserves_flags));

@@ -114,8 +114,8 @@ pub fn start(program: &Program) -> ! {
 
 /// Starts a program in memory that is not ours any more in protected mode: flat 32-bit segments, no paging, interrupts
 /// off. Its stack is the low block's.
-pub fn start_protected(instruction: u32, eax: u32, ebx: u32) -> ! {
-    let registers = Registers { ebx, ecx: eax, edx: instruction, ..Registers::default() };
+pub fn start_protected(instruction: u32, eax: u32, ebx: u32, esi: u32) -> ! {
+    let registers = Registers { ebx, ecx: eax, edx: instruction, esi, ..Registers::default() };
     // SAFETY: no Rust code runs again, so none can be let down.
     unsafe { never_back(Symbol::StartProtected, registers) }
 }

@@ -28,11 +28,11 @@
 low_gdt:
     .quad   0
     .quad   0x00209b0000000000      /* SELECTOR_CODE64: accessed, like all: the table is never written by a load */
+    .quad   0x00cf9b000000ffff      /* SELECTOR_CODE32: flat */
     .quad   0x00cf93000000ffff      /* SELECTOR_DATA: flat */
     .quad   0x00009b000000ffff      /* SELECTOR_CODE16: base is set to this block's at start */
     .quad   0x000093000000ffff      /* SELECTOR_DATA16: the same */
     .quad   0, 0                    /* SELECTOR_TASK: filled at start */
-    .quad   0x00cf9b000000ffff      /* SELECTOR_CODE32: flat */
 low_gdt_end:
     .balign 16
 low_gdtr:
@@ -346,12 +346,12 @@ low_start:
     lretw
 
 /* Starts a program in protected mode: flat segments, no paging, interrupts off, and a stack in this block. EDX = where,
- * ECX = its EAX, EBX = its EBX. A program that returns makes the machine start anew. Never comes back. */
+ * ECX = its EAX, EBX and ESI = its own. A program that returns makes the machine start anew. Never comes back. */
     .globl low_start_protected
 low_start_protected:
     lgdtl   low_gdtr
-    movl    low_linear, %esi
-    leal    in_protected_mode(%esi), %edi
+    movl    low_linear, %ebp
+    leal    in_protected_mode(%ebp), %edi
     movl    %cr0, %eax
     orb     $1, %al
     movl    %eax, %cr0
@@ -367,14 +367,13 @@ in_protected_mode:
     movl    %eax, %fs
     movl    %eax, %gs
     movl    %eax, %ss
-    leal    low_stack_top(%esi), %esp
-    leal    program_returned(%esi), %eax
+    leal    low_stack_top(%ebp), %esp
+    leal    program_returned(%ebp), %eax
     pushl   %eax
     pushl   %edx
     movl    %ecx, %eax
     xorl    %ecx, %ecx
     xorl    %edx, %edx
-    xorl    %esi, %esi
     xorl    %edi, %edi
     xorl    %ebp, %ebp
     ret

@@ -40,13 +40,15 @@ base::assembly!(
 );
 
 const SELECTOR_CODE64: u16 = 0x08;
-const SELECTOR_DATA: u16 = 0x10;
-const SELECTOR_CODE16: u16 = 0x18;
-const SELECTOR_DATA16: u16 = 0x20;
+/// This and the next are where Linux wants them (boot protocol, "32-bit Boot Protocol").
+const SELECTOR_CODE32: u16 = 0x10;
+const SELECTOR_DATA: u16 = 0x18;
+const SELECTOR_CODE16: u16 = 0x20;
+const SELECTOR_DATA16: u16 = 0x28;
 /// The task's selector, for its interrupt stacks.
-pub(crate) const SELECTOR_TASK: u16 = 0x28;
-/// Behind the two entries of the task.
-const SELECTOR_CODE32: u16 = 0x38;
+pub(crate) const SELECTOR_TASK: u16 = 0x30;
+/// Entries of the table; the task has two.
+pub(crate) const GDT_LENGTH: usize = 8;
 /// The most characters that one downcall prints.
 pub(crate) const TEXT_BUFFER: usize = 256;
 
@@ -161,7 +163,7 @@ pub(crate) unsafe fn init(info: &BootInfo) {
     let base_bits = (base & 0xff_ffff) << 16 | (base & 0xff00_0000) << 32;
     // SAFETY: the symbols name variables of these types, and the values are those of the mode we are in.
     unsafe {
-        let gdt = Symbol::Gdt.variable::<[u64; 7]>();
+        let gdt = Symbol::Gdt.variable::<[u64; GDT_LENGTH]>();
         let mut entries = gdt.read();
         for selector in [SELECTOR_CODE16, SELECTOR_DATA16] {
             if let Some(entry) = entries.get_mut(usize::from(selector / 8)) {

@@ -8,10 +8,13 @@ use core::sync::atomic::{Ordering, compiler_fence};
 use memmap::{Kind, MemoryMap, Owner, PAGE};
 
 use crate::device::DeviceMemory;
-use crate::{heap, low};
+use crate::{cpu, heap, low};
 
-/// Where images and the heap may lie: what is mapped, above base memory.
-const PLACE: PhysRange = PhysRange::new(1 << 20, 4 << 30);
+const GIB: u64 = 1 << 30;
+/// What the unpacker has mapped, above base memory.
+const PLACE: PhysRange = PhysRange::new(1 << 20, 4 * GIB);
+/// What can be mapped with the one table of the third level that there is for low addresses.
+const REACH: PhysRange = PhysRange::new(4 * GIB, 512 * GIB);
 /// Where the heap may lie.
 const HEAP_PLACE: PhysRange = PhysRange::new(32 << 20, 4 << 30);
 /// TCP windows, datagram buffers and everything that is not an image.
@@ -21,6 +24,8 @@ const HEAP_LENGTH: u64 = 8 << 20;
 #[derive(Debug)]
 pub struct PhysicalMemory {
     map: MemoryMap,
+    /// All memory from 1 MiB to here is mapped one to one.
+    end: u64,
     /// Pieces handed out and not yet back.
     pieces: usize,
 }
@@ -34,8 +39,10 @@ pub(crate) unsafe fn init(info: &BootInfo) -> PhysicalMemory {
     let mut map = MemoryMap::from_e820(entries, info.base_memory_kib);
     let _ = map.reserve(PhysRange::with_length(info.core, info.core_length), Owner::Core);
     let _ = map.reserve(PhysRange::new(info.low.into(), u64::from(info.base_memory_kib) * 1024), Owner::Low);
-    let mut memory = PhysicalMemory { map, pieces: 0 };
+    let mut memory = PhysicalMemory { map, end: PLACE.end(), pieces: 0 };
     memory.grow_heap(HEAP_LENGTH);
+    // SAFETY: the tables are those in use, by contract of this function.
+    unsafe { memory.map_reach(info.page_tables.into()) };
     memory
 }
 
@@ -136,6 +143,64 @@ impl PhysicalMemory {
         &self.map
     }
 
+    /// Where what is mapped ends; what is free above it is not to be had.
+    pub fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Bytes of the largest piece that is to be had.
+    pub fn largest(&self) -> u64 {
+        self.map.largest(self.place(PLACE.start())).map_or(0, PhysRange::length)
+    }
+
+    /// Where images may lie, from `start` on.
+    fn place(&self, start: u64) -> PhysRange {
+        PhysRange::new(start, self.end)
+    }
+
+    /// Maps memory above 4 GiB: each GiB that is memory whole in one piece, if the processor can, and others that have
+    /// some in pieces of 2 MiB, for which a table is taken below 4 GiB.
+    ///
+    /// # Safety
+    /// `tables` are in use: the first of level 4, then that of level 3 for low addresses (`unpack`).
+    unsafe fn map_reach(&mut self, tables: u64) {
+        const PRESENT_AND_WRITABLE: u64 = 0b11;
+        const LARGE: u64 = 1 << 7;
+        /// CPUID leaf 80000001h, EDX: pages of 1 GiB.
+        const HAS_GIB_PAGES: u32 = 1 << 26;
+        let [_, features] = cpu::features(true);
+        let top = self.map.usable().last().map_or(0, PhysRange::end).min(REACH.end());
+        for number in REACH.start() / GIB..top.div_ceil(GIB) {
+            let gib = PhysRange::with_length(number * GIB, GIB);
+            let entry = if features & HAS_GIB_PAGES != 0 && self.map.is_ram(gib) {
+                gib.start() | LARGE
+            } else if self.map.largest(gib).is_some() {
+                let Some(table) = self.map.find_top(PAGE, PAGE, PLACE) else { return };
+                if self.map.reserve(table, Owner::Core).is_err() {
+                    return;
+                }
+                let entries = ptr::with_exposed_provenance_mut::<u64>(table.start() as usize);
+                for index in 0..512 {
+                    let page = gib.start() | (index as u64) << 21 | LARGE | PRESENT_AND_WRITABLE;
+                    // SAFETY: the table was free, is mapped as it lies below 4 GiB, and is reserved for ever.
+                    unsafe { entries.add(index).write(page) };
+                }
+                table.start()
+            } else {
+                0
+            };
+            if entry != 0 {
+                let place = tables + PAGE + number * size_of::<u64>() as u64;
+                // SAFETY: by contract this is the entry of these addresses, which nobody has used: it is not present.
+                unsafe {
+                    ptr::with_exposed_provenance_mut::<u64>(place as usize)
+                        .write_volatile(entry | PRESENT_AND_WRITABLE);
+                }
+            }
+            self.end = gib.end();
+        }
+    }
+
     /// Gives the heap so many bytes more, for good, if they can be had in one piece.
     pub fn grow_heap(&mut self, length: u64) {
         if let Some(range) = self.map.find_top(length, PAGE, HEAP_PLACE)
@@ -146,19 +211,19 @@ impl PhysicalMemory {
         }
     }
 
-    /// Pages for `length` bytes, the lowest above `avoid`, or else the lowest of all; their content is whatever was
-    /// there.
+    /// Pages for `length` bytes, the lowest between `avoid` and 4 GiB, or else the lowest of all; their content is
+    /// whatever was there.
     pub fn allocate(&mut self, length: u64, avoid: u64) -> Option<Pages> {
         let above = PhysRange::new(avoid.max(PLACE.start()), PLACE.end());
         let find = |place| self.map.find_bottom(length.max(1), PAGE, place);
-        let range = find(above).or_else(|| find(PLACE))?;
+        let range = find(above).or_else(|| find(self.place(PLACE.start())))?;
         self.take(range)
     }
 
     /// The largest free range above `avoid`, whole, or else the largest of all.
     pub fn allocate_largest(&mut self, avoid: u64) -> Option<Pages> {
-        let above = PhysRange::new(avoid.max(PLACE.start()), PLACE.end());
-        let range = self.map.largest(above).or_else(|| self.map.largest(PLACE))?;
+        let largest = |start| self.map.largest(self.place(start));
+        let range = largest(avoid.max(PLACE.start())).or_else(|| largest(PLACE.start()))?;
         self.take(range)
     }
 
@@ -201,7 +266,7 @@ impl PhysicalMemory {
         if held.len() != self.pieces {
             return Err(held);
         }
-        Ok(FreeMemory { map: &self.map, held })
+        Ok(FreeMemory { map: &self.map, place: self.place(PLACE.start()), held })
     }
 }
 
@@ -209,6 +274,8 @@ impl PhysicalMemory {
 #[derive(Debug)]
 pub struct FreeMemory<'a> {
     map: &'a MemoryMap,
+    /// What is mapped above 1 MiB, where there is memory.
+    place: PhysRange,
     held: Vec<Pages>,
 }
 
@@ -218,7 +285,7 @@ impl FreeMemory<'_> {
         self.held
     }
 
-    /// The bytes of a range; none if any part of it is not RAM below 4 GiB that is free or holds images.
+    /// The bytes of a range; none if any part of it is not mapped RAM that is free or holds images.
     pub fn bytes(&self, range: PhysRange) -> Option<&[u8]> {
         let start = self.claim(range)?;
         // SAFETY: `claim` proved the range; `self` is borrowed, so nobody writes to it through `self`.
@@ -246,7 +313,7 @@ impl FreeMemory<'_> {
     /// mapped one to one, and not at address 0.
     fn claim(&self, range: PhysRange) -> Option<*mut u8> {
         let is_low = range.start() >= PAGE && range.end() <= low::allocated().into();
-        if !is_low && !PLACE.contains(range) {
+        if !is_low && !self.place.contains(range) {
             return None;
         }
         let mut regions = self.map.regions().filter(|(region, _)| region.overlaps(range));

@@ -1,6 +1,6 @@
 //! The setup header of a Linux kernel.
 //!
-//! Source: "The Linux/x86 Boot Protocol" of the kernel's documentation, versions 2.00 to 2.15. Offsets are from the
+//! Source: "The Linux/x86 Boot Protocol" of the kernel's documentation, versions 2.00 to 2.15, and its "Zero Page". Offsets are from the
 //! start of the file; numbers are little-endian.
 
 use crate::bytes::{u8_at, u16_at, u32_at};
@@ -9,12 +9,21 @@ use base::{Error, PhysRange};
 
 /// Where each field lies.
 pub(crate) mod field {
+    // In the boot sector's place, for kernels that are not entered in real mode ("Zero Page").
+    pub(crate) const ACPI_RSDP_ADDR: usize = 0x70;
+    pub(crate) const EXT_RAMDISK_IMAGE: usize = 0xc0;
+    pub(crate) const EXT_RAMDISK_SIZE: usize = 0xc4;
+    pub(crate) const E820_ENTRIES: usize = 0x1e8;
+    pub(crate) const SETUP_HEADER_LIMIT: usize = 0x290;
+    pub(crate) const E820_TABLE: usize = 0x2d0;
+
     pub(crate) const COMMAND_LINE_MAGIC: usize = 0x20;
     pub(crate) const COMMAND_LINE_OFFSET: usize = 0x22;
     pub(crate) const SETUP_SECTS: usize = 0x1f1;
     pub(crate) const SYSSIZE: usize = 0x1f4;
     pub(crate) const VID_MODE: usize = 0x1fa;
     pub(crate) const BOOT_FLAG: usize = 0x1fe;
+    pub(crate) const HEADER_LENGTH: usize = 0x201;
     pub(crate) const HEADER: usize = 0x202;
     pub(crate) const VERSION: usize = 0x206;
     pub(crate) const TYPE_OF_LOADER: usize = 0x210;
@@ -28,6 +37,7 @@ pub(crate) mod field {
     pub(crate) const INITRD_ADDR_MAX: usize = 0x22c;
     pub(crate) const KERNEL_ALIGNMENT: usize = 0x230;
     pub(crate) const RELOCATABLE_KERNEL: usize = 0x234;
+    pub(crate) const XLOADFLAGS: usize = 0x236;
     pub(crate) const CMDLINE_SIZE: usize = 0x238;
     pub(crate) const PREF_ADDRESS: usize = 0x258;
     pub(crate) const INIT_SIZE: usize = 0x260;
@@ -51,6 +61,8 @@ const OLD_CMDLINE_SIZE: u32 = 0x7ff;
 const OLD_GROWTH: u64 = 4;
 /// `loadflags`: the protected-mode code is for 1 MiB and above.
 const LOADED_HIGH: u8 = 1;
+/// `xloadflags`: it is of 64 bits, and what goes along with it may lie above 4 GiB.
+const TAKES_ANY_ADDRESS: u16 = 0b11;
 
 /// What the setup header says, with what the protocol prescribes for fields that this version does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +77,8 @@ pub struct Header {
     pub loadflags: u8,
     /// The highest address that a byte of the initrd may have.
     pub initrd_addr_max: u32,
+    /// An initrd may lie anywhere if the kernel is not entered in real mode.
+    pub takes_any_address: bool,
     /// What the address of protected-mode code elsewhere must be a multiple of; none if it must not be elsewhere.
     pub alignment: Option<u64>,
     /// The most bytes of the command line, without the final zero.
@@ -118,12 +132,15 @@ impl Header {
         let preferred = u64::from(u32_at(first, field::PREF_ADDRESS + 4)) << 32;
         let preferred = preferred | u64::from(u32_at(first, field::PREF_ADDRESS));
         let init_size = u64::from(u32_at(first, field::INIT_SIZE));
+        let loadflags = u8_at(first, field::LOADFLAGS);
+        let any = u16_at(first, field::XLOADFLAGS) & TAKES_ANY_ADDRESS == TAKES_ANY_ADDRESS;
         Ok(Self {
             version,
             setup_length,
             protected_length,
-            loadflags: u8_at(first, field::LOADFLAGS),
+            loadflags,
             initrd_addr_max: since(0x203, field::INITRD_ADDR_MAX, OLD_INITRD_ADDR_MAX),
+            takes_any_address: version >= 0x20c && loadflags & LOADED_HIGH != 0 && any,
             alignment: (relocatable && alignment.is_power_of_two()).then_some(alignment),
             cmdline_size: since(0x206, field::CMDLINE_SIZE, OLD_CMDLINE_SIZE),
             runtime: (version >= 0x20a && init_size != 0).then_some((preferred, init_size)),
@@ -138,7 +155,12 @@ impl Header {
     /// The address above all that an initrd may use, with this command line.
     pub fn initrd_ceiling(&self, command_line: &[u8]) -> u64 {
         let limit = command_line::memory_limit(command_line).unwrap_or(u64::MAX);
-        (u64::from(self.initrd_addr_max) + 1).min(limit)
+        if self.takes_any_address { limit } else { limit.min(self.near_ceiling()) }
+    }
+
+    /// The same, if the kernel is entered in real mode.
+    pub(crate) fn near_ceiling(&self) -> u64 {
+        u64::from(self.initrd_addr_max) + 1
     }
 
     /// Where the protected-mode part goes if memory is free there.
@@ -197,6 +219,7 @@ mod tests {
                 protected_length: 0x2000,
                 loadflags: 1,
                 initrd_addr_max: 0x7fff_ffff,
+                takes_any_address: false,
                 alignment: Some(0x1_0000),
                 cmdline_size: 2047,
                 runtime: Some((0x100_0000, 0x1_0000)),
@@ -208,6 +231,14 @@ mod tests {
         assert_eq!(header.runtime(elsewhere), PhysRange::new(0x201_0000, 0x202_0000));
         assert_eq!(header.initrd_ceiling(b"quiet"), 0x8000_0000);
         assert_eq!(header.initrd_ceiling(b"mem=64M"), 64 << 20);
+        let free = parse(&modern().with(field::XLOADFLAGS, &[0x7f])).unwrap();
+        assert_eq!(free.initrd_ceiling(b"quiet"), u64::MAX);
+        assert_eq!(free.initrd_ceiling(b"mem=8G"), 8 << 30);
+        for flags in [0, 1, 2] {
+            assert!(!parse(&modern().with(field::XLOADFLAGS, &[flags])).unwrap().takes_any_address);
+        }
+        let low = modern().with(field::XLOADFLAGS, &[3]).with(field::LOADFLAGS, &[0]);
+        assert!(!parse(&low).unwrap().takes_any_address);
     }
 
     #[test]
@@ -215,6 +246,8 @@ mod tests {
         let at = |version| parse(&modern().version(version)).unwrap();
         assert_eq!(at(0x209).runtime, None);
         assert_eq!(at(0x205).cmdline_size, 0x7ff);
+        let any = modern().with(field::XLOADFLAGS, &[3]).version(0x20b);
+        assert!(!parse(&any).unwrap().takes_any_address);
         assert_eq!(at(0x204).alignment, None);
         assert_eq!(at(0x202).initrd_addr_max, 0x37ff_ffff);
         let old = at(0x202);

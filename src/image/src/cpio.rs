@@ -15,7 +15,7 @@ const ALIGNMENT: usize = 4;
 /// a path, and perhaps `mode=` (octal, 0644 if not said) and `mkdir=` (how many of the innermost directories of the
 /// path are made too, -1 for all, 0 if not said). Nothing where there is no path: then the image goes as it is.
 ///
-/// `length` must be below 4 GiB, as all that can be loaded is. The result's length is a multiple of 4.
+/// A file has less than 4 GiB. The result's length is a multiple of 4.
 pub fn headers(command_line: &[u8], length: u32) -> Vec<u8> {
     let mut headers = Vec::new();
     let mut words = words(command_line);

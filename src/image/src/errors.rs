@@ -22,7 +22,7 @@ base::errors! {
     /// The decompressed kernel would lie outside of memory.
     NO_INIT_ROOM = "IMAGE-10", "{} does not fit: there is no memory from pref_address for init_size bytes", "the machine has too little memory for this kernel";
     /// The initrds are larger than any free range.
-    NO_INITRD_ROOM = "IMAGE-11", "the initrds do not fit below initrd_addr_max: {}", "use smaller initrds or more memory; a mem= argument of the kernel lowers the limit too";
+    NO_INITRD_ROOM = "IMAGE-11", "the initrds do not fit where the kernel takes them: {}", "use smaller initrds or more memory; a mem= argument of the kernel lowers the limit too";
     /// Headers of an ELF file that contradict each other or the file's length.
     BAD_ELF = "IMAGE-12", "{} is damaged: its ELF program headers (e_phoff) name what is not in the file", "download it again; compare its size with the original";
     /// An ELF file of another machine, or one that is entered in 64-bit mode.

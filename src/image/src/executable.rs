@@ -20,8 +20,8 @@ pub struct Surroundings<'a> {
     pub e820: &'a [E820Entry],
     /// KiB of base memory.
     pub base_memory_kib: u16,
-    /// The root pointer of ACPI, with all of its bytes.
-    pub acpi: Option<&'a [u8]>,
+    /// The root pointer of ACPI: where it is, and all of its bytes.
+    pub acpi: Option<(u64, &'a [u8])>,
 }
 
 /// A file in memory.
@@ -90,7 +90,7 @@ pub fn plan_executable(
         moves: Vec::new(),
         zeroes,
         writes: Vec::new(),
-        entry: Entry::Protected { instruction: low32(layout.instruction), eax: 0, ebx: 0 },
+        entry: Entry::Protected { instruction: low32(layout.instruction), eax: 0, ebx: 0, esi: 0 },
         parameters: PhysRange::default(),
         program,
         initrds: PhysRange::default(),
@@ -117,7 +117,7 @@ pub fn plan_executable(
             Version::Two => multiboot::TWO_LOADED,
         };
         let instruction = header.entry.unwrap_or(low32(layout.instruction));
-        plan.entry = Entry::Protected { instruction, eax, ebx: low32(base.start()) };
+        plan.entry = Entry::Protected { instruction, eax, ebx: low32(base.start()), esi: 0 };
     }
     plan.moves = moves;
     Ok(plan)
@@ -159,8 +159,8 @@ fn place_segments(
 /// Where the modules go, each on pages of its own: they stay where they are unless the program goes there.
 fn place_modules(modules: &[Initrd<'_>], free: &mut MemoryMap) -> Option<Vec<PhysRange>> {
     let stays = |free: &MemoryMap, image: PhysRange| {
-        free.is_usable(PhysRange::new(image.start(), pages(image.end())))
-            && image.start().is_multiple_of(PAGE)
+        let whole = PhysRange::new(image.start(), pages(image.end()));
+        HIGH_MEMORY.contains(whole) && free.is_usable(whole) && image.start().is_multiple_of(PAGE)
     };
     let mut places = vec![None; modules.len()];
     for (module, place) in modules.iter().zip(&mut places) {
@@ -226,6 +226,7 @@ mod tests {
 
         fn plan(&mut self, file: &[u8], modules: &[Initrd<'_>], acpi: Option<&[u8]>) -> Result<Plan, Error> {
             let kernel = Kernel { name: "kernel", image: self.store(file), command_line: b"/kernel quiet" };
+            let acpi = acpi.map(|pointer| (0xf_5000, pointer));
             let surroundings = Surroundings { loader: "us", e820: &E820, base_memory_kib: 608, acpi };
             plan_executable(&kernel, modules, &surroundings, &self.map, &self.ram)
         }
@@ -317,7 +318,7 @@ mod tests {
         let plan = machine.plan(&file, &[], None).unwrap();
         assert_eq!(plan.program, PhysRange::new(2 * MIB, 2 * MIB + 0x4000));
         let entry = execute(&plan, &mut machine.ram);
-        assert_eq!(entry, Entry::Protected { instruction: (2 * MIB + 4) as u32, eax: 0, ebx: 0 });
+        assert_eq!(entry, Entry::Protected { instruction: (2 * MIB + 4) as u32, eax: 0, ebx: 0, esi: 0 });
         assert_eq!(machine.bytes(2 * MIB, 0x800), &file[0x200..0xa00]);
         assert_eq!(machine.bytes(2 * MIB + 0x1000, 0x100), &file[0xa00..0xb00]);
         assert_eq!(machine.bytes(2 * MIB + 0x1100, 0x2f00), [0; 0x2f00]);
@@ -346,7 +347,7 @@ mod tests {
         let base = plan.parameters.start();
         let entry = execute(&plan, &mut machine.ram);
         let instruction = (2 * MIB) as u32;
-        assert_eq!(entry, Entry::Protected { instruction, eax: 0x2bad_b002, ebx: base as u32 });
+        assert_eq!(entry, Entry::Protected { instruction, eax: 0x2bad_b002, ebx: base as u32, esi: 0 });
         assert!(BASE_MEMORY.contains(plan.parameters));
         let at = |index: u64| machine.word(base + 4 * index);
         assert_eq!([at(0), at(1), at(2)], [0x24d, 608, (TOP - MIB) >> 10]);
@@ -378,7 +379,10 @@ mod tests {
         let plan = machine.plan(&file, &[module], Some(&pointer)).unwrap();
         let base = plan.parameters.start();
         let entry = execute(&plan, &mut machine.ram);
-        assert_eq!(entry, Entry::Protected { instruction: 0x20_0010, eax: 0x36d7_6289, ebx: base as u32 });
+        assert_eq!(
+            entry,
+            Entry::Protected { instruction: 0x20_0010, eax: 0x36d7_6289, ebx: base as u32, esi: 0 }
+        );
         assert_eq!(machine.word(base), plan.parameters.length());
         let mut tags = vec![];
         let mut at = base + 8;

@@ -1,9 +1,10 @@
 //! From a Linux kernel, its initrds and the memory map to a plan.
 
+use crate::bytes::u8_at;
 use crate::bzimage::{HEADER_END, HIGH_ADDRESS, Header, field};
 use crate::place::Move;
 use crate::plan::{BASE_MEMORY, HIGH_MEMORY, exclude, free_for_boot, low32, pages};
-use crate::{Entry, Initrd, Kernel, Memory, Plan, command_line, cpio, errors};
+use crate::{Entry, Initrd, Kernel, Memory, Plan, Surroundings, command_line, cpio, errors};
 use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -22,6 +23,17 @@ const HEAP_ENDS: [u16; 2] = [0xe000, 0x9000];
 const OLD_HEAP_END: u16 = 0x9800;
 /// Where setup code is loaded that cannot lie elsewhere.
 const OLD_SEGMENT: u64 = 0x9_0000;
+/// The first version of the protocol that is told where ACPI's root pointer is.
+const KNOWS_ACPI: u16 = 0x20e;
+/// What `screen_info` begins with: the cursor's column and row, memory and page that do not matter, VGA's mode 3 of 80
+/// columns; 25 rows, that it is VGA, and the height of a character. The row is the last, so that nothing is written over.
+const SCREEN: [u8; 17] = [0, 24, 0, 0, 0, 0, 3, 80, 0, 0, 0, 0, 0, 0, 25, 1, 16];
+/// Bytes of `boot_params`.
+const ZERO_PAGE: usize = 4096;
+/// Entries of `e820_table`, and bytes of one.
+const E820_LIMIT: u8 = 128;
+const E820_LENGTH: usize = 20;
+
 /// The bytes that an image of `length` bytes takes among the initrds: payload and cpio headers in whole pages.
 pub fn initrd_length(command_line: &[u8], length: u64) -> u64 {
     let headers = cpio::headers(command_line, 0).len() as u64;
@@ -52,12 +64,16 @@ pub fn check_budget(need: u64, budget: u64) -> Result<(), Error> {
 
 /// Plans the boot of `kernel`, with `initrds` joined in their order.
 ///
+/// It is entered in real mode, where it asks the BIOS for all that it wants to know, unless the initrds do not fit where
+/// it then takes them: such a kernel, if it is one that takes them anywhere, is told of its `surroundings`.
+///
 /// The images lie in memory that belongs to [`Owner::Image`](memmap::Owner), and no two share a byte. They may be moved, and all else
 /// of that owner be overwritten. What other owners have is left alone until the kernel is entered, so all that is used
 /// on the way there must have one.
 pub fn plan_linux(
     kernel: &Kernel<'_>,
     initrds: &[Initrd<'_>],
+    surroundings: &Surroundings<'_>,
     map: &MemoryMap,
     memory: &impl Memory,
 ) -> Result<Plan, Error> {
@@ -83,14 +99,16 @@ pub fn plan_linux(
     exclude(&mut free, header.runtime(protected_mode));
 
     let ceiling = header.initrd_ceiling(kernel.command_line);
-    let place = initrd_place(initrds, &free, ceiling)?;
+    let place = initrd_place(initrds, &free, header.near_ceiling().min(ceiling), ceiling)?;
     let mut zeroes = Vec::new();
     let mut writes = Vec::new();
     let mut next = place.start();
     for initrd in initrds {
         let length = initrd.image.length();
-        // All of them fit below 4 GiB, so each does.
         let headers = cpio::headers(initrd.command_line, u32::try_from(length).unwrap_or(u32::MAX));
+        if !headers.is_empty() && length > u32::MAX.into() {
+            return Err(errors::NO_INITRD_ROOM.of("one that gets a path has more than 4 GiB"));
+        }
         let payload = next + pages(headers.len() as u64);
         let begin = payload - headers.len() as u64;
         if !headers.is_empty() {
@@ -107,15 +125,21 @@ pub fn plan_linux(
     fill_in(&mut setup, &header, kernel.command_line, real_mode.start(), heap_end, protected_mode, place);
     let mut text = kernel.command_line.to_vec();
     text.push(0);
-    writes.push((real_mode.start(), setup));
-    writes.push((real_mode.start() + u64::from(heap_end), text));
-    let segment = u16::try_from(real_mode.start() >> 4).unwrap_or(0);
-    let entry = Entry::Real { segment, code_segment: segment + 0x20, instruction: 0, stack: heap_end };
+    let base = real_mode.start();
+    let segment = u16::try_from(base >> 4).unwrap_or(0);
+    let mut entry = Entry::Real { segment, code_segment: segment + 0x20, instruction: 0, stack: heap_end };
+    if place.end() > header.near_ceiling() {
+        setup = zero_page(&setup, &header, place, surroundings);
+        entry =
+            Entry::Protected { instruction: low32(protected_mode.start()), eax: 0, ebx: 0, esi: low32(base) };
+    }
+    writes.push((base, setup));
+    writes.push((base + u64::from(heap_end), text));
     Ok(Plan { moves, zeroes, writes, entry, parameters: real_mode, program: protected_mode, initrds: place })
 }
 
 fn initrd_space(ceiling: u64) -> PhysRange {
-    HIGH_MEMORY.intersection(PhysRange::new(0, ceiling & !(PAGE - 1)))
+    PhysRange::new(HIGH_MEMORY.start(), ceiling & !(PAGE - 1))
 }
 
 /// Where the protected-mode part goes.
@@ -167,8 +191,13 @@ fn real_place(kernel: &Kernel<'_>, header: &Header, free: &MemoryMap) -> Result<
     Err(errors::NO_BASE_MEMORY.of(kernel.name))
 }
 
-/// Where all initrds go: as high as they can.
-fn initrd_place(initrds: &[Initrd<'_>], free: &MemoryMap, ceiling: u64) -> Result<PhysRange, Error> {
+/// Where all initrds go: as high as they can below `near`, or else as low as they can below `ceiling`.
+fn initrd_place(
+    initrds: &[Initrd<'_>],
+    free: &MemoryMap,
+    near: u64,
+    ceiling: u64,
+) -> Result<PhysRange, Error> {
     let lengths = initrds.iter().map(|initrd| initrd_length(initrd.command_line, initrd.image.length()));
     let need = lengths.fold(0, u64::saturating_add);
     if need == 0 {
@@ -176,7 +205,8 @@ fn initrd_place(initrds: &[Initrd<'_>], free: &MemoryMap, ceiling: u64) -> Resul
     }
     let space = initrd_space(ceiling);
     check_budget(need, free.largest(space).map_or(0, PhysRange::length))?;
-    free.find_top(need, PAGE, space).ok_or_else(|| errors::NO_INITRD_ROOM.error())
+    let place = free.find_top(need, PAGE, initrd_space(near));
+    place.or_else(|| free.find_bottom(need, PAGE, space)).ok_or_else(|| errors::NO_INITRD_ROOM.error())
 }
 
 /// Fills in what a loader fills in.
@@ -189,14 +219,10 @@ fn fill_in(
     protected_mode: PhysRange,
     initrds: PhysRange,
 ) {
-    let mut put = |offset: usize, bytes: &[u8]| {
-        for (to, from) in setup.iter_mut().skip(offset).zip(bytes) {
-            *to = *from;
-        }
-    };
+    let mut put = |offset: usize, bytes: &[u8]| put(setup, offset, bytes);
     put(field::TYPE_OF_LOADER, &[TYPE_OF_LOADER]);
-    put(field::RAMDISK_IMAGE, &low32(initrds.start()).to_le_bytes());
-    put(field::RAMDISK_SIZE, &low32(initrds.length()).to_le_bytes());
+    put(field::RAMDISK_IMAGE, &halves(initrds.start())[0]);
+    put(field::RAMDISK_SIZE, &halves(initrds.length())[0]);
     if let Some(mode) = command_line::video_mode(arguments) {
         put(field::VID_MODE, &mode.to_le_bytes());
     }
@@ -217,6 +243,42 @@ fn fill_in(
     }
 }
 
+/// What a kernel is told that does not ask the BIOS: the header in `setup`, filled in, and around it what it would have
+/// asked for ("32-bit Boot Protocol", "Zero Page").
+fn zero_page(setup: &[u8], header: &Header, initrds: PhysRange, surroundings: &Surroundings<'_>) -> Vec<u8> {
+    let mut page = vec![0; ZERO_PAGE];
+    let end = field::HEADER + usize::from(u8_at(setup, field::HEADER_LENGTH));
+    let end = end.min(field::SETUP_HEADER_LIMIT);
+    put(&mut page, field::SETUP_SECTS, setup.get(field::SETUP_SECTS..end).unwrap_or_default());
+    put(&mut page, 0, &SCREEN);
+    if let Some((address, _)) = surroundings.acpi.filter(|_| header.version >= KNOWS_ACPI) {
+        put(&mut page, field::ACPI_RSDP_ADDR, &address.to_le_bytes());
+    }
+    put(&mut page, field::EXT_RAMDISK_IMAGE, &halves(initrds.start())[1]);
+    put(&mut page, field::EXT_RAMDISK_SIZE, &halves(initrds.length())[1]);
+    let mut place = field::E820_TABLE;
+    for (entry, count) in surroundings.e820.iter().zip(1..=E820_LIMIT) {
+        put(&mut page, place, &entry.start.to_le_bytes());
+        put(&mut page, place + 8, &entry.length.to_le_bytes());
+        put(&mut page, place + 16, &entry.kind.to_le_bytes());
+        put(&mut page, field::E820_ENTRIES, &[count]);
+        place += E820_LENGTH;
+    }
+    page
+}
+
+fn put(to: &mut [u8], offset: usize, bytes: &[u8]) {
+    for (to, from) in to.iter_mut().skip(offset).zip(bytes) {
+        *to = *from;
+    }
+}
+
+/// The lower and the upper half of a number.
+fn halves(value: u64) -> [[u8; 4]; 2] {
+    let [a, b, c, d, e, f, g, h] = value.to_le_bytes();
+    [[a, b, c, d], [e, f, g, h]]
+}
+
 #[cfg(test)]
 #[allow(clippy::cast_possible_truncation, reason = "the memory of a test is small")]
 mod tests {
@@ -230,6 +292,16 @@ mod tests {
     const MIB: u64 = 1 << 20;
     /// Where the machine of these tests has its core: at the top.
     const TOP: u64 = 8 * MIB;
+    const E820: [E820Entry; 2] = [
+        E820Entry { start: 0, length: 0x9_fc00, kind: 1, attributes: 1 },
+        E820Entry { start: 1 << 32, length: 1 << 33, kind: 2, attributes: 0 },
+    ];
+    const SURROUNDINGS: Surroundings<'_> = Surroundings {
+        loader: "us",
+        e820: &E820,
+        base_memory_kib: 608,
+        acpi: Some((0xf_1234_5678, b"RSD PTR ")),
+    };
 
     /// A machine with RAM up to `TOP`, whose base memory ends at 608 KiB, with files in it from 4 MiB on.
     struct Machine {
@@ -265,7 +337,7 @@ mod tests {
         fn plan(&mut self, file: &File, arguments: &str, initrds: &[Initrd<'_>]) -> Result<Plan, Error> {
             let image = self.store(&file.0);
             let kernel = Kernel { name: "vmlinuz", image, command_line: arguments.as_bytes() };
-            plan_linux(&kernel, initrds, &self.map, &self.ram)
+            plan_linux(&kernel, initrds, &SURROUNDINGS, &self.map, &self.ram)
         }
 
         fn u32(&self, at: u64) -> u64 {
@@ -317,6 +389,89 @@ mod tests {
         expected.extend_from_slice(&[2; 3]);
         expected.resize(0x4000, 0);
         assert_eq!(machine.ram.slice(initrds), expected);
+    }
+
+    /// A kernel that takes an initrd below 3 MiB, or anywhere.
+    fn far() -> File {
+        let file = modern().with(field::INITRD_ADDR_MAX, &0x2f_ffffu32.to_le_bytes());
+        file.with(field::XLOADFLAGS, &[3]).with(field::HEADER_LENGTH, &[0x6a])
+    }
+
+    #[test]
+    fn a_large_initrd_lies_anywhere_and_the_kernel_is_told_all() {
+        let mut machine = Machine::new();
+        let bytes: Vec<u8> = (0..3 * MIB).map(|index| (index % 253) as u8).collect();
+        let large = Initrd { image: machine.store(&bytes), command_line: b"" };
+        let file = far();
+        let plan = machine.plan(&file, "quiet", &[large]).unwrap();
+        // As low as it can above where the kernel unpacks itself.
+        assert_eq!(plan.initrds, PhysRange::with_length(2 * MIB + 0x1_0000, 3 * MIB));
+        let entry = execute(&plan, &mut machine.ram);
+        assert_eq!(entry, Entry::Protected { instruction: MIB as u32, eax: 0, ebx: 0, esi: 0x1_0000 });
+        assert!(machine.ram.slice(plan.initrds) == bytes);
+        assert_eq!(machine.ram.slice(plan.program), &file.0[0x1000..]);
+        let mut expected = vec![0; ZERO_PAGE];
+        let mut put =
+            |offset: usize, bytes: &[u8]| expected[offset..offset + bytes.len()].copy_from_slice(bytes);
+        let filled = file
+            .with(field::TYPE_OF_LOADER, &[0xff])
+            .with(field::LOADFLAGS, &[0x81])
+            .with(field::HEAP_END_PTR, &[0x00, 0xde])
+            .with(field::CMD_LINE_PTR, &0x1_e000u32.to_le_bytes())
+            .with(field::RAMDISK_IMAGE, &(plan.initrds.start() as u32).to_le_bytes())
+            .with(field::RAMDISK_SIZE, &(plan.initrds.length() as u32).to_le_bytes());
+        put(0x1f1, &filled.0[0x1f1..0x26c]);
+        put(6, &[3, 80]);
+        put(1, &[24]);
+        put(14, &[25, 1, 16]);
+        put(0x70, &0xf_1234_5678u64.to_le_bytes());
+        put(0x1e8, &[2]);
+        put(0x2d0, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0xfc, 9, 0, 0, 0, 0, 0, 1, 0, 0, 0]);
+        put(0x2e4, &[0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0]);
+        assert_eq!(machine.ram.slice(PhysRange::with_length(0x1_0000, ZERO_PAGE as u64)), expected);
+        assert_eq!(machine.ram.slice(PhysRange::with_length(0x1_e000, 6)), b"quiet\0");
+    }
+
+    #[test]
+    fn what_fits_below_lies_below() {
+        let plan = |file: &File, length: usize| {
+            let mut machine = Machine::new();
+            let initrd = Initrd { image: machine.store(&vec![7; length]), command_line: b"" };
+            machine.plan(file, "", &[initrd])
+        };
+        let room = 3 * MIB as usize - 0x21_0000;
+        let near = plan(&far(), room).unwrap();
+        assert_eq!(near.initrds.end(), 3 * MIB);
+        assert!(matches!(near.entry, Entry::Real { .. }));
+        let beyond = plan(&far(), room + 1).unwrap();
+        assert!(beyond.initrds.end() > 3 * MIB);
+        assert!(matches!(beyond.entry, Entry::Protected { .. }));
+        // A kernel of 32 bits, one that takes none above 4 GiB, and one that is too old to say.
+        for other in [far().with(field::XLOADFLAGS, &[2]), far().with(field::XLOADFLAGS, &[1])] {
+            assert_eq!(kind(plan(&other, room + 1)), &errors::NO_INITRD_ROOM);
+        }
+        assert_eq!(kind(plan(&far().version(0x20b), room + 1)), &errors::NO_INITRD_ROOM);
+        // One that is not told of ACPI.
+        let plan = plan(&far().version(0x20d), room + 1).unwrap();
+        assert!(plan.writes[0].1[0x70..0x78].iter().all(|byte| *byte == 0));
+    }
+
+    #[test]
+    fn both_halves_of_an_address_are_told() {
+        let header = Header::parse("x", &far().0, far().0.len() as u64).unwrap();
+        let initrds = PhysRange::with_length(0x12_3456_7000, 0x5_0000_1000);
+        let mut setup = far().0[..0x1000].to_vec();
+        fill_in(&mut setup, &header, b"", 0x1_0000, 0xe000, header.usual_place(), initrds);
+        let page = zero_page(&setup, &header, initrds, &SURROUNDINGS);
+        assert_eq!(page[field::RAMDISK_IMAGE..][..8], [0, 0x70, 0x56, 0x34, 0, 0x10, 0, 0]);
+        assert_eq!(page[field::EXT_RAMDISK_IMAGE..][..8], [0x12, 0, 0, 0, 5, 0, 0, 0]);
+        // No header reaches into what is behind it, and no table has more entries than its place.
+        let many = [E820[0]; 200];
+        setup[field::HEADER_LENGTH] = 0xff;
+        let page = zero_page(&setup, &header, initrds, &Surroundings { e820: &many, ..SURROUNDINGS });
+        assert!(page[0x290..0x2d0].iter().all(|byte| *byte == 0));
+        assert_eq!(page[field::E820_ENTRIES], 128);
+        assert!(page[0xcd0..].iter().all(|byte| *byte == 0));
     }
 
     #[test]
@@ -402,7 +557,10 @@ mod tests {
         assert!(machine.plan(&elsewhere, "mem=2M", &[Initrd { image, command_line: b"" }]).is_ok());
         let short = PhysRange::with_length(4 * MIB, 100);
         let kernel = Kernel { name: "k", image: short, command_line: b"" };
-        assert_eq!(kind(plan_linux(&kernel, &[], &machine.map, &machine.ram)), &errors::TRUNCATED_SETUP);
+        assert_eq!(
+            kind(plan_linux(&kernel, &[], &SURROUNDINGS, &machine.map, &machine.ram)),
+            &errors::TRUNCATED_SETUP
+        );
     }
 
     /// Pages of images, in the order of their addresses; whose they are; and how many pages are free before each.
@@ -460,7 +618,7 @@ mod tests {
                 .map(|index| Initrd { image: files[*index].0, command_line: files[*index].2.as_bytes() })
                 .collect();
             let kernel = Kernel { name: "k", image: files[order[0]].0, command_line: b"quiet" };
-            let planned = plan_linux(&kernel, &initrds, &machine.map, &machine.ram);
+            let planned = plan_linux(&kernel, &initrds, &SURROUNDINGS, &machine.map, &machine.ram);
             let header = Header::parse("k", &file.0, file.0.len() as u64).unwrap();
             let exclusions = [header.usual_place(), header.runtime(header.usual_place())];
             let need: u64 = initrds.iter().map(|i| initrd_length(i.command_line, i.image.length())).sum();

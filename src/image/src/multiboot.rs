@@ -299,7 +299,7 @@ fn information_two(
     words(&mut screen, &[0xb_8000, 0, 160, 80, 25]);
     screen.extend_from_slice(&[16, TEXT_MODE, 0, 0]);
     tag(8, &[&screen]);
-    if let Some(pointer) = surroundings.acpi {
+    if let Some((_, pointer)) = surroundings.acpi {
         // The first version has 20 bytes, and the parts of later ones are behind them.
         tag(if pointer.len() > 20 { 15 } else { 14 }, &[pointer]);
     }

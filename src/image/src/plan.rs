@@ -48,6 +48,8 @@ pub enum Entry {
         eax: u32,
         /// For EBX.
         ebx: u32,
+        /// For ESI.
+        esi: u32,
     },
 }
 

@@ -15,7 +15,7 @@ fuzz_target!(|data: &[u8]| {
         assert!(range.length() <= u64::from(acpi::TABLE_LIMIT), "read without a limit");
         data.get(start..end).map(<[u8]>::to_vec)
     };
-    if let Some(root) = acpi::find_root_pointer(bios).and_then(acpi::Root::new) {
+    if let Some(root) = acpi::find_root_pointer(bios).and_then(|(_, pointer)| acpi::Root::new(pointer)) {
         let port = acpi::serial_console(root, &read);
         assert!(port.is_none_or(|port| port.port != 0));
     }

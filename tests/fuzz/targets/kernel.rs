@@ -36,9 +36,10 @@ impl Memory for Machine<'_> {
 
 const BASE: PhysRange = PhysRange::new(0x1_0000, 0x9_f000);
 const HIGH: PhysRange = PhysRange::new(0x10_0000, 0x1000_0000);
+const FAR: PhysRange = PhysRange::new(1 << 32, 0x1_4000_0000);
 
 fn inside(range: PhysRange) {
-    assert!(BASE.contains(range) || HIGH.contains(range), "{range:?} is no memory");
+    assert!([BASE, HIGH, FAR].iter().any(|memory| memory.contains(range)), "{range:?} is no memory");
 }
 
 fuzz_target!(|data: &[u8]| {
@@ -58,12 +59,14 @@ fn fuzz_boot(mut machine: Machine<'_>, text: &[u8]) {
     // The file may say that it is much longer than what is here.
     let length = (machine.file.len() as u64) << (machine.file.first().copied().unwrap_or_default() & 7);
     let image = PhysRange::with_length(place, length);
-    let initrd = Initrd { image: PhysRange::with_length(0xa00_0000, 0x12345), command_line: text };
-    let map = fuzz::memory_map(&[BASE, HIGH], &[image, initrd.image]);
+    // The next byte says how much longer than what is here the initrd is, too.
+    let scale = machine.file.get(1).copied().unwrap_or_default() & 15;
+    let initrd = Initrd { image: PhysRange::with_length(FAR.start(), 0x12345 << scale), command_line: text };
+    let map = fuzz::memory_map(&[BASE, HIGH, FAR], &[image, initrd.image]);
     let kernel = Kernel { name: "vmlinuz", image, command_line: text };
     let e820 = [E820Entry { start: 0, length: 0x9_f000, kind: 1, attributes: 1 }];
-    let surroundings = Surroundings { loader: "fuzz", e820: &e820, base_memory_kib: 636, acpi: Some(text) };
-    let linux = image::plan_linux(&kernel, &[initrd], &map, &machine);
+    let surroundings = Surroundings { loader: "fuzz", e820: &e820, base_memory_kib: 636, acpi: Some((0xf_0000, text)) };
+    let linux = image::plan_linux(&kernel, &[initrd], &surroundings, &map, &machine);
     let executable = image::plan_executable(&kernel, &[initrd], &surroundings, &map, &machine);
     for plan in [linux, executable].into_iter().flatten() {
         inside(plan.program);

@@ -1,4 +1,5 @@
-//! Kinds of images beside Linux: the hypervisor Xen by both versions of multiboot, ELF, and what gzip has compressed.
+//! Kinds of images: the hypervisor Xen by both versions of multiboot, ELF, what gzip has compressed, and Linux with an
+//! initrd that does not fit below 4 GiB.
 
 use super::Scenario;
 use super::autoboot::expect_ending;
@@ -44,6 +45,21 @@ pub fn all() -> Vec<Scenario> {
             };
             bad_gzip(name, damage, text::ARCHIVE_DAMAGED)
         }),
+        Scenario::new("images-initrd-far", "an initrd goes above 4 GiB where it must", 240, |name| {
+            far_initrd(name, "max", 0)
+        }),
+        Scenario::new(
+            "images-initrd-far-2m",
+            "the same on a processor without pages of 1 GiB",
+            240,
+            |name| far_initrd(name, "max,pdpe1gb=off", 0),
+        ),
+        Scenario::new(
+            "images-initrd-far-refused",
+            "a kernel that takes none there gets none, before it is downloaded",
+            120,
+            |name| far_initrd(name, "max", ABOVE_4G),
+        ),
         Scenario::new("images-elf", "an ELF file finds protected mode as it is to be", 120, elf),
     ]
 }
@@ -159,6 +175,40 @@ fn linux(name: &str) -> Result<()> {
     let mut machine = lab.machine(&Options { memory: 512, ..Options::default() })?;
     expect_user_space(&mut machine, 150)?;
     check_digest(&machine, "packed", &sha256(&packed)?)
+}
+
+/// Of the kernel's `xloadflags` (at 236h): an initrd may lie above 4 GiB.
+const ABOVE_4G: u8 = 1 << 1;
+
+/// Most memory lies above 4 GiB, and an initrd is larger than what lies below. Without one of its flags, the kernel takes
+/// it there only.
+fn far_initrd(name: &str, processor: &str, cleared: u8) -> Result<()> {
+    let mut lab = Lab::try_new(name, KPXE)?;
+    let mut kernel = std::fs::read(lab.tftp_root().join("vmlinuz"))?;
+    kernel[0x236] &= !cleared;
+    lab.www("vmlinuz", &kernel)?;
+    let big = lab.big_file(8)?;
+    lab.script(&boot_lines(&format!("initrd http://{SERVER}/8M.bin /rig/big\n")))?;
+    lab.usual_servers()?;
+    let options = Options {
+        memory: 1536,
+        memory_below: Some(80),
+        processor: processor.to_owned(),
+        ..Options::default()
+    };
+    let mut machine = lab.machine(&options)?;
+    if cleared != 0 {
+        expect_ending(&mut machine, text::NO_MEMORY)?;
+        let budget = machine.transcript().between("it needs 8192 KiB, there are ", " KiB");
+        ensure(budget.is_some(), || "it does not say how much may be sent".to_owned())?;
+        let log = lab.log("nginx/access.log")?;
+        let sent = log.split_once("/8M.bin HTTP/1.1\" 200 ").and_then(|(_, rest)| rest.split(' ').next());
+        let sent: Option<usize> = sent.and_then(|sent| sent.parse().ok());
+        return ensure(sent.is_some_and(|sent| sent < 4 << 20), || format!("{sent:?} bytes were sent"));
+    }
+    machine.expect("KiB at 0x100000000, setup", 150)?;
+    expect_user_space(&mut machine, 150)?;
+    check_digest(&machine, "big", &big.sha256)
 }
 
 fn bad_gzip(name: &str, damage: impl Fn(&mut Vec<u8>), wanted: Ending) -> Result<()> {
