@@ -256,6 +256,8 @@ impl Panel {
 
     /// Ends editing, and keeps the text in the row.
     pub(crate) fn keep_edited(&mut self) {
+        // Keys can come faster than they are drawn: this row may never have been shown as the current one.
+        self.shown.rows &= self.current == self.shown.current;
         if let Some(text) = self.edited()
             && let Some(row) = self.rows.get_mut(self.current)
         {
