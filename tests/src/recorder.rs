@@ -82,9 +82,12 @@ impl Recorder {
             let recorder = Arc::clone(&recorder);
             thread::spawn(move || {
                 while let Ok((stream, _)) = listener.accept() {
-                    if let Err(error) = recorder.serve(&stream) {
-                        println!("HTTP request: {error}");
-                    }
+                    let recorder = Arc::clone(&recorder);
+                    thread::spawn(move || {
+                        if let Err(error) = recorder.serve(&stream) {
+                            println!("HTTP request: {error}");
+                        }
+                    });
                 }
             });
         }
@@ -129,14 +132,14 @@ impl Recorder {
     }
 }
 
-/// Sends the file, and waits until the client, which has all then, closes the connection.
+/// Sends the file, and waits a while until the client, which has all then, closes the connection. It does not if it runs
+/// a program at once.
 fn send(mut stream: &TcpStream, file: Option<&[u8]>) -> Result<()> {
     let (status, body) = file.map_or(("404 Not Found", &[][..]), |body| ("200 OK", body));
     let length = body.len();
     write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n")?;
     stream.write_all(body)?;
     stream.shutdown(Shutdown::Write)?;
-    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
     stream.read(&mut [0]).map(drop).map_err(Into::into)
 }
 
