@@ -64,10 +64,8 @@ pub fn compress(plain: &[u8], code_length: usize) -> Result<Vec<u8>> {
     ensure!(!plain.is_empty(), "there is nothing to compress");
     let mut filtered = plain.to_vec();
     unpack::branch::encode(&mut filtered);
-    let mut packed = Vec::new();
     let mut memory = Memory::new_box_zeroed().map_err(|_| anyhow!("no memory for the packer's model"))?;
-    unpack::code::encode(&filtered, code_length, &mut memory, |byte| packed.push(byte));
-    Ok(packed)
+    Ok(unpack::code::encode(&filtered, code_length, &mut memory))
 }
 
 #[cfg(test)]
@@ -122,6 +120,14 @@ mod tests {
         fn any_bytes_survive(bytes in proptest::collection::vec(any::<u8>(), 1..2000), code_length in 0_usize..2000) {
             let packed = compress(&bytes, code_length).unwrap();
             prop_assert_eq!(unpacked(&packed, bytes.len(), code_length), Some(bytes));
+        }
+
+        #[test]
+        fn what_was_not_packed_does_no_harm(
+            packed in proptest::collection::vec(any::<u8>(), 0..300), length in 0_usize..3000, code_length in 0_usize..3000,
+        ) {
+            unpacked(&packed, length, code_length);
+            unpacked(&[0xff; 20], length, code_length);
         }
 
         #[test]

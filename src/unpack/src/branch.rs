@@ -55,9 +55,8 @@ fn for_each_operand(data: &mut [u8], change: impl Fn(i64, i64, i64) -> i64) {
 
 #[cfg(test)]
 mod tests {
-    extern crate std;
     use super::*;
-    use std::vec::Vec;
+    use alloc::vec::Vec;
 
     #[test]
     fn what_was_encoded_is_decoded_again() {

@@ -126,6 +126,8 @@ mod bare {
             )
         };
         const { assert!(size_of::<Memory>() as u64 <= HEAP_ROOM) }
+        // SAFETY: the model is as large as its type.
+        unsafe { widen_translation(core::ptr::from_mut(model) as u64, size_of::<Memory>() as u64) }
         let code_length = header.core_text_length as usize;
         code::decode(payload, output, code_length, model).map_err(|_| Failure::Damaged)?;
         branch::decode(output);
@@ -157,6 +159,25 @@ mod bare {
         unsafe {
             map_core(&header, core, tables);
             enter_core(tables, info)
+        }
+    }
+
+    /// Makes room for the pages of a range in QEMU's cache of translated addresses, without which most of what is read
+    /// there is looked up anew. It begins with 256 pages, and is doubled when it is emptied while it is in full use. To a
+    /// processor this is nothing.
+    ///
+    /// # Safety
+    /// The range is mapped.
+    unsafe fn widen_translation(start: u64, length: u64) {
+        for _ in 0..6 {
+            for page in (start..start + length).step_by(PAGE as usize) {
+                // SAFETY: by contract of this function.
+                let _ = unsafe { (page as *const u8).read_volatile() };
+            }
+            // SAFETY: the tables stay the same.
+            unsafe {
+                core::arch::asm!("mov {tables}, cr3", "mov cr3, {tables}", tables = out(reg) _, options(nostack))
+            }
         }
     }
 

@@ -7,8 +7,9 @@
 //! image.
 //!
 //! Unpacking is most of the time that an image takes to start, and most of that time is what [`Model::byte`] does for
-//! each bit. There it calls nothing, checks no index and branches little: a firmware is often tried in an emulator, to
-//! which calls and branches are dear. All that a context has for half a byte lies in half a line of the cache.
+//! each bit. There it calls nothing, checks no index, branches little and looks up in tables what it can: a firmware is
+//! often tried in an emulator, to which each instruction is dear, calls and branches most. All that a context has for
+//! half a byte lies in half a line of the cache.
 
 #![allow(
     clippy::indexing_slicing,
@@ -16,30 +17,32 @@
 )]
 #![allow(clippy::cast_possible_truncation, reason = "each cast takes the bits that its line is about")]
 
-use crate::mix;
 use crate::x86::Instruction;
 use core::cell::Cell;
-use zerocopy::{FromBytes, IntoBytes};
+use zerocopy::FromZeros;
 
 /// The memory of a model.
-#[derive(FromBytes, IntoBytes)]
+#[derive(FromZeros)]
 #[repr(C)]
 pub struct Memory {
     /// What each context has taught, by its hash.
     groups: [[Group; 2]; 1 << GROUP_BITS],
+    /// What becomes of a counter by a 0, and by a 1.
+    steps: [[Cell<u16>; 1 << 16]; 2],
+    /// The logarithm of the odds that a counter gives.
+    log_odds: [Cell<i16>; 1 << 16],
     /// Where the bytes before the current place stood the last time, by their hash.
-    positions: [u32; 1 << POSITION_BITS],
-    /// How much each guess is worth, in 1/65536, by the place in an instruction and the match.
-    weights: [[i32; CONTEXTS]; SETS],
-    /// The logarithm of the odds that a counter gives, by its upper bits.
-    log_odds: [i16; 1 << (16 - COUNT_BITS)],
+    positions: [Cell<u32>; 1 << POSITION_BITS],
+    /// How much each guess is worth, in 1 / 2 to the power of [`WEIGHT_BITS`], by the half of the byte, and by the place
+    /// in an instruction and the match.
+    weights: [[[Cell<i32>; CONTEXTS]; SETS]; 2],
     /// The probability, in 1/65536, that a logarithm of odds stands for, from -12 to 12 times [`ONE`].
-    probabilities: [u16; 24 * ONE as usize],
+    probabilities: [Cell<u16>; 24 * ONE as usize],
 }
 
 /// The counters of a context for four bits: one for each beginning of those bits, by its bits below a 1. The first
 /// place, which no beginning has, is for a part of the context's hash.
-type Group = [u16; 16];
+type Group = [Cell<u16>; 16];
 
 const GROUP_BITS: u32 = 16;
 const POSITION_BITS: u32 = 16;
@@ -56,8 +59,12 @@ const NEW: u16 = 0x8080;
 /// first bits count almost alike. At last it forgets as fast as it learns.
 static RATES: [u16; 1 << COUNT_BITS] = [54613, 29789, 20480, 15604, 12603, 10570, 9102, 7992];
 
+/// Binary places of a weight.
+const WEIGHT_BITS: u32 = 28;
 /// The weight of each guess at first.
-const WEIGHT: i32 = 20_000;
+const WEIGHT: i32 = 5 << (WEIGHT_BITS - 4);
+/// How much slower weights learn than the product of guess and error says, as a power of 2.
+const WEIGHT_DELAY: u32 = 5;
 /// From a guess that was wrong by less, in 1/65536, nothing is learnt. This takes no time, and what is certain stays so.
 const ERROR: i32 = 800;
 /// The logarithm of odds of 2 to 1.
@@ -67,11 +74,7 @@ const LOG_ODDS_LIMIT: i32 = 12 * ONE - 1;
 
 /// The model, between two bytes.
 pub struct Model<'a> {
-    groups: &'a [Cell<[Group; 2]>; 1 << GROUP_BITS],
-    positions: &'a mut [u32; 1 << POSITION_BITS],
-    weights: &'a mut [[i32; CONTEXTS]; SETS],
-    log_odds: &'a [i16; 1 << (16 - COUNT_BITS)],
-    probabilities: &'a [u16; 24 * ONE as usize],
+    memory: &'a Memory,
     instruction: Instruction,
     found: Match,
     /// The last four bytes, the last one lowest.
@@ -87,31 +90,39 @@ struct Match {
     length: usize,
 }
 
+/// Does `$body` for each context, with its number as the constant `$index`, without a loop.
+macro_rules! for_each_context {
+    ($index:ident, $body:expr) => {
+        for_each_context!(@ $index, $body, 0 1 2 3 4 5)
+    };
+    (@ $index:ident, $body:expr, $($number:literal)*) => {
+        $({
+            const $index: usize = $number;
+            $body
+        })*
+    };
+}
+
 impl<'a> Model<'a> {
     /// A model that has learnt nothing.
     #[inline(never)]
     pub fn new(memory: &'a mut Memory) -> Self {
-        memory.groups.as_flattened_mut().as_flattened_mut().fill(NEW);
-        memory.positions.fill(0);
-        memory.weights.as_flattened_mut().fill(WEIGHT);
-        for (probability, log_odds) in
-            (1 << (COUNT_BITS - 1)..).step_by(1 << COUNT_BITS).zip(&mut memory.log_odds)
-        {
-            *log_odds = (logarithm(probability) - logarithm(65_536 - probability)) as i16;
+        memory.groups.as_flattened().as_flattened().iter().for_each(|counter| counter.set(NEW));
+        memory.positions.iter().for_each(|position| position.set(0));
+        memory.weights.as_flattened().as_flattened().iter().for_each(|weight| weight.set(WEIGHT));
+        for (steps, target) in memory.steps.iter().zip([0, 0xffff]) {
+            for (counter, step) in (0..=u16::MAX).zip(steps) {
+                step.set(corrected(counter, target));
+            }
         }
-        for (log_odds, entry) in (-12 * ONE..).zip(&mut memory.probabilities) {
-            *entry = probability(log_odds);
+        for (counter, log_odds) in (0..).zip(&memory.log_odds) {
+            let probability = (counter & !u32::from(COUNT)) | (1 << (COUNT_BITS - 1));
+            log_odds.set((logarithm(probability) - logarithm(65_536 - probability)) as i16);
         }
-        Self {
-            groups: Cell::from_mut(&mut memory.groups).as_array_of_cells(),
-            positions: &mut memory.positions,
-            weights: &mut memory.weights,
-            log_odds: &memory.log_odds,
-            probabilities: &memory.probabilities,
-            instruction: Instruction::CODE,
-            found: Match::default(),
-            last: 0,
+        for (log_odds, entry) in (-12 * ONE..).zip(&memory.probabilities) {
+            entry.set(probability(log_odds));
         }
+        Self { memory, instruction: Instruction::CODE, found: Match::default(), last: 0 }
     }
 
     /// Goes on by the byte that comes after `before`, of which only the last one is new, and answers it. `is_code`
@@ -120,28 +131,35 @@ impl<'a> Model<'a> {
     #[inline(always)]
     pub fn byte(&mut self, before: &[u8], is_code: bool, mut code: impl FnMut(u32) -> bool) -> u8 {
         let (hashes, set) = self.contexts(before, is_code);
-        let Some(weights) = self.weights.get_mut(set) else { return 0 };
+        let memory = self.memory;
         let mut byte = 1;
-        for _ in 0..2 {
-            let groups = hashes.map(|hash| group(self.groups, hash ^ byte << 17));
-            let mut inputs = [0; CONTEXTS];
-            let mut bits = 1;
-            for _ in 0..4 {
+        for weights in &memory.weights {
+            let Some(weights) = weights.get(set) else { return 0 };
+            let mut groups = [&memory.groups[0][0]; CONTEXTS];
+            for_each_context!(I, groups[I] = group(&memory.groups, hashes[I] ^ byte << (32 - GROUP_BITS)));
+            let mut bits = 1_usize;
+            while bits < 16 {
+                let mut inputs = [0_i64; CONTEXTS];
                 let mut sum = 0;
-                for ((group, input), weight) in groups.iter().zip(&mut inputs).zip(&*weights) {
-                    *input = self.log_odds[usize::from(group[bits & 15].get() >> COUNT_BITS)].into();
-                    sum += i64::from(*input) * i64::from(*weight);
+                for_each_context!(I, {
+                    inputs[I] = memory.log_odds[usize::from(groups[I][bits & 15].get())].get().into();
+                    sum += inputs[I] * i64::from(weights[I].get());
+                });
+                let mut log_odds = (sum >> WEIGHT_BITS) as i32;
+                if !(-LOG_ODDS_LIMIT..=LOG_ODDS_LIMIT).contains(&log_odds) {
+                    log_odds = log_odds.signum() * LOG_ODDS_LIMIT;
                 }
-                let log_odds = ((sum >> 16) as i32).clamp(-LOG_ODDS_LIMIT, LOG_ODDS_LIMIT);
-                let probability = self.probabilities[(log_odds + 12 * ONE) as usize];
+                let probability = memory.probabilities[(log_odds + 12 * ONE) as usize].get();
                 let bit = code(probability.into());
-                let target = if bit { 0xffff } else { 0 };
-                let error = i32::from(target) - i32::from(probability);
-                if error.abs() >= ERROR {
-                    for ((group, input), weight) in groups.iter().zip(&inputs).zip(&mut *weights) {
-                        *weight += (input * error + (1 << 15)) >> 16;
-                        correct(&group[bits & 15], target);
-                    }
+                let error = (if bit { 0xffff } else { 0 }) - i32::from(probability);
+                if !(-ERROR..=ERROR).contains(&error) {
+                    let steps = &memory.steps[usize::from(bit)];
+                    let error = i64::from(error >> WEIGHT_DELAY);
+                    for_each_context!(I, {
+                        weights[I].set(weights[I].get().wrapping_add((inputs[I] * error) as i32));
+                        let counter = &groups[I][bits & 15];
+                        counter.set(steps[usize::from(counter.get())].get());
+                    });
                 }
                 bits = bits << 1 | usize::from(bit);
             }
@@ -161,21 +179,21 @@ impl<'a> Model<'a> {
         let (last, instruction) = (self.last, &self.instruction);
         let class = self.found.class();
         let expected = before.get(self.found.position).copied().unwrap_or(0);
-        let found = if class == 0 { 0 } else { (class as u32) << 8 | u32::from(expected) };
-        let one = last & 0xff;
-        let contexts = if is_code {
-            [found, 0, instruction.kind(), instruction.mod_rm(one), instruction.pair(), instruction.bytes()]
+        let mut contexts = if is_code {
+            instruction.contexts(last)
         } else {
             // Tables have columns of four bytes.
             let column = (before.len() as u32 & 3) << 8;
-            [found, one, column | one, column | last >> 24, last & 0xffff, last & 0xff_ffff]
+            let one = last & 0xff;
+            [0, one, column | one, column | last >> 24, last & 0xffff, last & 0xff_ffff]
         };
+        if class > 0 {
+            // A match says more than what stands there without one.
+            contexts[0] = 1 << 31 | (class as u32) << 8 | u32::from(expected);
+        }
         let place = instruction.place();
-        let mut number = 0;
-        let hashes = contexts.map(|context| {
-            number += 1;
-            mix(context, place << 3 | number)
-        });
+        let mut hashes = [0; CONTEXTS];
+        for_each_context!(I, hashes[I] = hash(contexts[I], place << 3 | I as u32));
         (hashes, class * Instruction::PLACES + place as usize)
     }
 
@@ -189,14 +207,14 @@ impl<'a> Model<'a> {
         } else {
             found.length = 0;
         }
-        let position = &mut self.positions[(mix(self.last, 0) >> (32 - POSITION_BITS)) as usize];
+        let position = &self.memory.positions[(hash(self.last, 0) >> (32 - POSITION_BITS)) as usize];
         if found.length == 0 {
-            found.position = *position as usize;
+            found.position = position.get() as usize;
             let earlier = before.get(..found.position).unwrap_or_default();
             let pairs = earlier.iter().rev().zip(before.iter().rev()).take(Match::LONG);
             found.length = pairs.take_while(|(earlier, byte)| earlier == byte).count();
         }
-        *position = before.len() as u32;
+        position.set(before.len() as u32);
     }
 }
 
@@ -218,16 +236,24 @@ impl Match {
     }
 }
 
-/// The group of the context with this hash. If there is none yet, it gets one of the two that it may have: the one that
-/// has learnt less.
+/// A hash of a context of this kind. Its upper half is the place of the group and its lower half tells groups apart.
 #[inline(always)]
-fn group(groups: &[Cell<[Group; 2]>; 1 << GROUP_BITS], hash: u32) -> &[Cell<u16>; 16] {
+fn hash(context: u32, kind: u32) -> u32 {
+    ((u64::from(kind) << 32 | u64::from(context)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
+}
+
+/// The group of the context with this hash.
+#[inline(always)]
+fn group(groups: &[[Group; 2]; 1 << GROUP_BITS], hash: u32) -> &Group {
+    let pair = &groups[(hash >> (32 - GROUP_BITS)) as usize];
     let check = hash as u16;
-    let pair = groups[(hash >> (32 - GROUP_BITS)) as usize].as_array_of_cells();
-    let (first, second) = (pair[0].as_array_of_cells(), pair[1].as_array_of_cells());
-    if first[0].get() == check {
-        return first;
-    }
+    if pair[0][0].get() == check { &pair[0] } else { other_group(pair, check) }
+}
+
+/// The group of the context with this check, which is not the first of the pair. If there is none yet, it gets the one
+/// of the two that has learnt less.
+#[inline(never)]
+fn other_group([first, second]: &[Group; 2], check: u16) -> &Group {
     if second[0].get() == check {
         return second;
     }
@@ -237,17 +263,15 @@ fn group(groups: &[Cell<[Group; 2]>; 1 << GROUP_BITS], hash: u32) -> &[Cell<u16>
     group
 }
 
-/// Moves `counter` towards `target`, which is 0 or FFFFh.
-#[inline(always)]
-fn correct(counter: &Cell<u16>, target: u16) {
-    let before = counter.get();
-    let count = before & COUNT;
+/// What becomes of a counter that moves towards `target`, which is 0 or FFFFh.
+fn corrected(counter: u16, target: u16) -> u16 {
+    let count = counter & COUNT;
     // How far it is from the target, above the count: both ways are one.
     let flip = target & !COUNT;
-    let distance = before ^ flip;
+    let distance = counter ^ flip;
     let rate = RATES[usize::from(count)];
     let step = (u32::from(distance & !COUNT) * u32::from(rate) + (1 << (15 + COUNT_BITS))) >> 16;
-    counter.set(((distance - (step as u16 & !COUNT)) ^ flip) + u16::from(count < COUNT));
+    ((distance - (step as u16 & !COUNT)) ^ flip) + u16::from(count < COUNT)
 }
 
 /// The probability, in 1/65536, with these odds, of which the logarithm is given as [`logarithm`] makes it.
@@ -266,34 +290,40 @@ fn logarithm(value: u32) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    extern crate std;
     use super::*;
-    use std::vec;
 
     #[test]
     fn counters_move_towards_the_bit_and_both_ways_alike() {
         for before in 0..=u16::MAX {
-            let [down, up] = [before, before ^ !COUNT].map(Cell::new);
-            correct(&down, 0);
-            correct(&up, 0xffff);
-            assert_eq!(down.get(), up.get() ^ !COUNT, "{before:x}");
-            assert!(down.get() & !COUNT <= before & !COUNT, "{before:x}");
-            assert_eq!(down.get() & COUNT, COUNT.min((before & COUNT) + 1), "{before:x}");
+            let (down, up) = (corrected(before, 0), corrected(before ^ !COUNT, 0xffff));
+            assert_eq!(down, up ^ !COUNT, "{before:x}");
+            assert!(down & !COUNT <= before & !COUNT, "{before:x}");
+            assert_eq!(down & COUNT, COUNT.min((before & COUNT) + 1), "{before:x}");
         }
     }
 
     #[test]
     fn a_context_finds_its_counters_again_unless_others_displace_it() {
-        let mut memory = vec![[[NEW; 16]; 2]; 1 << GROUP_BITS].into_boxed_slice();
-        let memory: &mut [_; 1 << GROUP_BITS] = (&mut *memory).try_into().unwrap();
-        let groups = Cell::from_mut(memory).as_array_of_cells();
-        let [busy, idle, new] = [0x1234_0001, 0x1234_0002, 0x1234_0003];
-        (0..3).for_each(|_| correct(&group(groups, busy)[1], 0));
-        correct(&group(groups, idle)[1], 0);
-        assert_eq!(group(groups, busy)[1].get() & COUNT, 3);
-        assert_eq!(group(groups, idle)[1].get() & COUNT, 1);
-        assert_eq!(group(groups, new)[1].get(), NEW);
-        assert_eq!(group(groups, busy)[1].get() & COUNT, 3);
-        assert_eq!(group(groups, idle)[1].get(), NEW);
+        let memory = Memory::new_box_zeroed().unwrap();
+        let [busy, idle, new] = [0x1234_0001, 0x1234_0002, 0x1234_0003].map(|hash| (&memory.groups, hash));
+        let counter = |(groups, hash)| &group(groups, hash)[1];
+        let learn = |context| counter(context).set(corrected(counter(context).get(), 0));
+        (0..3).for_each(|_| learn(busy));
+        learn(idle);
+        assert_eq!(counter(busy).get() & COUNT, 3);
+        assert_eq!(counter(idle).get() & COUNT, 1);
+        assert_eq!(counter(new).get(), NEW);
+        assert_eq!(counter(busy).get() & COUNT, 3);
+        assert_eq!(counter(idle).get(), NEW);
+    }
+
+    #[test]
+    fn contexts_of_different_kinds_have_different_hashes() {
+        let mut hashes = [0; 600];
+        for (number, entry) in (0..).zip(&mut hashes) {
+            *entry = hash(7, number);
+        }
+        hashes.sort_unstable();
+        assert!(hashes.windows(2).all(|pair| pair[0] != pair[1]));
     }
 }

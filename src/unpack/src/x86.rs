@@ -34,13 +34,15 @@ pub(crate) struct Instruction {
     opcodes: u32,
     /// A digest of its bytes.
     digest: u32,
-    /// The kind of instruction before it.
-    previous: u32,
+    /// The kinds and ModRM bytes of the two instructions before it, the last one first.
+    previous: [u32; 2],
 }
 
 const SHORT: u16 = 0x100;
 const WIDE: u16 = 8;
 const ESCAPED: u16 = 0x100;
+/// Where a ModRM byte is above the kind of an instruction, which has 18 bits.
+const MOD_RM: u32 = 20;
 
 impl Instruction {
     /// The beginning of code.
@@ -53,7 +55,7 @@ impl Instruction {
         mod_rm: 0,
         opcodes: 0,
         digest: 0,
-        previous: 0,
+        previous: [0; 2],
     };
 
     /// What stands for everything that is not code.
@@ -67,23 +69,30 @@ impl Instruction {
         u32::from(self.left) << 3 | self.stage as u32
     }
 
-    /// All bytes of the instruction so far, and the two opcodes before it, as one number.
-    pub(crate) fn bytes(&self) -> u32 {
-        crate::mix(self.digest, self.opcodes & 0x3ffff)
-    }
-
-    /// The ModRM byte without its middle field, and the last byte.
-    pub(crate) fn mod_rm(&self, last: u32) -> u32 {
-        u32::from(self.mod_rm & 0xc7) << 8 | last
-    }
-
-    /// Prefixes and opcode, and the kind of instruction before it, as one number.
-    pub(crate) fn pair(&self) -> u32 {
-        crate::mix(self.kind(), self.previous)
+    /// What the next byte of the code probably depends on, as numbers. `last` is the bytes before it, the last one
+    /// lowest. The first of the numbers is the one to give up if there is something better. Which ones help most at
+    /// which place was found by trying.
+    pub(crate) fn contexts(&self, last: u32) -> [u32; 6] {
+        let kind = self.kind();
+        let [one, two] = self.previous;
+        let pair = join(kind, one);
+        let after_opcode = join(self.digest, self.opcodes & 0x1ff);
+        let triple = || join(self.digest, join(one, two));
+        match self.stage {
+            Stage::First => [after_opcode, 0, kind, triple(), pair, self.opcodes & 0x3ffff],
+            Stage::AfterPrefix | Stage::AfterEscape => {
+                [0, after_opcode, kind, triple(), pair, self.opcodes & 0x3ffff]
+            }
+            Stage::ModRm => [0, join(self.digest, one >> MOD_RM), kind, last & 0xff, pair, join(kind, two)],
+            Stage::Immediate => {
+                [0, last & 0xffff, kind, last & 0xff, pair, join(self.digest, self.opcodes & 0x7ff_ffff)]
+            }
+            _ => [0, 0, kind, u32::from(self.mod_rm & 0xc7) << 8 | last & 0xff, pair, self.digest],
+        }
     }
 
     /// Prefixes and opcode, as one number.
-    pub(crate) fn kind(&self) -> u32 {
+    fn kind(&self) -> u32 {
         u32::from(self.prefixes) << 9 | u32::from(self.opcode)
     }
 
@@ -93,7 +102,7 @@ impl Instruction {
         if self.stage == Stage::First {
             *self = Self { previous: self.previous, opcodes: self.opcodes, ..Self::CODE };
         }
-        self.digest = crate::mix(self.digest, byte.into());
+        self.digest = join(self.digest, byte.into());
         match self.stage {
             Stage::First | Stage::AfterPrefix => match byte {
                 0x40..=0x4f => self.prefix(byte.into()),
@@ -137,7 +146,7 @@ impl Instruction {
             Stage::Data => {}
         }
         if self.stage == Stage::First {
-            self.previous = self.kind() | u32::from(self.mod_rm & 0xf8) << 20;
+            self.previous = [self.kind() | u32::from(self.mod_rm) << MOD_RM, self.previous[0]];
             self.opcodes = self.opcodes << 9 | u32::from(self.opcode);
             self.digest = 0;
         }
@@ -189,9 +198,13 @@ impl Instruction {
     }
 }
 
+/// A number that depends on all bits of both.
+fn join(one: u32, other: u32) -> u32 {
+    one.wrapping_mul(0x9e37_79b1).wrapping_add(other)
+}
+
 #[cfg(test)]
 mod tests {
-    extern crate alloc;
     use super::*;
     use alloc::vec::Vec;
 
