@@ -1,4 +1,4 @@
-//! Network boot programs of others on our own PXE stack: each finds its files by our services and boots Linux.
+//! Network boot programs of others on our own PXE stack: each is to find its files by our services and to boot Linux.
 //!
 //! The machine has no other PXE stack: its card has no ROM, and the image that starts the program comes from a CD. Only
 //! what is named `rom` has one, which is ours.
@@ -21,46 +21,49 @@ pub fn all() -> Vec<Scenario> {
     let http = format!("http://{SERVER}");
     let pxelinux = |name: &str, about: &str, server: &str, program: Program| {
         let server = server.to_owned();
-        Scenario::new(name, about, 300, move |name| linux(name, &server, &program))
+        Scenario::new(name, about, 600, move |name| linux(name, &server, &program))
     };
-    vec![
-        pxelinux("nbp-pxelinux", "pxelinux.0 boots Linux by TFTP from beside itself", &tftp, PXELINUX),
+    let usual = vec![
         pxelinux("nbp-pxelinux-http", "pxelinux.0 that came by HTTP boots Linux by HTTP", &http, PXELINUX),
-        pxelinux(
-            "nbp-lpxelinux",
-            "lpxelinux.0 drives the card by our UNDI and boots Linux by TFTP",
-            &tftp,
-            LPXELINUX,
-        ),
         pxelinux(
             "nbp-lpxelinux-http",
             "lpxelinux.0 that came by HTTP drives the card by our UNDI and boots Linux by HTTP",
             &http,
             LPXELINUX,
         ),
+    ];
+    // By TFTP a kernel takes minutes; a small one is in `leaving`.
+    let slow = vec![
+        pxelinux("nbp-pxelinux", "pxelinux.0 boots Linux by TFTP from beside itself", &tftp, PXELINUX),
+        pxelinux(
+            "nbp-lpxelinux",
+            "lpxelinux.0 drives the card by our UNDI and boots Linux by TFTP",
+            &tftp,
+            LPXELINUX,
+        ),
         Scenario::new(
             "nbp-pxelinux-options",
             "options 209 and 210 that a script has set lead pxelinux.0 to another server's files",
-            300,
+            600,
             options,
         ),
         pxelinux("nbp-com32", "a menu and linux.c32, which PXELINUX runs, boot Linux", &tftp, MENU),
-        Scenario::new("nbp-memdisk", "memdisk, started by PXELINUX, boots a floppy disk", 300, memdisk),
-        Scenario::new("nbp-grub", "GRUB drives the card by our UNDI and boots Linux by TFTP", 300, grub),
+        Scenario::new("nbp-memdisk", "memdisk, started by PXELINUX, boots a floppy disk", 600, memdisk),
+        Scenario::new("nbp-grub", "GRUB drives the card by our UNDI and boots Linux by TFTP", 600, grub),
         Scenario::new("nbp-ipxe", "Debian's undionly.kpxe boots Linux by our UNDI", 300, ipxe),
         Scenario::new(
             "nbp-own",
             "our undionly.kpxe on our own stack starts pxelinux.0, which boots Linux",
-            300,
+            600,
             |name| own(name, "ipxe.iso", &media::from_device("ipxe.iso", "ide-cd")),
         ),
-        Scenario::new("nbp-own-rom", "the same, on our own ROM", 300, |name| {
+        Scenario::new("nbp-own-rom", "the same, on our own ROM", 600, |name| {
             const ROM: &str = "virtio-net.mrom";
             let card = roms::with_rom("virtio-net-pci", ROM);
             own(name, ROM, &Options { card, ..Options::default() })
-        })
-        .by_name(),
-    ]
+        }),
+    ];
+    usual.into_iter().chain(slow.into_iter().map(Scenario::by_name)).collect()
 }
 
 /// PXELINUX in one of its forms, with its modules and its configuration.
@@ -124,7 +127,7 @@ fn linux(name: &str, server: &str, program: &Program) -> Result<()> {
     lab.script(&format!("chain {server}/{FOLDER}/{}", program.name()))?;
     lab.usual_servers()?;
     let mut machine = start(&mut lab)?;
-    expect_user_space(&mut machine, 270)?;
+    expect_user_space(&mut machine, 570)?;
     let (log, sent) = if server.starts_with("http") {
         ("nginx/access.log", format!("GET /{FOLDER}/vmlinuz"))
     } else {
@@ -146,7 +149,7 @@ fn options(name: &str) -> Result<()> {
     let server = servers::atftpd(&lab.tftp_root())?;
     lab.keep(server);
     let mut machine = start(&mut lab)?;
-    expect_user_space(&mut machine, 270)?;
+    expect_user_space(&mut machine, 570)?;
     let log = lab.log("atftpd.log")?;
     ensure(log.contains(&format!("{FOLDER}/vmlinuz")), || "atftpd was not asked for the kernel".to_owned())
 }
@@ -193,7 +196,7 @@ fn grub(name: &str) -> Result<()> {
     lab.usual_servers()?;
     let mut machine = start(&mut lab)?;
     machine.expect("RIG-MARK grub", 60)?;
-    expect_user_space(&mut machine, 270)
+    expect_user_space(&mut machine, 570)
 }
 
 /// What both iPXE and we are told by DHCP: a script, which they tell apart.
@@ -211,17 +214,20 @@ fn ipxe(name: &str) -> Result<()> {
     expect_user_space(&mut machine, 60)
 }
 
-/// Three deep: our driver, our UNDI client on our UNDI, and a program on that.
+/// Three deep: our driver, our UNDI client on our UNDI, and a program on that, which is told of the second one's place.
 fn own(name: &str, image: &str, options: &Options) -> Result<()> {
     let mut lab = Lab::try_new(name, image)?;
     PXELINUX.provide(&lab)?;
     let second = fs::read(paths::images().join("undionly.kpxe")).context("undionly.kpxe")?;
     let script = format!("#!ipxe\ndhcp\nchain tftp://{SERVER}/{FOLDER}/pxelinux.0\n");
-    lab.tftp("second.kpxe", &embed_script(&second, script.as_bytes()).context("embedding")?)?;
-    lab.script(&format!("chain tftp://{SERVER}/second.kpxe"))?;
+    lab.tftp(
+        &format!("{FOLDER}/second.kpxe"),
+        &embed_script(&second, script.as_bytes()).context("embedding")?,
+    )?;
+    lab.script(&format!("chain tftp://{SERVER}/{FOLDER}/second.kpxe"))?;
     lab.usual_servers()?;
     let mut machine = lab.machine(options)?;
     machine.expect("by virtio-net, PCI 00:02.0; no PXE stack", 60)?;
     machine.expect(text::BY_ROM, 60)?;
-    expect_user_space(&mut machine, 270)
+    expect_user_space(&mut machine, 570)
 }
