@@ -132,7 +132,6 @@ impl Machine {
         let server = origin
             .filter(|origin| origin.has_scheme("tftp"))
             .and_then(|origin| self.resolve(origin, &mut Job::quiet(LIMIT)).ok());
-        let cached = self.vendor.as_ref().and_then(|vendor| vendor.cached().discover.clone());
         let Some(lease) = self.network.as_ref().and_then(|network| network.lease.as_ref()) else {
             return Packets::default();
         };
@@ -153,7 +152,7 @@ impl Machine {
         let sent = Some(lease.discover.clone()).filter(|discover| !discover.is_empty());
         Packets {
             // There is one always: programs learn from it who they are.
-            discover: sent.or(cached).unwrap_or_else(|| ack.clone()),
+            discover: sent.unwrap_or_else(|| ack.clone()),
             ack,
             reply: lease.proxy.as_ref().map(renamed).unwrap_or_default(),
         }
