@@ -81,6 +81,8 @@ struct Variant {
     rom: Option<bool>,
     /// A BIOS sees only the loader of that.
     split: Option<bool>,
+    /// Parts of the firmware, beside the set's.
+    parts: Option<Vec<String>>,
     /// In place of the set's.
     budget: Option<usize>,
 }
@@ -131,6 +133,7 @@ pub fn elaborate(files: &[(String, String)]) -> Result<Vec<ImagePlan>> {
             let (drivers, parts) =
                 if is_rom { Default::default() } else { (&set.drivers[..], &set.parts[..]) };
             let mut features = [&set.native, parts].concat();
+            features.extend(variant.parts.unwrap_or_default());
             features.extend((!drivers.is_empty()).then(|| UNDI.to_owned()));
             features.sort();
             let plan = ImagePlan {
@@ -184,6 +187,7 @@ fn inherited(name: &str, variants: &BTreeMap<&str, Variant>) -> Result<Variant> 
             medium: all.medium.or(parent.medium),
             rom: all.rom.or(parent.rom),
             split: all.split.or(parent.split),
+            parts: all.parts.or(parent.parts),
             budget: all.budget.or(parent.budget),
         };
     }
@@ -226,9 +230,14 @@ mod tests {
     fn a_rom_has_a_card_and_nothing_but_its_driver() {
         let set = "drivers = ['undi']\nnative = ['b', 'a']\nparts = ['p']\ncards = [[1, 2], [1, 0xabcd]]\nvariants = ['k', 'r']\n\
                    on_request = ['kk']\nbudget = 7";
-        let plans =
-            elaborated(&[KK, ("some", set), BASE, K, ("r", "inherit = 'base'\nrom = true\nbudget = 8")])
-                .unwrap();
+        let plans = elaborated(&[
+            KK,
+            ("some", set),
+            BASE,
+            K,
+            ("r", "inherit = 'base'\nrom = true\nbudget = 8\nparts = ['z']"),
+        ])
+        .unwrap();
         let seen: Vec<_> = plans
             .iter()
             .map(|p| (p.name.as_str(), p.card, p.drivers, p.features.join(" "), p.on_request, p.budget))
@@ -238,9 +247,9 @@ mod tests {
             seen,
             [
                 ("some.k", None, all, "a b p undi".to_owned(), false, 7),
-                ("some.r", Some((1, 2)), DRIVER_NATIVE, "a b".to_owned(), false, 8),
-                ("00010002.r", Some((1, 2)), DRIVER_NATIVE, "a b".to_owned(), false, 8),
-                ("0001abcd.r", Some((1, 0xabcd)), DRIVER_NATIVE, "a b".to_owned(), false, 8),
+                ("some.r", Some((1, 2)), DRIVER_NATIVE, "a b z".to_owned(), false, 8),
+                ("00010002.r", Some((1, 2)), DRIVER_NATIVE, "a b z".to_owned(), false, 8),
+                ("0001abcd.r", Some((1, 0xabcd)), DRIVER_NATIVE, "a b z".to_owned(), false, 8),
                 ("some.kk", None, all, "a b p undi".to_owned(), true, 7),
             ]
         );

@@ -116,17 +116,17 @@ pub fn flawed_kernel(flaw: Flaw) -> Result<Vec<u8>> {
 /// The file of Xen as its package has it, and decompressed.
 pub fn xen() -> Result<[Vec<u8>; 2]> {
     let path = paths::payload().join("xen.gz");
-    Ok([fs::read(&path).context(path.display())?, gzip("-dc", &path)?])
+    Ok([fs::read(&path).context(path.display())?, filtered("gzip", "-dc", &path)?])
 }
 
-/// The file as gzip compresses it.
-pub fn compressed(path: &Path) -> Result<Vec<u8>> {
-    gzip("-c", path)
+/// The file as the program of that name compresses it.
+pub fn compressed(program: &str, path: &Path) -> Result<Vec<u8>> {
+    filtered(program, "-c", path)
 }
 
-fn gzip(option: &str, path: &Path) -> Result<Vec<u8>> {
-    let output = Command::new(tool("gzip")?).arg(option).arg(path).output().context("gzip")?;
-    ensure(output.status.success(), || format!("gzip {option} {} fails", path.display()))?;
+fn filtered(program: &str, option: &str, path: &Path) -> Result<Vec<u8>> {
+    let output = Command::new(tool(program)?).arg(option).arg(path).output().context(program)?;
+    ensure(output.status.success(), || format!("{program} {option} {} fails", path.display()))?;
     Ok(output.stdout)
 }
 

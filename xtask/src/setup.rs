@@ -42,6 +42,8 @@ const TEST: &[Package] = &[
     Package("atftpd", "atftpd"),
     Package("iproute2", "ip"),
     Package("cpio", "cpio"),
+    Package("xz-utils", "xz"),
+    Package("zstd", "zstd"),
     Package("chrony", "chronyd"),
     Package("grub-common", "grub-mkimage"),
     Package("grub-pc-bin", "/usr/lib/grub/i386-pc/linux16.mod"),

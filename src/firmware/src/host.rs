@@ -230,11 +230,11 @@ impl Host for Machine {
 
     fn extract(&mut self, id: ImageId) -> Result<Fetched, Error> {
         let image = self.images.image(id).ok_or_else(|| errors::GONE.of("the image"))?;
-        if !matches!(image.kind, Type::Archive(_)) {
+        let Type::Archive(kind) = image.kind else {
             return Err(errors::NO_ARCHIVE.of(image.name.as_str()));
-        }
+        };
         let (name, uri, handle) = (image.name.clone(), image.uri.clone(), image.handle);
-        let pages = self.unpack(&name, handle)?;
+        let pages = self.unpack(&name, kind, handle)?;
         Ok(self.fetched(pages, &uri, name))
     }
 

@@ -1,10 +1,11 @@
 //! The bytes of images: where downloads go.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
-use base::{Error, Instant, Sink};
+use base::{Error, ErrorKind, Instant, Sink};
 use hw::memory::{Pages, PhysicalMemory};
-use image::Unpacker;
+use image::{Deflate, Unpacker};
 use script::Handle;
 
 use crate::errors;
@@ -54,16 +55,32 @@ impl Store {
     }
 }
 
+/// How an archive begins to be unpacked.
+type Begin = fn(&[u8]) -> Result<Box<dyn Unpacker>, &'static ErrorKind>;
+
+/// By what [`image::recognise`] calls it.
+const ARCHIVES: &[(&str, Begin)] = &[
+    ("gzip", |archive| Ok(Box::new(Deflate::try_new(archive)?))),
+    ("zlib", |archive| Ok(Box::new(Deflate::try_new(archive)?))),
+    #[cfg(feature = "xz")]
+    ("xz", |archive| Ok(Box::new(image::Xz::try_new(archive)?))),
+    #[cfg(feature = "zstd")]
+    ("zstd", |_| Ok(Box::new(image::Zstd::new()))),
+];
+
 impl Machine {
-    /// What is in an archive. The loop runs meanwhile, so Ctrl-C ends it.
-    pub(crate) fn unpack(&mut self, name: &str, archive: Handle) -> Result<Pages, Error> {
-        let mut unpacker = Unpacker::new(name, self.store.bytes(archive))?;
+    /// What is in an archive of that kind. The loop runs meanwhile, so Ctrl-C ends it.
+    pub(crate) fn unpack(&mut self, name: &str, kind: &str, archive: Handle) -> Result<Pages, Error> {
+        let begin = ARCHIVES.iter().find(|(other, _)| *other == kind);
+        let (_, begin) = begin.ok_or_else(|| errors::NOT_BUILT.of(kind))?;
+        let mut unpacker = begin(self.store.bytes(archive)).map_err(|kind| kind.of(name))?;
         // Nobody knows how much it is.
         let pages = self.memory.allocate_largest(KERNEL_PLACE);
         let mut pages = pages.ok_or_else(|| no_room(1, &self.memory))?;
         say!(self.screen, "Unpacking {name}");
         let length = loop {
-            let step = unpacker.step(self.store.bytes(archive), pages.room_mut()).transpose();
+            let step = unpacker.step(self.store.bytes(archive), pages.room_mut());
+            let step = step.map_err(|kind| kind.of(name)).transpose();
             if let Some(length) = step.or_else(|| self.round(Instant::ZERO).err().map(Err)) {
                 break length;
             }

@@ -1,162 +1,91 @@
-//! Archives that hold one file: gzip and zlib.
+//! Archives that hold one file, unpacked from memory to memory.
 //!
-//! Sources: RFC 1952 (gzip), RFC 1950 (zlib); section numbers are of the former. The bytes between head and tail are
-//! `miniz_oxide`'s.
+//! What was unpacked is what distances look back into: no decoder has a window of its own, so that none has to be
+//! allocated by what a file says.
 
-use crate::bytes::{u8_at, u16_at, u32_at};
-use crate::errors;
-use alloc::boxed::Box;
-use alloc::string::String;
-use base::{Error, ErrorKind};
-use miniz_oxide::inflate::TINFLStatus;
-use miniz_oxide::inflate::core::{DecompressorOxide, decompress_with_limit, inflate_flags};
+mod deflate;
+mod xz;
+mod zstd;
 
-/// What a gzip file begins with: its identification, and the one method of compression that there is (2.3.1).
-const GZIP: &[u8] = &[0x1f, 0x8b, 8];
-/// Bytes of its head, without what flags add, and of its tail.
-const HEAD: usize = 10;
-const TAIL: usize = 8;
+pub use deflate::Deflate;
+pub use xz::Xz;
+pub use zstd::Zstd;
+
+use base::ErrorKind;
+
+/// An archive that is being unpacked, step by step, into memory in one piece.
+pub trait Unpacker {
+    /// Unpacks some more of `archive` into `room`, which is what it was in the step before. Returns the length of the
+    /// whole when it is there, and right by its check. Each step takes bounded time, and there are finitely many.
+    fn step(&mut self, archive: &[u8], room: &mut [u8]) -> Result<Option<usize>, &'static ErrorKind>;
+}
 
 /// The kind of archive that a file is which begins with `first`, as `imgstat` shows it.
 pub(crate) fn archive(first: &[u8]) -> Option<&'static str> {
-    if first.starts_with(GZIP) {
+    if first.starts_with(deflate::GZIP) {
         return Some("gzip");
     }
-    // Deflate with a window of 32 KiB, no dictionary, and a check of these two bytes (RFC 1950 section 2.2).
-    let [0x78, flags, ..] = *first else { return None };
-    (flags & 1 << 5 == 0 && (0x7800 + u16::from(flags)).is_multiple_of(31)).then_some("zlib")
+    if first.starts_with(xz::MAGIC) {
+        return Some("xz");
+    }
+    if first.starts_with(zstd::MAGIC) {
+        return Some("zstd");
+    }
+    deflate::is_zlib(first).then_some("zlib")
 }
 
-/// The most bytes that one [`Unpacker::step`] makes.
-const STEP: usize = 256 << 10;
-
-/// An archive that is being unpacked, step by step, into memory in one piece.
-pub struct Unpacker {
-    name: String,
-    state: Box<DecompressorOxide>,
-    is_gzip: bool,
-    /// Bytes of the archive that are used up.
-    taken: usize,
-    /// Bytes that are unpacked.
-    made: usize,
-    /// The CRC-32 of them, for gzip.
-    sum: u32,
-}
-
-impl Unpacker {
-    /// The archive called `name`.
-    pub fn new(name: &str, archive: &[u8]) -> Result<Self, Error> {
-        let is_gzip = archive.starts_with(GZIP);
-        let taken =
-            if is_gzip { gzip_head(archive).ok_or_else(|| errors::SHORT_ARCHIVE.of(name))? } else { 0 };
-        let state = Box::default();
-        Ok(Self { name: name.into(), state, is_gzip, taken, made: 0, sum: 0 })
-    }
-
-    /// Unpacks some more of `archive` into `room`, which is what it was in the step before. Returns the length of the
-    /// whole when it is there, and right by its check.
-    pub fn step(&mut self, archive: &[u8], room: &mut [u8]) -> Result<Option<usize>, Error> {
-        let fail = |kind: &'static ErrorKind| Err(kind.of(self.name.as_str()));
-        let mut flags = inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
-        if !self.is_gzip {
-            flags |= inflate_flags::TINFL_FLAG_PARSE_ZLIB_HEADER;
+/// A CRC of reflected bits.
+macro_rules! crc {
+    ($name:ident, $number:ty, $polynomial:expr) => {
+        /// The sum of what `sum` is of and of `bytes` behind it, half a byte at a time.
+        fn $name(sum: $number, bytes: &[u8]) -> $number {
+            static TABLE: [$number; 16] = {
+                let mut table = [0; 16];
+                let mut index = 0;
+                let mut half: $number = 0;
+                while index < table.len() {
+                    let mut sum = half;
+                    let mut bit = 0;
+                    while bit < 4 {
+                        sum = sum >> 1 ^ $polynomial & (sum & 1).wrapping_neg();
+                        bit += 1;
+                    }
+                    #[allow(clippy::indexing_slicing, reason = "evaluated when it is compiled")]
+                    {
+                        table[index] = sum;
+                    }
+                    index += 1;
+                    half += 1;
+                }
+                table
+            };
+            let half = |sum: $number| sum >> 4 ^ TABLE.get((sum & 15) as usize).copied().unwrap_or(0);
+            !bytes.iter().fold(!sum, |sum, byte| half(half(sum ^ <$number>::from(*byte))))
         }
-        let rest = archive.get(self.taken..).unwrap_or_default();
-        let (status, taken, made) =
-            decompress_with_limit(&mut self.state, rest, room, self.made, STEP, flags);
-        let new = room.get(self.made..self.made + made).unwrap_or_default();
-        if self.is_gzip {
-            self.sum = crc32(self.sum, new);
-        }
-        self.taken += taken;
-        self.made += made;
-        match status {
-            TINFLStatus::HasMoreOutput if self.made == room.len() => fail(&errors::LARGE_ARCHIVE),
-            TINFLStatus::HasMoreOutput => Ok(None),
-            TINFLStatus::Done if self.is_gzip => self.check_tail(archive).map(Some),
-            TINFLStatus::Done => Ok(Some(self.made)),
-            TINFLStatus::Adler32Mismatch => fail(&errors::WRONG_SUM),
-            TINFLStatus::FailedCannotMakeProgress | TINFLStatus::NeedsMoreInput => {
-                fail(&errors::SHORT_ARCHIVE)
-            }
-            _ => fail(&errors::BAD_ARCHIVE),
-        }
-    }
-
-    /// The tail: CRC32 and ISIZE (2.3.1). What comes behind it, padding mostly, is let be.
-    fn check_tail(&self, archive: &[u8]) -> Result<usize, Error> {
-        let Some(tail) = archive.get(self.taken..self.taken + TAIL) else {
-            return Err(errors::SHORT_ARCHIVE.of(self.name.as_str()));
-        };
-        let length = self.made as u64 & u64::from(u32::MAX);
-        if u32_at(tail, 0) != self.sum || u64::from(u32_at(tail, 4)) != length {
-            return Err(errors::WRONG_SUM.of(self.name.as_str()));
-        }
-        Ok(self.made)
-    }
-}
-
-/// Bytes of the head of a gzip file, with all that its flags name (2.3.1); none if it ends before.
-fn gzip_head(archive: &[u8]) -> Option<usize> {
-    const HEAD_SUM: u8 = 1 << 1;
-    const EXTRA: u8 = 1 << 2;
-    const NAME: u8 = 1 << 3;
-    const COMMENT: u8 = 1 << 4;
-    let flags = u8_at(archive, 3);
-    let mut rest = archive.get(HEAD..)?;
-    if flags & EXTRA != 0 {
-        rest = rest.get(2 + usize::from(u16_at(rest, 0))..)?;
-    }
-    for text in [NAME, COMMENT] {
-        if flags & text != 0 {
-            let end = rest.iter().position(|byte| *byte == 0)?;
-            rest = rest.get(end + 1..)?;
-        }
-    }
-    if flags & HEAD_SUM != 0 {
-        rest = rest.get(2..)?;
-    }
-    Some(archive.len() - rest.len())
-}
-
-/// The CRC-32 of RFC 1952 (section 8) of what `sum` is of and of `bytes` behind it, half a byte at a time.
-fn crc32(sum: u32, bytes: &[u8]) -> u32 {
-    static TABLE: [u32; 16] = {
-        let mut table = [0; 16];
-        let mut value = 0_u32;
-        while value < 16 {
-            let mut sum = value;
-            let mut bit = 0;
-            while bit < 4 {
-                sum = sum >> 1 ^ 0xedb8_8320 & (sum & 1).wrapping_neg();
-                bit += 1;
-            }
-            #[allow(clippy::indexing_slicing, reason = "evaluated when it is compiled")]
-            {
-                table[value as usize] = sum;
-            }
-            value += 1;
-        }
-        table
     };
-    let half = |sum: u32| sum >> 4 ^ TABLE.get(sum as usize & 15).copied().unwrap_or(0);
-    !bytes.iter().fold(!sum, |sum, byte| half(half(sum ^ u32::from(*byte))))
 }
+
+// RFC 1952, section 8, and "The .xz File Format", section 6.
+crc!(crc32, u32, 0xedb8_8320);
+crc!(crc64, u64, 0xc96c_5795_d787_0f42);
 
 #[cfg(test)]
-mod tests {
+#[allow(clippy::cast_possible_truncation, reason = "the fixtures are small")]
+pub(crate) mod tests {
     use super::*;
+    use crate::errors;
     use alloc::vec;
     use alloc::vec::Vec;
-    use miniz_oxide::deflate::{compress_to_vec, compress_to_vec_zlib};
-    use proptest::prelude::*;
 
     /// What is unpacked into so much room.
-    fn unpack(archive: &[u8], room: usize) -> Result<Vec<u8>, Error> {
+    pub(crate) fn unpack_with(
+        unpacker: &mut dyn Unpacker,
+        archive: &[u8],
+        room: usize,
+    ) -> Result<Vec<u8>, &'static ErrorKind> {
         let mut room = vec![0; room];
-        let mut unpacker = Unpacker::new("a.gz", archive)?;
-        // Each step but the last makes all that it may.
-        for _ in 0..room.len() / STEP + 2 {
+        // Each step but the last takes something, or makes all that it may.
+        for _ in 0..archive.len() + 2 {
             if let Some(length) = unpacker.step(archive, &mut room)? {
                 room.truncate(length);
                 return Ok(room);
@@ -165,110 +94,52 @@ mod tests {
         panic!("without end");
     }
 
-    /// A gzip file with that flag byte, and the parts that it announces.
-    fn gzip(flags: u8, parts: &[u8], content: &[u8]) -> Vec<u8> {
-        let mut out = vec![0x1f, 0x8b, 8, flags, 1, 2, 3, 4, 2, 3];
-        out.extend(parts);
-        out.extend(compress_to_vec(content, 6));
-        out.extend(crc32(0, content).to_le_bytes());
-        out.extend(u32::try_from(content.len()).unwrap().to_le_bytes());
-        out
+    /// What is in the fixtures, which the field's own programs have made.
+    pub(crate) fn content() -> Vec<u8> {
+        let mut content = Vec::new();
+        for number in 0..200_u32 {
+            content.extend(alloc::format!("{number} {}\n", number * number * 7919 % 10007).bytes());
+        }
+        let text = content.clone();
+        let mut state = 1_u32;
+        for _ in 0..300 {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            content.push((state >> 24) as u8);
+        }
+        content.resize(content.len() + 3000, 0);
+        content.extend(&text[..500]);
+        content
     }
 
-    fn kind(result: Result<Vec<u8>, Error>) -> &'static ErrorKind {
-        result.unwrap_err().kind()
-    }
-
-    #[test]
-    fn a_file_as_gzip_makes_it() {
-        // printf 'hello, hello, hello\n' | gzip -9
-        let bytes = [
-            0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 3, 0xcb, 0x48, 0xcd, 0xc9, 0xc9, 0xd7, 0x51, 0xc8, 0x40, 0xa2,
-            0xb8, 0x00, 0xe7, 0x42, 0x6e, 0x52, 0x14, 0, 0, 0,
-        ];
-        assert_eq!(archive(&bytes), Some("gzip"));
-        assert_eq!(unpack(&bytes, 100).unwrap(), b"hello, hello, hello\n");
-    }
-
-    #[test]
-    fn each_part_of_the_head_is_passed_over() {
-        for (flags, parts) in [
-            (0, &b""[..]),
-            (1, b""),
-            (2, b"ss"),
-            (4, b"\x03\x00abc"),
-            (8, b"name\0"),
-            (0x10, b"comment\0"),
-            (0x1e, b"\x00\x00\0\0ss"),
-        ] {
-            let file = gzip(flags, parts, b"content");
-            assert_eq!(unpack(&file, 7).unwrap(), b"content", "{flags}");
-            for length in 3..file.len() {
-                assert_eq!(kind(unpack(&file[..length], 7)), &errors::SHORT_ARCHIVE, "{flags} {length}");
-            }
+    /// Each fixture is unpacked into just enough room and refused less; without its end it is too short; and if a bit of
+    /// it is wrong, what comes out is right or refused, where there is a check.
+    pub(crate) fn unpacks<U: Unpacker>(
+        begin: fn(&[u8]) -> Result<U, &'static ErrorKind>,
+        archive: &[u8],
+        is_checked: bool,
+    ) {
+        let content = content();
+        let unpack = |archive: &[u8], room| unpack_with(&mut begin(archive)?, archive, room);
+        assert!(unpack(archive, content.len()).unwrap() == content);
+        assert!(unpack(&[archive, &[0; 8]].concat(), content.len() + 9).unwrap() == content);
+        assert_eq!(unpack(archive, content.len() - 1).unwrap_err(), &errors::LARGE_ARCHIVE);
+        for length in 0..archive.len() {
+            let cut = unpack(&archive[..length], content.len());
+            assert!(cut.is_err() || !is_checked, "{length}");
+        }
+        for place in 0..archive.len() {
+            let mut wrong = archive.to_vec();
+            wrong[place] ^= 1 << (place % 8);
+            let unpacked = unpack(&wrong, content.len() + 100);
+            assert!(!is_checked || unpacked.is_err() || unpacked == Ok(content.clone()), "{place}");
         }
     }
 
     #[test]
-    fn zlib_is_checked_too() {
-        let file = compress_to_vec_zlib(b"content", 6);
-        assert_eq!(archive(&file), Some("zlib"));
-        assert_eq!(unpack(&file, 7).unwrap(), b"content");
-        assert_eq!(kind(unpack(&file[..file.len() - 1], 7)), &errors::SHORT_ARCHIVE);
-        let mut wrong = file.clone();
-        *wrong.last_mut().unwrap() ^= 1;
-        assert_eq!(kind(unpack(&wrong, 7)), &errors::WRONG_SUM);
-        assert_eq!(archive(&[0x78, 0x9d]), None);
-        assert_eq!(archive(&[0x78, 0xbb]), None);
-        assert_eq!(archive(&[0x78]), None);
-    }
-
-    #[test]
-    fn what_is_wrong_is_said() {
-        let content = vec![7; 3 * STEP + 5];
-        let file = gzip(0, b"", &content);
-        assert_eq!(unpack(&file, content.len()).unwrap(), content);
-        assert_eq!(kind(unpack(&file, content.len() - 1)), &errors::LARGE_ARCHIVE);
-        assert_eq!(kind(unpack(&file, 0)), &errors::LARGE_ARCHIVE);
-        for place in 1..=8 {
-            let mut wrong = file.clone();
-            let place = wrong.len() - place;
-            wrong[place] ^= 0x80;
-            assert_eq!(kind(unpack(&wrong, content.len())), &errors::WRONG_SUM);
-        }
-        let mut wrong = file.clone();
-        // A block of the type that is not defined.
-        wrong[10] |= 6;
-        assert_eq!(kind(unpack(&wrong, content.len())), &errors::BAD_ARCHIVE);
-        // What is behind the tail does not matter.
-        let padded = [&file[..], &[0; 100]].concat();
-        assert_eq!(unpack(&padded, content.len()).unwrap(), content);
-    }
-
-    proptest! {
-        #[test]
-        fn what_was_packed_is_unpacked(
-            pieces in prop::collection::vec((any::<u8>(), 1usize..3000), 0..200),
-            level in 0u8..10,
-            more in 0usize..10,
-        ) {
-            let content: Vec<u8> = pieces.iter().flat_map(|(byte, count)| vec![*byte; *count]).collect();
-            prop_assert!(unpack(&gzip(0, b"", &content), content.len() + more).unwrap() == content);
-            let zlib = compress_to_vec_zlib(&content, level);
-            prop_assert!(unpack(&zlib, content.len() + more).unwrap() == content);
-        }
-
-        #[test]
-        fn any_bytes_are_survived(
-            noise in prop::collection::vec(any::<u8>(), 0..300),
-            is_gzip: bool,
-            room in 0usize..1000,
-        ) {
-            let mut file = if is_gzip { GZIP.to_vec() } else { vec![0x78, 0x9c] };
-            file.extend(noise);
-            if let Ok(content) = unpack(&file, room) {
-                prop_assert!(content.len() <= room);
-            }
-        }
+    fn sums_are_those_of_the_field() {
+        // The check values of CRC-32 and CRC-64/XZ: of the digits 1 to 9.
+        assert_eq!(crc32(0, b"123456789"), 0xcbf4_3926);
+        assert_eq!(crc64(0, b"123456789"), 0x995d_c9bb_df19_39fa);
+        assert_eq!(crc64(crc64(0, b"1234"), b"56789"), 0x995d_c9bb_df19_39fa);
     }
 }

@@ -41,6 +41,8 @@ base::errors! {
     BAD_ARCHIVE = "IMAGE-19", "{} is damaged: its compressed data makes no sense", "download it again; compare its digest with the original";
     /// What was unpacked is not what was packed.
     WRONG_SUM = "IMAGE-20", "{} is damaged: what is unpacked has not the checksum and length that it names", "download it again; compare its digest with the original";
+    /// Of its formats, what there is here is the part that is used.
+    FOREIGN_ARCHIVE = "IMAGE-22", "{} is compressed in a way that is not understood here", "compress it by gzip, or by xz or zstd without filters and dictionaries";
     /// There is too much in it.
     LARGE_ARCHIVE = "IMAGE-21", "{} does not fit: what is in it is larger than the free memory", "put more memory into the machine, or use a smaller file";
 }

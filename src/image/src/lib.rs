@@ -27,7 +27,7 @@ mod place;
 mod plan;
 mod recognise;
 
-pub use archive::Unpacker;
+pub use archive::{Deflate, Unpacker, Xz, Zstd};
 pub use digest::digest;
 pub use executable::{Surroundings, plan_executable};
 pub use handed_over::{HandedOver, handed_over};

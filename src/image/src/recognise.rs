@@ -82,6 +82,8 @@ mod tests {
         assert_eq!(recognise(&kernel[..0x205]), Format::Code);
         assert_eq!(recognise(b"\x1f\x8b\x08\0"), Format::Archive("gzip"));
         assert_eq!(recognise(b"\x78\x9c\0"), Format::Archive("zlib"));
+        assert_eq!(recognise(b"\xfd7zXZ\0\0"), Format::Archive("xz"));
+        assert_eq!(recognise(b"\x28\xb5\x2f\xfd\x24"), Format::Archive("zstd"));
         assert_eq!(recognise(b"\x7fELF"), Format::Elf);
         // A header of multiboot says more than ELF's, where it is not too far behind.
         let header = [0x1bad_b002_u32, 3, 0xe452_4ffb].map(u32::to_le_bytes).concat();

@@ -1,4 +1,4 @@
-//! Kinds of images: the hypervisor Xen by both versions of multiboot, ELF, what gzip has compressed, and Linux with an
+//! Kinds of images: the hypervisor Xen by both versions of multiboot, ELF, compressed files, and Linux with an
 //! initrd that does not fit below 4 GiB.
 
 use super::Scenario;
@@ -27,8 +27,18 @@ pub fn all() -> Vec<Scenario> {
         .quick(),
         Scenario::new("images-multiboot-1", "the same by multiboot 1", 240, |name| multiboot(name, 1)),
         Scenario::new("images-multiboot-truncated", "half of Xen is refused", 240, truncated),
-        Scenario::new("images-gzip", "compressed scripts, files and programs are unpacked", 120, gzip)
-            .quick(),
+        Scenario::new("images-gzip", "compressed scripts, files and programs are unpacked", 120, |name| {
+            unpacked(name, KPXE, "gzip")
+        })
+        .quick(),
+        Scenario::new("images-xz", "the same by xz", 120, |name| unpacked(name, ALL_DRIVERS, "xz")),
+        Scenario::new("images-zstd", "the same by zstd", 120, |name| unpacked(name, ALL_DRIVERS, "zstd")),
+        Scenario::new("images-xz-damaged", "an xz file with a wrong byte is refused", 240, |name| {
+            bad_archive(name, ALL_DRIVERS, "xz", |file| damage(file), text::ARCHIVE_DAMAGED)
+        }),
+        Scenario::new("images-zstd-damaged", "a zstd file with a wrong byte is refused", 240, |name| {
+            bad_archive(name, ALL_DRIVERS, "zstd", |file| damage(file), text::ARCHIVE_DAMAGED)
+        }),
         Scenario::new(
             "images-gzip-linux",
             "a compressed kernel boots, and initrds stay as they are",
@@ -36,14 +46,11 @@ pub fn all() -> Vec<Scenario> {
             linux,
         ),
         Scenario::new("images-gzip-truncated", "half of a compressed file is refused", 240, |name| {
-            bad_gzip(name, |file| file.truncate(file.len() / 2), text::ARCHIVE_TRUNCATED)
+            let truncate = |file: &mut Vec<u8>| file.truncate(file.len() / 2);
+            bad_archive(name, KPXE, "gzip", truncate, text::ARCHIVE_TRUNCATED)
         }),
         Scenario::new("images-gzip-damaged", "a compressed file with a wrong byte is refused", 240, |name| {
-            let damage = |file: &mut Vec<u8>| {
-                let place = file.len() / 2;
-                file[place] ^= 0x10;
-            };
-            bad_gzip(name, damage, text::ARCHIVE_DAMAGED)
+            bad_archive(name, KPXE, "gzip", |file| damage(file), text::ARCHIVE_DAMAGED)
         }),
         Scenario::new("images-initrd-far", "an initrd goes above 4 GiB where it must", 240, |name| {
             far_initrd(name, "max", 0)
@@ -127,23 +134,28 @@ fn elf(name: &str) -> Result<()> {
     machine.expect_power_off(20)
 }
 
-/// A script, a file whose digest is then told, and a program.
-fn gzip(name: &str) -> Result<()> {
-    let mut lab = Lab::try_new(name, KPXE)?;
-    serve(&lab, "program.gz", &quirk::executable()?)?;
-    let content = Random::new(3).bytes(FILE);
-    serve(&lab, "file.gz", &content)?;
+/// The image that has all drivers, and unpacks all kinds of archives.
+const ALL_DRIVERS: &str = "ipxe.kpxe";
+
+/// A script, a file whose digest is then told, and a program, compressed by that program.
+fn unpacked(name: &str, image: &str, packer: &str) -> Result<()> {
+    let mut lab = Lab::try_new(name, image)?;
+    serve(&lab, packer, "program.gz", &quirk::executable()?)?;
+    // What compresses, and what does not.
+    let mut content = Random::new(3).bytes(FILE);
+    content.extend(quirk::executable()?.repeat(20));
+    serve(&lab, packer, "file.gz", &content)?;
     let script = format!(
         "#!ipxe\nimgextract --name file http://{SERVER}/file.gz\nsha256sum file\n\
          kernel http://{SERVER}/program.gz\nimgstat\nboot\n"
     );
-    let inner = serve(&lab, "inner.ipxe.gz", script.as_bytes())?;
+    let inner = serve(&lab, packer, "inner.ipxe.gz", script.as_bytes())?;
     let lines = format!("chain --sha256 {} http://{SERVER}/inner.ipxe.gz", sha256(&inner)?);
     lab.script(&lines)?;
     lab.usual_servers()?;
     let mut machine = lab.machine(&Options::default())?;
     machine.expect(&format!("{}  file", sha256(&content)?), 90)?;
-    machine.expect("[gzip]", 20)?;
+    machine.expect(&format!("[{packer}]"), 20)?;
     machine.expect("RIG-MARK program=piazf;", 30)?;
     machine.expect_power_off(20)
 }
@@ -151,10 +163,10 @@ fn gzip(name: &str) -> Result<()> {
 /// Bytes of a file that is compressed.
 const FILE: usize = 300_000;
 
-/// Lets HTTP serve a file as gzip compresses it; returns that.
-fn serve(lab: &Lab, name: &str, content: &[u8]) -> Result<Vec<u8>> {
+/// Lets HTTP serve a file as that program compresses it; returns that.
+fn serve(lab: &Lab, packer: &str, name: &str, content: &[u8]) -> Result<Vec<u8>> {
     std::fs::write("plain", content)?;
-    let packed = payload::compressed(Path::new("plain"))?;
+    let packed = payload::compressed(packer, Path::new("plain"))?;
     lab.www(name, &packed)?;
     Ok(packed)
 }
@@ -167,8 +179,8 @@ fn sha256(content: &[u8]) -> Result<String> {
 
 fn linux(name: &str) -> Result<()> {
     let mut lab = Lab::try_new(name, KPXE)?;
-    serve(&lab, "vmlinuz.gz", &std::fs::read(lab.tftp_root().join("vmlinuz"))?)?;
-    let packed = serve(&lab, "file.gz", &Random::new(3).bytes(FILE))?;
+    serve(&lab, "gzip", "vmlinuz.gz", &std::fs::read(lab.tftp_root().join("vmlinuz"))?)?;
+    let packed = serve(&lab, "gzip", "file.gz", &Random::new(3).bytes(FILE))?;
     let lines = boot_lines(&format!("initrd http://{SERVER}/file.gz /rig/packed\n"));
     lab.script(&lines.replace("/vmlinuz", "/vmlinuz.gz"))?;
     lab.usual_servers()?;
@@ -211,9 +223,21 @@ fn far_initrd(name: &str, processor: &str, cleared: u8) -> Result<()> {
     check_digest(&machine, "big", &big.sha256)
 }
 
-fn bad_gzip(name: &str, damage: impl Fn(&mut Vec<u8>), wanted: Ending) -> Result<()> {
-    let mut lab = Lab::try_new(name, KPXE)?;
-    let mut file = serve(&lab, "file.gz", &Random::new(3).bytes(FILE))?;
+/// Makes a byte in the middle wrong.
+fn damage(file: &mut [u8]) {
+    let place = file.len() / 2;
+    file[place] ^= 0x10;
+}
+
+fn bad_archive(
+    name: &str,
+    image: &str,
+    packer: &str,
+    damage: impl Fn(&mut Vec<u8>),
+    wanted: Ending,
+) -> Result<()> {
+    let mut lab = Lab::try_new(name, image)?;
+    let mut file = serve(&lab, packer, "file.gz", &Random::new(3).bytes(FILE))?;
     damage(&mut file);
     lab.www("file.gz", &file)?;
     lab.script(&format!("chain http://{SERVER}/file.gz"))?;
