@@ -32,7 +32,7 @@ pub fn all() -> Vec<Scenario> {
             LPXELINUX,
         ),
     ];
-    // By TFTP a kernel takes minutes; a small one is in `leaving`.
+    // By TFTP a kernel takes most of a minute; a small one is in `leaving`.
     let slow = vec![
         pxelinux("nbp-pxelinux", "pxelinux.0 boots Linux by TFTP from beside itself", &tftp, PXELINUX),
         pxelinux(
