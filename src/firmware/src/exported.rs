@@ -92,7 +92,7 @@ impl Exported {
     pub(crate) fn run(
         &mut self,
         machine: &mut Machine,
-        program: Program,
+        program: Program<'_>,
         origin: Option<Uri>,
         arguments: &[u8],
     ) -> Option<u16> {

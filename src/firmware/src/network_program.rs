@@ -8,7 +8,7 @@ use alloc::format;
 use base::boot_info::{BootInfo, E820Entry};
 use base::{Error, PhysRange};
 use dhcp::Lease;
-use hw::guest::{self, ENTRY, Program};
+use hw::guest::{self, ENTRY, Program, TableRoom};
 use script::ImageId;
 use uri::Uri;
 
@@ -42,8 +42,10 @@ impl Machine {
             self.run_with_ours(handle, length, origin, &arguments)
         } else {
             let lease = self.lend_card();
-            let program = self.place_program(handle, length, vendor.unwrap_or_default(), false);
-            let answer = program.and_then(|program| program.run(None));
+            let vendor = vendor.unwrap_or_default();
+            let answer = TableRoom::try_new().and_then(|mut table| {
+                self.place_program(&mut table, handle, length, vendor, false)?.run(None)
+            });
             self.take_card_back(lease);
             answer
         };
@@ -62,23 +64,25 @@ impl Machine {
         origin: Option<Uri>,
         arguments: &[u8],
     ) -> Option<u16> {
+        let mut table = TableRoom::try_new()?;
         let mut stack = Exported::try_new()?;
-        let program = self.place_program(handle, length, stack.pxe(), true)?;
+        let program = self.place_program(&mut table, handle, length, stack.pxe(), true)?;
         let answer = stack.run(self, program, origin, arguments);
         self.screen.say(b"\n");
         answer
     }
 
     /// Puts the program where it runs; none if there is no room.
-    fn place_program(
+    fn place_program<'a>(
         &mut self,
+        table: &'a mut TableRoom,
         handle: script::Handle,
         length: u64,
         pxe: guest::Pxe,
         is_ours: bool,
-    ) -> Option<Program> {
+    ) -> Option<Program<'a>> {
         let program = PhysRange::with_length(ENTRY.into(), length);
-        let room = u64::from(hw::low::allocated()).saturating_sub(guest::TABLE_LIMIT as u64);
+        let room = u64::from(hw::low::allocated());
         let from = self.store.pages(handle)?.range().start();
         let (handles, pages) = self.store.take_pages();
         let (is_placed, pages) = match self.memory.take_all(pages) {
@@ -92,7 +96,7 @@ impl Machine {
         if !is_placed {
             return None;
         }
-        Program::try_new(pxe, is_ours, &self.memory, entries(&self.info))
+        Program::try_new(table, pxe, is_ours, &self.memory, entries(&self.info))
     }
 
     /// Leaves the card to a program that uses the vendor's stack.

@@ -152,18 +152,35 @@ pub fn entry_by_registers() -> SegOff {
 ///
 /// It may do with the machine what it likes, except to memory that it is told is reserved; it is trusted in that, like
 /// any kernel.
-pub struct Program {
+pub struct Program<'a> {
     pxe: Pxe,
     map: MemoryMap,
-    _disguise: Disguise,
+    _disguise: Disguise<'a>,
 }
 
-impl Program {
+/// Base memory for the table by which INT 15h answers a program. It is taken before a PXE stack of ours is: programs free
+/// all that lies between the mark and the PXE stack they were started by, as iPXE's `.kpxe` does.
+pub struct TableRoom(LowMemory);
+
+impl TableRoom {
+    /// None if base memory has no room.
+    pub fn try_new() -> Option<Self> {
+        LowMemory::allocate_data(TABLE_LIMIT).map(Self)
+    }
+}
+
+impl<'a> Program<'a> {
     /// None if base memory has no room for what it is to be told. `entries` is the BIOS's map of memory. Where `pxe` is
     /// ours, INT 1Ah tells of it. Memory that is allocated from here on is memory that the program takes for free.
-    pub fn try_new(pxe: Pxe, is_ours: bool, memory: &PhysicalMemory, entries: &[E820Entry]) -> Option<Self> {
+    pub fn try_new(
+        table: &'a mut TableRoom,
+        pxe: Pxe,
+        is_ours: bool,
+        memory: &PhysicalMemory,
+        entries: &[E820Entry],
+    ) -> Option<Self> {
         let pxenv = if is_ours { pxe.pxenv } else { SegOff::default() };
-        let disguise = Disguise::try_new(memory, entries, pxenv)?;
+        let disguise = Disguise::try_new(table, memory, entries, pxenv)?;
         Some(Self { pxe, map: memory.map().clone(), _disguise: disguise })
     }
 
@@ -361,15 +378,18 @@ impl Chained {
 }
 
 /// Makes others see as reserved what is ours, while the value lives.
-struct Disguise {
+struct Disguise<'a> {
     /// What INT 15h answers.
-    _table: LowMemory,
+    _table: &'a LowMemory,
 }
 
-impl Disguise {
-    fn try_new(memory: &PhysicalMemory, entries: &[E820Entry], pxenv: SegOff) -> Option<Self> {
-        // The table itself is in base memory that is ours: its room is taken before the mark is known.
-        let mut table = LowMemory::allocate_data(TABLE_LIMIT)?;
+impl<'a> Disguise<'a> {
+    fn try_new(
+        TableRoom(table): &'a mut TableRoom,
+        memory: &PhysicalMemory,
+        entries: &[E820Entry],
+        pxenv: SegOff,
+    ) -> Option<Self> {
         let mut shown = Vec::new();
         let base = PhysRange::new(low::allocated().into(), BASE_END);
         memory.map().shown_to_others(entries, base, &mut |entry| shown.push(entry));
@@ -402,7 +422,7 @@ impl Disguise {
     }
 }
 
-impl Drop for Disguise {
+impl Drop for Disguise<'_> {
     fn drop(&mut self) {
         HOOKS.iter().rev().for_each(Chained::unhook);
         // SAFETY: the symbols name variables of these types.

@@ -31,6 +31,7 @@ pub fn all() -> Vec<Scenario> {
             &http,
             LPXELINUX,
         ),
+        Scenario::new("nbp-ipxe", "Debian's undionly.kpxe boots Linux by our UNDI", 300, ipxe),
     ];
     // By TFTP a kernel takes most of a minute; a small one is in `leaving`.
     let slow = vec![
@@ -50,7 +51,6 @@ pub fn all() -> Vec<Scenario> {
         pxelinux("nbp-com32", "a menu and linux.c32, which PXELINUX runs, boot Linux", &tftp, MENU),
         Scenario::new("nbp-memdisk", "memdisk, started by PXELINUX, boots a floppy disk", 600, memdisk),
         Scenario::new("nbp-grub", "GRUB drives the card by our UNDI and boots Linux by TFTP", 600, grub),
-        Scenario::new("nbp-ipxe", "Debian's undionly.kpxe boots Linux by our UNDI", 300, ipxe),
         Scenario::new(
             "nbp-own",
             "our undionly.kpxe on our own stack starts pxelinux.0, which boots Linux",
