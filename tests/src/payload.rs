@@ -6,7 +6,9 @@ use crate::failure::{Context, Failure, Result, ensure};
 use crate::paths;
 use crate::process::{run, tool};
 use crate::random::Random;
+use std::collections::hash_map::RandomState;
 use std::fs;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -168,7 +170,9 @@ fn find(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<PathBuf> {
 
 /// Writes so that another process sees the whole file or none.
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let part = path.with_extension(std::process::id().to_string());
+    // Process ids are those of a scenario's namespace: another one may have the same.
+    let unique = RandomState::new().build_hasher().finish();
+    let part = path.with_extension(format!("{unique:016x}"));
     fs::write(&part, bytes).context(part.display())?;
     fs::rename(&part, path).context(path.display())
 }
