@@ -126,7 +126,7 @@ mod bare {
             )
         };
         const { assert!(size_of::<Memory>() as u64 <= HEAP_ROOM) }
-        // SAFETY: the model is as large as its type.
+        // SAFETY: the model is memory that is mapped, and as large as its type.
         unsafe { widen_translation(core::ptr::from_mut(model) as u64, size_of::<Memory>() as u64) }
         let code_length = header.core_text_length as usize;
         code::decode(payload, output, code_length, model).map_err(|_| Failure::Damaged)?;
