@@ -29,7 +29,11 @@ const ELF: &str = "ELF";
 const NBP: &str = "NBP";
 
 /// What the first line says that this build can do.
-pub(crate) const FEATURES: &str = "HTTP TFTP DNS bzImage MBOOT ELF NBP GZIP";
+pub(crate) const FEATURES: &str = if cfg!(feature = "archives") {
+    "HTTP TFTP DNS bzImage MBOOT ELF NBP GZIP XZ ZSTD"
+} else {
+    "HTTP TFTP DNS bzImage MBOOT ELF NBP GZIP"
+};
 
 /// What the heap must have in one piece before a line of a script runs, so that no line uses it up.
 const SPARE: usize = 3 << 20;

@@ -62,9 +62,9 @@ type Begin = fn(&[u8]) -> Result<Box<dyn Unpacker>, &'static ErrorKind>;
 const ARCHIVES: &[(&str, Begin)] = &[
     ("gzip", |archive| Ok(Box::new(Deflate::try_new(archive)?))),
     ("zlib", |archive| Ok(Box::new(Deflate::try_new(archive)?))),
-    #[cfg(feature = "xz")]
+    #[cfg(feature = "archives")]
     ("xz", |archive| Ok(Box::new(image::Xz::try_new(archive)?))),
-    #[cfg(feature = "zstd")]
+    #[cfg(feature = "archives")]
     ("zstd", |_| Ok(Box::new(image::Zstd::new()))),
 ];
 

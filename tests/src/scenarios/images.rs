@@ -150,7 +150,8 @@ fn unpacked(name: &str, image: &str, packer: &str) -> Result<()> {
          kernel http://{SERVER}/program.gz\nimgstat\nboot\n"
     );
     let inner = serve(&lab, packer, "inner.ipxe.gz", script.as_bytes())?;
-    let lines = format!("chain --sha256 {} http://{SERVER}/inner.ipxe.gz", sha256(&inner)?);
+    let lines =
+        format!("features {packer} && chain --sha256 {} http://{SERVER}/inner.ipxe.gz", sha256(&inner)?);
     lab.script(&lines)?;
     lab.usual_servers()?;
     let mut machine = lab.machine(&Options::default())?;
