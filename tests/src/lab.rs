@@ -201,10 +201,17 @@ pub fn boot_lines(extra: &str) -> String {
     )
 }
 
+/// KiB of base memory that may be ours when a kernel is started.
+const BASE_MEMORY: u16 = 24;
+
 /// Waits for user space and for the machine to switch itself off; then the command line must be as the script had
-/// it.
+/// it, and where we started the kernel, little of base memory was in use.
 pub fn expect_user_space(machine: &mut Machine, seconds: u64) -> Result<()> {
     machine.expect(text::USER_SPACE, seconds)?;
+    for in_use in machine.transcript().all_between("Base memory in use: ", " KiB") {
+        let is_little = in_use.parse().is_ok_and(|kib: u16| kib <= BASE_MEMORY);
+        ensure(is_little, || format!("{in_use} KiB of base memory were in use"))?;
+    }
     let line = machine.transcript().between("RIG-MARK cmdline=", ";").unwrap_or_default();
     ensure(line.contains("console=ttyS0,115200panic=-1quietrig=on"), || {
         format!("the command line was {line:?}")

@@ -257,6 +257,15 @@ impl VendorRom {
         let _ = unsafe { realmode::low_call(routine(0), &mut registers, None) };
     }
 
+    /// Gives back the memory for frames: calls can be made still, but no frame is moved any more.
+    pub fn give_frames_back(&mut self) {
+        // Memory goes back youngest first.
+        while self.rings.pop().is_some() {}
+        if let Ok(control) = control(&mut self.block) {
+            control.slot_count = 0;
+        }
+    }
+
     fn hangs(&mut self, call: Opcode) -> Error {
         self.dead = true;
         if let Some((_, line)) = self.hook {
@@ -270,8 +279,7 @@ impl VendorRom {
 /// writing: then the block is never given back.
 impl Drop for VendorRom {
     fn drop(&mut self) {
-        // Memory goes back youngest first.
-        while self.rings.pop().is_some() {}
+        self.give_frames_back();
         if self.hook.is_none() && !self.dead {
             // SAFETY: the block is not used after this, the value is being dropped.
             unsafe { ManuallyDrop::drop(&mut self.block) };

@@ -157,7 +157,10 @@ impl Machine {
             }
             match native.start(&mut self.memory) {
                 Ok(nic) => {
-                    let (vendor, undi) = found.ok().unzip();
+                    let (vendor, mut undi) = found.ok().unzip();
+                    if let Some(undi) = &mut undi {
+                        undi.rom().give_frames_back();
+                    }
                     self.vendor = vendor;
                     return Ok(Card::Native(nic, undi));
                 }

@@ -95,7 +95,7 @@ impl Machine {
             plan.parameters.start(),
         );
         self.depart(Purpose::System);
-        say!(self.screen, "{} KiB of base memory are in use", hw::low::in_use().div_ceil(1024));
+        say!(self.screen, "Base memory in use: {} KiB", hw::low::in_use().div_ceil(1024));
         // Nothing of the network is left that could use memory; all pages are held, so this cannot fail.
         let Ok(memory) = self.memory.take_all(pages) else { return Err(errors::GONE.of(name)) };
         match image::execute(&plan, &mut Place(memory)) {
