@@ -59,11 +59,11 @@ pub fn plain(core: &Core) -> (Vec<u8>, [usize; 3]) {
     (plain, lengths)
 }
 
-/// `plain`, whose first `code_length` bytes are machine code, through the branch filter and then packed.
+/// `plain`, whose first `code_length` bytes are machine code, through the filter of operands and then packed.
 pub fn compress(plain: &[u8], code_length: usize) -> Result<Vec<u8>> {
     ensure!(!plain.is_empty(), "there is nothing to compress");
     let mut filtered = plain.to_vec();
-    unpack::branch::encode(&mut filtered);
+    unpack::operands::encode(filtered.get_mut(..code_length).unwrap_or_default());
     let mut memory = Memory::new_box_zeroed().map_err(|_| anyhow!("no memory for the packer's model"))?;
     Ok(unpack::code::encode(&filtered, code_length, &mut memory))
 }
@@ -78,7 +78,7 @@ mod tests {
         let mut bytes = vec![0; length];
         let mut memory = Memory::new_box_zeroed().unwrap();
         unpack::code::decode(packed, &mut bytes, code_length, &mut memory).ok()?;
-        unpack::branch::decode(&mut bytes);
+        unpack::operands::decode(bytes.get_mut(..code_length).unwrap_or_default());
         Some(bytes)
     }
 

@@ -3,7 +3,7 @@
 
 extern crate alloc;
 
-pub mod branch;
 pub mod code;
 pub mod model;
+pub mod operands;
 mod x86;

@@ -25,7 +25,7 @@ mod bare {
     use core::mem::offset_of;
     use memmap::MemoryMap;
     use unpack::model::Memory;
-    use unpack::{branch, code};
+    use unpack::{code, operands};
 
     base::assembly!(
         "../../../image-variants/prefix/pxe.S",
@@ -130,7 +130,7 @@ mod bare {
         unsafe { widen_translation(core::ptr::from_mut(model) as u64, size_of::<Memory>() as u64) }
         let code_length = header.core_text_length as usize;
         code::decode(payload, output, code_length, model).map_err(|_| Failure::Damaged)?;
-        branch::decode(output);
+        operands::decode(output.get_mut(..code_length).ok_or(Failure::Damaged)?);
 
         // The low block ends on a page boundary below the mark, and starts on one (DESIGN section 4).
         let low_memory = u64::from(header.low_memory_length);

@@ -46,7 +46,8 @@ type Group = [Cell<u16>; 16];
 
 const GROUP_BITS: u32 = 16;
 const POSITION_BITS: u32 = 16;
-const CONTEXTS: usize = 6;
+/// Contexts of a byte.
+pub(crate) const CONTEXTS: usize = 6;
 /// Sets of weights: for each place in an instruction, by [`Match::class`].
 const SETS: usize = Match::CLASSES * Instruction::PLACES;
 
@@ -90,7 +91,8 @@ struct Match {
     length: usize,
 }
 
-/// Does `$body` for each context, with its number as the constant `$index`, without a loop.
+/// Does `$body` for each context, with its number as the constant `$index`, without a loop. Only what is done for every
+/// bit is worth the bytes.
 macro_rules! for_each_context {
     ($index:ident, $body:expr) => {
         for_each_context!(@ $index, $body, 0 1 2 3 4 5)
@@ -136,7 +138,9 @@ impl<'a> Model<'a> {
         for weights in &memory.weights {
             let Some(weights) = weights.get(set) else { return 0 };
             let mut groups = [&memory.groups[0][0]; CONTEXTS];
-            for_each_context!(I, groups[I] = group(&memory.groups, hashes[I] ^ byte << (32 - GROUP_BITS)));
+            for (group, hash) in groups.iter_mut().zip(hashes) {
+                *group = find_group(&memory.groups, hash ^ byte << (32 - GROUP_BITS));
+            }
             let mut bits = 1_usize;
             while bits < 16 {
                 let mut inputs = [0_i64; CONTEXTS];
@@ -192,9 +196,10 @@ impl<'a> Model<'a> {
             contexts[0] = 1 << 31 | (class as u32) << 8 | u32::from(expected);
         }
         let place = instruction.place();
-        let mut hashes = [0; CONTEXTS];
-        for_each_context!(I, hashes[I] = hash(contexts[I], place << 3 | I as u32));
-        (hashes, class * Instruction::PLACES + place as usize)
+        for (index, context) in (0..).zip(&mut contexts) {
+            *context = hash(*context, place << 3 | index);
+        }
+        (contexts, class * Instruction::PLACES + place as usize)
     }
 
     /// Finds where the bytes at the end of `before` stood before.
@@ -244,7 +249,7 @@ fn hash(context: u32, kind: u32) -> u32 {
 
 /// The group of the context with this hash.
 #[inline(always)]
-fn group(groups: &[[Group; 2]; 1 << GROUP_BITS], hash: u32) -> &Group {
+fn find_group(groups: &[[Group; 2]; 1 << GROUP_BITS], hash: u32) -> &Group {
     let pair = &groups[(hash >> (32 - GROUP_BITS)) as usize];
     let check = hash as u16;
     if pair[0][0].get() == check { &pair[0] } else { other_group(pair, check) }
@@ -306,7 +311,7 @@ mod tests {
     fn a_context_finds_its_counters_again_unless_others_displace_it() {
         let memory = Memory::new_box_zeroed().unwrap();
         let [busy, idle, new] = [0x1234_0001, 0x1234_0002, 0x1234_0003].map(|hash| (&memory.groups, hash));
-        let counter = |(groups, hash)| &group(groups, hash)[1];
+        let counter = |(groups, hash)| &find_group(groups, hash)[1];
         let learn = |context| counter(context).set(corrected(counter(context).get(), 0));
         (0..3).for_each(|_| learn(busy));
         learn(idle);

@@ -3,6 +3,8 @@
 //! This follows the opcode map of the Intel SDM, volume 2, appendix A, as far as compilers use it. A wrong guess makes
 //! nothing but a few bytes of worse compression.
 
+use crate::model::CONTEXTS;
+
 /// What the next byte of the code is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -69,10 +71,24 @@ impl Instruction {
         u32::from(self.left) << 3 | self.stage as u32
     }
 
+    /// Whether an operand of four bytes is next.
+    pub(crate) fn is_before_long_operand(&self) -> bool {
+        self.left == 4 && matches!(self.stage, Stage::Displacement | Stage::Immediate)
+    }
+
+    /// Bytes from the end of the operand that is next to the end of the instruction, if the operand counts from there.
+    pub(crate) fn bytes_to_origin(&self) -> Option<u32> {
+        match (self.stage, self.opcode) {
+            (Stage::Displacement, _) if self.mod_rm & 0xc7 == 5 => Some(self.immediate.into()),
+            (Stage::Immediate, 0xe8 | 0xe9 | 0x180..=0x18f) => Some(0),
+            _ => None,
+        }
+    }
+
     /// What the next byte of the code probably depends on, as numbers. `last` is the bytes before it, the last one
     /// lowest. The first of the numbers is the one to give up if there is something better. Which ones help most at
     /// which place was found by trying.
-    pub(crate) fn contexts(&self, last: u32) -> [u32; 6] {
+    pub(crate) fn contexts(&self, last: u32) -> [u32; CONTEXTS] {
         let kind = self.kind();
         let [one, two] = self.previous;
         let pair = join(kind, one);
