@@ -774,7 +774,7 @@ fn menus_are_written_shown_and_used_up() {
 fn a_form_stays_until_everything_fits() {
     let mut world = World::new(&[]);
     world.lines.extend(["alice", "", "x", "=", "", "7", "^C"]);
-    let script = "set port:int16 80\nset net0/user guest\nform Who\nitem user Name\nitem --gap text\nitem --secret port Port\n\
+    let script = "set port:int16 80\nset net0/user guest\nform Who\nitem user Name\nitem --gap text\nitem --secret port:int16 Port\n\
                   present --keep && echo ${user} ${port}\npresent || echo cancelled\npresent || echo gone\n\
                   form\nitem x:nonsense\npresent || echo no type";
     assert_eq!(play(&mut world, script), Ok(()));
@@ -790,6 +790,16 @@ fn a_form_stays_until_everything_fits() {
             "no type\n",
         ]
     );
+}
+
+#[test]
+fn a_field_without_a_type_is_text() {
+    let mut world = World::new(&[]);
+    world.lines.extend(["=", "B", "="]);
+    let script = "set n:uint8 65\nset m:uint8 65\nset gone:int16 5\nform Types\nitem n\nitem m\nitem gone\npresent\n\
+                  echo ${n} ${n:uint8} ${m} [${gone}]";
+    assert_eq!(play(&mut world, script), Ok(()));
+    assert_eq!(world.log, ["present Types [A,A,] None", "A 0x41 B []\n"]);
 }
 
 #[test]

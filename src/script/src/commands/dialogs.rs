@@ -98,9 +98,8 @@ pub fn fill_in(host: &mut dyn Host, form: &Menu) -> Result<(), Error> {
         if let Some(name) = &item.name {
             let settings = host.settings();
             let (block, key) = settings.place(name)?;
-            let mut kind = key.kind.unwrap_or(Kind::String);
+            let kind = key.kind.unwrap_or(Kind::String);
             if let Some(found) = settings.fetch(block, &key) {
-                kind = found.kind;
                 text = kind.format(&found.data).unwrap_or_default();
             }
             field = Some((block, key, kind));
