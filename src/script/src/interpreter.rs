@@ -404,8 +404,13 @@ impl Interpreter<'_> {
         let Some(image) = images.image(id) else { return Some(Ok(())) };
         let (kind, handle, uri, may_run) =
             (image.kind, image.handle, image.uri.clone(), images.may_run(image));
-        if kind == Type::Data {
-            let error = NOT_EXECUTABLE.of(self.name_of(id));
+        let refused = match kind {
+            Type::Data => Some(&NOT_EXECUTABLE),
+            _ if !may_run => Some(&UNTRUSTED),
+            _ => None,
+        };
+        if let Some(kind) = refused {
+            let error = kind.of(self.name_of(id));
             if self.host.images().image(id).is_some_and(|image| image.autofree) {
                 discard(self.host, id);
             }
@@ -416,11 +421,9 @@ impl Interpreter<'_> {
             set_working_uri(self.host.settings(), Some(&uri));
         }
         self.host.images().set_registered(id, false);
-        let content = if may_run { self.unpacked(id, kind, handle) } else { Ok((kind, handle)) };
-        let status = match content {
+        let status = match self.unpacked(id, kind, handle) {
             Err(error) => Err(error.into()),
             Ok((Type::Data, _)) => Err(NOT_EXECUTABLE.of(self.name_of(id)).into()),
-            Ok(_) if !may_run => Err(UNTRUSTED.of(self.name_of(id)).into()),
             // In another one: some contain themselves.
             Ok((Type::Archive(_), _)) => Err(NOT_EXECUTABLE.of(self.name_of(id)).into()),
             Ok((Type::Script, handle)) if self.frames.len() < DEPTH => {

@@ -870,10 +870,23 @@ fn only_verified_images_run_if_that_is_asked_for() {
             "bad\n",
             "fetch sub",
             "sub refused\n",
-            "boot k [] with k.sig,forged",
+            "boot k [] with forged,k.sig",
             "final\n",
         ]
     );
+}
+
+#[test]
+fn an_image_that_may_not_run_stays_where_it_is() {
+    let mut world = World::new(&[("k", "ELF"), ("l", "ELF"), ("p", "ELF")]);
+    let script = "kernel k\nkernel l\nimgtrust\nchain k || chain --autofree l || imgtrust --allow\nchain p";
+    assert_eq!(play(&mut world, script), Ok(()));
+    assert_eq!(world.log, ["fetch k", "fetch l", "fetch p", "boot p [] with k"]);
+    let names: Vec<_> = world.images.registered().map(|image| image.name.as_str()).collect();
+    assert_eq!(names, ["k", "p"]);
+    let script = "imgfetch l\nimgtrust\nchain k || imgtrust --allow\nchain p";
+    assert_eq!(play(&mut world, script), Ok(()));
+    assert_eq!(world.log.last().unwrap(), "boot p [] with k,l");
 }
 
 #[test]
