@@ -957,6 +957,20 @@ fn cards_are_opened_and_closed() {
 }
 
 #[test]
+fn the_card_opened_last_is_looked_for_when_its_turn_comes() {
+    let mut world = World::new(&[]);
+    for card in ["net0", "net1"] {
+        world.tree.block(card.as_bytes()).unwrap();
+    }
+    let script = "ifopen net0 net1\nifclose netX netX || exit 1\nifopen netX || echo none\nifopen net1 netX && echo both";
+    assert_eq!(play(&mut world, script), Ok(()));
+    assert_eq!(world.log, ["none\n", "both\n"]);
+    assert_eq!(world.tree.latest(), world.tree.find(b"net1"));
+    world.tree.close_card(world.tree.latest().unwrap());
+    assert_eq!(world.tree.latest(), None);
+}
+
+#[test]
 fn what_only_the_machine_can_do_is_checked_first() {
     let mut world = World::new(&[]);
     let script = "sleep soon || sleep 0x2\ncpuid || cpuid --ext 29\nping -c 2x h || ping --count 2 h || echo no answer\n\

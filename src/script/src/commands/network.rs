@@ -56,16 +56,20 @@ type Work<'a> = &'a mut dyn FnMut(&mut dyn Host, &str) -> Result<(), Error>;
 /// card that works is the only one that is needed.
 fn for_each(call: &mut Call<'_>, is_search: bool, work: Work<'_>) -> Done {
     let all = call.host.cards();
-    let named: Vec<String> = call.arguments.iter().map(|name| card(call.host.settings(), name)).collect();
+    let named: Vec<&[u8]> = match call.arguments {
+        [] => all.iter().map(String::as_bytes).collect(),
+        arguments => arguments.iter().map(Vec::as_slice).collect(),
+    };
     let mut last = Err(NO_CARD.of(""));
-    for (index, name) in if named.is_empty() { &all } else { &named }.iter().enumerate() {
+    for (index, name) in named.into_iter().enumerate() {
         if let Err(error) = &last
             && index > 0
         {
             call.host.report(error);
         }
-        last = if all.contains(name) {
-            work(call.host, name)
+        let name = card(call.host.settings(), name);
+        last = if all.contains(&name) {
+            work(call.host, &name)
         } else {
             Err(NO_CARD.of(readable(name.as_bytes())))
         };
