@@ -48,11 +48,11 @@ impl From<Error> for Failure {
 }
 
 impl Failure {
-    /// What `errno` becomes: the exit status, or for errors a number made of the error's id. Bits 30:24 are the class
-    /// of failure in POSIX, numbered as iPXE does; the other bits are our own.
+    /// What `errno` becomes: the exit status without its sign, or for errors a number made of the error's id. Bits 30:24
+    /// are the class of failure in POSIX, numbered as iPXE does; the other bits are our own.
     pub fn number(&self) -> u32 {
         match self {
-            Self::Exit(status) => *status,
+            Self::Exit(status) => status.cast_signed().unsigned_abs(),
             Self::Error(error) => {
                 let id = error.kind().id();
                 let mix = |hash: u32, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);

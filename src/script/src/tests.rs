@@ -1001,6 +1001,9 @@ fn error_numbers_have_the_class_of_posix() {
     assert_eq!(play(&mut world, script), Ok(()));
     let classes: Vec<_> = world.log.iter().map(|line| &line[..4]).collect();
     assert_eq!(classes, ["0x0\n", "0x2d", "0x1c", "0x1d"]);
+    let mut world = World::new(&[("a", "#!ipxe\nexit 7"), ("b", "#!ipxe\nexit 0xfffffffe")]);
+    assert_eq!(play(&mut world, "chain a || echo ${errno}\nchain b || echo ${errno}"), Ok(()));
+    assert_eq!(world.log, ["fetch a", "0x7\n", "fetch b", "0x2\n"]);
 }
 
 proptest! {
