@@ -45,6 +45,8 @@ impl Cursor {
             // What a piece ends with may stand in the ones before it, which it is joined to.
             whole.pop_if(|byte| *byte == b'\r');
             if whole.pop_if(|byte| *byte == b'\\').is_none() {
+                // As iPXE's lines, which are strings of C.
+                whole.truncate(whole.iter().position(|byte| *byte == 0).unwrap_or(whole.len()));
                 return Some(Ok(whole));
             }
             let Some(next) = self.next_piece(script) else { return Some(Err(BadLine::Dangling)) };
@@ -183,6 +185,7 @@ mod tests {
         assert_eq!(lines("a\\\n\n"), [Ok(b"a".to_vec())]);
         assert_eq!(lines("a\\\\\nb"), [Ok(b"a\\b".to_vec())]);
         assert_eq!(lines("a\\\\\n\nb\\\n\r\r\nc"), [Ok(b"ab\r".to_vec()), Ok(b"c".to_vec())]);
+        assert_eq!(lines("a\0b\\\nc\nd"), [Ok(b"a".to_vec()), Ok(b"d".to_vec())]);
         assert_eq!(lines("\n\nx"), [Ok(vec![]), Ok(vec![]), Ok(b"x".to_vec())]);
     }
 
