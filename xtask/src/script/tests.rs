@@ -161,7 +161,7 @@ fn the_user_answers_in_order() {
                   choose --default two --timeout ${wait} it\necho ${it}\nform F\nitem it It\nitem -s n:int8 Number\npresent && echo ${it}/${n}";
     let world = json!({
         "choices": [
-            {"type": "prompt", "key": 0x11_0080},
+            {"type": "prompt", "key": 0x80},
             {"type": "read", "text": "900"},
             {"type": "menu", "key": "1"},
             {"type": "form", "values": {"n:int8": "many"}},
@@ -171,7 +171,7 @@ fn the_user_answers_in_order() {
     let items = json!([[null, "-"], ["one", "First"], ["two", ""]]);
     let fields = json!([["it", "It", false], ["n:int8", "Number", true]]);
     let mut expected = vec![
-        json!({"prompt": {"text": "Now", "key": 0x11_0080, "timeout_ms": 256, "user": {"key": 0x11_0080}}}),
+        json!({"prompt": {"text": "Now", "key": 0x11_0080, "timeout_ms": 256, "user": {"key": 0x80}}}),
         json!({"read": {"setting": "wait:uint16", "prefill": "", "user": {"text": "900"}}}),
         json!({"menu": {"title": "A menu", "items": items, "initial_selection": "two", "timeout_ms": 900, "user": {"key": "1"}}}),
         json!({"echo": "one\n"}),

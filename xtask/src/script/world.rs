@@ -309,12 +309,17 @@ fn millis(time: Option<Duration>) -> u64 {
     time.map_or(0, Duration::as_millis)
 }
 
+/// Where the numbers of keys begin that are no characters. Smaller ones that are not ASCII count from here, as in
+/// scripts.
+const SPECIAL_KEYS: u32 = 0x11_0000;
+
 /// A key, which is written as a character or a number.
 fn key(choice: &Map<String, Value>) -> Option<u32> {
-    match choice.get("key")? {
-        Value::String(text) => text.chars().next().map(u32::from),
-        number => number.as_u64().and_then(|number| u32::try_from(number).ok()),
-    }
+    let number = match choice.get("key")? {
+        Value::String(text) => return text.chars().next().map(u32::from),
+        number => u32::try_from(number.as_u64()?).ok()?,
+    };
+    Some(if (0x80..SPECIAL_KEYS).contains(&number) { number + SPECIAL_KEYS } else { number })
 }
 
 /// Adds a member to an effect.
