@@ -1,6 +1,6 @@
 //! One measured boot, and what is made of several.
 
-use crate::counter::{self, Counters};
+use crate::counter::{self, Counters, Event};
 use crate::failure::{Context, Failure, Result, ensure};
 use crate::lab::{KPXE, Lab};
 use crate::namespace::{ATFTP, SERVER};
@@ -295,9 +295,7 @@ impl Run {
     /// The median of each number, by itself.
     pub fn median(runs: &[Self]) -> Self {
         Self::from_words(std::array::from_fn(|word| {
-            let mut numbers: Vec<u64> = runs.iter().map(|run| run.words()[word]).collect();
-            numbers.sort_unstable();
-            numbers.get(numbers.len() / 2).copied().unwrap_or_default()
+            middle(runs.iter().map(|run| run.words()[word]).collect())
         }))
     }
 }
@@ -387,27 +385,49 @@ fn rom_alone(output: &Path) -> Result<Run> {
     wait(Duration::from_secs(120), "the last frame", || {
         // Nobody is there yet, or no longer takes frames: then it is time to look as well.
         let _ = (0..1000).try_for_each(|_| wire.send_to(&frame, peer::MACHINE_SOCKET).map(drop));
-        let Ok((_, events)) = counter::read(output) else { return Ok(None) };
-        if events.last().is_none_or(|event| event.id != 3) {
-            return Ok(None);
-        }
+        let Some(times) = marked(output) else { return Ok(None) };
         let mut http = Download { bytes: FRAMES * FRAME_BYTES, frames: FRAMES, ..Download::default() };
-        let mut nanoseconds = 0;
-        for times in events[1..].chunks_exact(2) {
-            nanoseconds += times[1].at - times[0].at;
-            http.work = http.work + (times[1].counters - times[0].counters);
-        }
-        http.length = nanoseconds / 1000;
+        http.work = times.iter().fold(Counters::default(), |sum, time| sum + time.work);
+        http.length = times.iter().map(|time| time.nanoseconds).sum::<u64>() / 1000;
         Ok(Some(Run { http, ..Run::default() }))
     })
 }
 
-/// How often an empty round trip is asked for; each time the firmware gives the mean of a thousand.
+/// What lies between two marks of a boot program of the tests.
+struct Marked {
+    nanoseconds: u64,
+    work: Counters,
+}
+
+/// All that lies between events 1 and 2 of the counter plugin, once there is event 3.
+fn marked(output: &Path) -> Option<Vec<Marked>> {
+    let (_, events) = counter::read(output).ok()?;
+    if events.last().is_none_or(|event| event.id != 3) {
+        return None;
+    }
+    let pairs = events.windows(2).filter(|pair| (pair[0].id, pair[1].id) == (1, 2));
+    let marked = |pair: &[Event]| Marked {
+        nanoseconds: pair[1].at - pair[0].at,
+        work: pair[1].counters - pair[0].counters,
+    };
+    Some(pairs.map(marked).collect())
+}
+
+/// How often an empty round trip is asked for; each time the mean of a thousand is taken.
 const ROUND_TRIPS: usize = 5;
+
+/// What an empty round trip costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RoundTrip {
+    /// Guest instructions.
+    pub instructions: u64,
+    /// Nanoseconds of the host's clock.
+    pub nanoseconds: u64,
+}
 
 /// Guest instructions, or with `counted_time` off nanoseconds, of an empty downcall: from long mode to real mode and
 /// back. To be called in namespaces of its own.
-pub fn round_trip(counted_time: bool) -> Result<u64> {
+pub fn downcall(counted_time: bool) -> Result<u64> {
     let mut lab = Lab::try_new("bench", KPXE)?;
     lab.embed(&format!("{}echo {MEASURED}\nsleep 60", "pxestat\n".repeat(ROUND_TRIPS)))?;
     // No network, so nothing that time could run out for.
@@ -415,21 +435,47 @@ pub fn round_trip(counted_time: bool) -> Result<u64> {
     let mut machine = lab.machine(&Options { counted_time, ..options })?;
     machine.expect(MEASURED, 240)?;
     let numbers = machine.transcript().all_between("mode switches,", "ns for an empty one");
-    let mut numbers: Vec<u64> = numbers.iter().filter_map(|number| number.parse().ok()).collect();
+    let numbers: Vec<u64> = numbers.iter().filter_map(|number| number.parse().ok()).collect();
     ensure(numbers.len() == ROUND_TRIPS, || format!("pxestat gives {numbers:?}"))?;
+    Ok(middle(numbers) / if counted_time { INSTRUCTION } else { 1 })
+}
+
+/// An empty upcall: a boot program asks our own PXE stack what is known at once. To be called in namespaces of its own.
+pub fn upcall(plugin: &Path) -> Result<RoundTrip> {
+    let mut lab = Lab::with_image("bench", &Contender::Ours.image(Card::NativeE1000))?;
+    lab.usual_servers()?;
+    lab.www("upcall.nbp", &quirk::empty_upcall(ROUND_TRIPS as u64)?)?;
+    lab.script(&format!("chain http://{SERVER}/upcall.nbp"))?;
+    let output = Path::new("counters");
+    // As in `run`.
+    let _ = fs::remove_file(output);
+    let counting = Counting { plugin: plugin.to_owned(), output: output.to_owned() };
+    let _machine = lab.machine(&Options { counting: Some(counting), ..Options::default() })?;
+    let rounds = wait(Duration::from_secs(240), "the last empty upcall", || Ok(marked(output)))?;
+    let median =
+        |number: fn(&Marked) -> u64| middle(rounds.iter().map(number).collect()) / quirk::EMPTY_UPCALLS;
+    Ok(RoundTrip {
+        instructions: median(|round| round.work.instructions),
+        nanoseconds: median(|round| round.nanoseconds),
+    })
+}
+
+/// The number in the middle.
+fn middle(mut numbers: Vec<u64>) -> u64 {
     numbers.sort_unstable();
-    Ok(numbers[ROUND_TRIPS / 2] / if counted_time { INSTRUCTION } else { 1 })
+    numbers.get(numbers.len() / 2).copied().unwrap_or_default()
 }
 
 /// The round trips as a Markdown table.
-pub fn round_trip_table(instructions: u64, nanoseconds: u64) -> String {
+pub fn round_trip_table(downcall: RoundTrip, upcall: RoundTrip) -> String {
+    let cells = |trip: RoundTrip| format!("{} | {}", trip.instructions, hundredths(trip.nanoseconds, 1000));
     format!(
         "| ours | guest instructions | microseconds |\n|---|---|---|\n\
-         | empty downcall: from long mode to real mode, interrupts let in, and back | {instructions} | {} |\n\
-         | empty upcall: from real mode to long mode and back | - | - |\n\n\
-         An upcall goes the same two ways: it ends the downcall that runs the program, and the next one goes on with\n\
-         it. It was not measured by itself.\n",
-        hundredths(nanoseconds, 1000)
+         | empty downcall: from long mode to real mode, interrupts let in, and back | {} |\n\
+         | empty upcall: UNDI_GET_STATE, from real mode to long mode and back | {} |\n\n\
+         An upcall ends the downcall that runs the program, and the next one goes on with it.\n",
+        cells(downcall),
+        cells(upcall)
     )
 }
 

@@ -56,6 +56,15 @@ pub fn upcall() -> Result<Vec<u8>> {
     assemble("upcall.S", None)
 }
 
+/// A boot program that calls a PXE stack of ours [`EMPTY_UPCALLS`] times for nothing, in each of `rounds` rounds. Events of
+/// the counter plugin mark the beginning (1) and the end (2) of each, and the end of all (3).
+pub fn empty_upcall(rounds: u64) -> Result<Vec<u8>> {
+    assemble("empty_upcall.S", Some(("ROUNDS", rounds)))
+}
+
+/// The calls in a round of [`empty_upcall`].
+pub const EMPTY_UPCALLS: u64 = 1000;
+
 /// A boot program that makes every call of a PXE stack, rightly and wrongly. It says of each whether the answer was
 /// right, and in the end how many were not. The server that the DHCP ACK names has [`CALLS_FILE`] with
 /// [`calls_file`]. With `unload` it unloads the stack in the end.

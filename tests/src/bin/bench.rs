@@ -10,8 +10,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
-use tests::bench::{self, Card, Contender, Run};
-use tests::failure::{Context, Failure, Result};
+use tests::bench::{self, Card, Contender, RoundTrip, Run};
+use tests::failure::{Context, Failure, Result, ensure};
 use tests::process::run as run_tool;
 use tests::{namespace, paths};
 
@@ -32,7 +32,7 @@ from a plugin that counts what the guest's processor does, for all images alike:
   to script   from the image's first instruction (at 7C00h) to the request that the first script line makes
   switches    mode switches of the image per frame received in the download (writes of EFER / 2)
 An empty downcall is measured by the firmware itself (pxestat), once in time, and once with a clock that counts
-instructions. The column of the ROM alone is of frames of 1514 bytes that are waiting in the card, and thrown away.
+instructions; an empty upcall by a boot program that asks our own PXE stack for UNDI_GET_STATE. The column of the ROM alone is of frames of 1514 bytes that are waiting in the card, and thrown away.
 ";
 
 /// One run may take so long.
@@ -44,7 +44,9 @@ fn main() -> ExitCode {
         [flag, images, card, contender, plugin] if flag == namespace::INSIDE => {
             inside(images, card, contender, plugin)
         }
-        [flag, images, clock] if flag == namespace::INSIDE => round_trip_inside(images, clock),
+        [flag, images, clock, plugin] if flag == namespace::INSIDE => {
+            round_trip_inside(images, clock, plugin)
+        }
         _ => outside(&arguments),
     };
     match outcome {
@@ -66,16 +68,23 @@ fn inside(images: &str, card: &str, contender: &str, plugin: &str) -> Result<()>
     Ok(())
 }
 
-fn round_trip_inside(images: &str, clock: &str) -> Result<()> {
+fn round_trip_inside(images: &str, which: &str, plugin: &str) -> Result<()> {
     namespace::end_with_parent();
     paths::choose_images(images.into());
-    println!("{clock} {}", bench::round_trip(clock == INSTRUCTIONS)?);
+    if which == UPCALL {
+        let RoundTrip { instructions, nanoseconds } = bench::upcall(plugin.as_ref())?;
+        println!("{INSTRUCTIONS} {instructions}\n{NANOSECONDS} {nanoseconds}");
+    } else {
+        println!("{which} {}", bench::downcall(which == INSTRUCTIONS)?);
+    }
     Ok(())
 }
 
-/// What a round trip is measured in.
+/// What is measured of a round trip: of a downcall one at a time, as it is measured by its own clock.
 const INSTRUCTIONS: &str = "instructions";
 const NANOSECONDS: &str = "nanoseconds";
+/// Or both, of an upcall.
+const UPCALL: &str = "upcall";
 
 fn outside(words: &[String]) -> Result<()> {
     let (mut runs, mut save) = (5, false);
@@ -107,7 +116,11 @@ fn outside(words: &[String]) -> Result<()> {
         }
         tables.push(bench::table(card, &all.iter().map(|runs| Run::median(runs)).collect::<Vec<_>>()));
     }
-    tables.push(bench::round_trip_table(round_trip(INSTRUCTIONS)?, round_trip(NANOSECONDS)?));
+    let [instructions, nanoseconds, upcall] =
+        [INSTRUCTIONS, NANOSECONDS, UPCALL].map(|which| round_trip(which, &plugin));
+    let downcall =
+        RoundTrip { instructions: instructions?.instructions, nanoseconds: nanoseconds?.nanoseconds };
+    tables.push(bench::round_trip_table(downcall, upcall?));
     let table = tables.join("\n");
     println!("\n{table}");
     if save && runs > 0 {
@@ -124,13 +137,18 @@ fn measure(card: Card, contender: Contender, plugin: &Path) -> Result<Run> {
     said.lines().find_map(Run::from_line).ok_or_else(|| Failure(doing()))
 }
 
-fn round_trip(clock: &str) -> Result<u64> {
-    let said = namespace::run_self("bench", [paths::images().as_os_str(), clock.as_ref()], BOUND);
-    let said = said.context("an empty round trip")?;
-    let number = said.lines().find_map(|line| line.strip_prefix(clock)?.trim().parse().ok());
-    let number = number.ok_or_else(|| Failure(format!("no {clock}")))?;
-    println!("an empty downcall: {number} {clock}");
-    Ok(number)
+fn round_trip(which: &str, plugin: &Path) -> Result<RoundTrip> {
+    let images = paths::images();
+    let arguments = [images.as_os_str(), which.as_ref(), plugin.as_os_str()];
+    let said = namespace::run_self("bench", arguments, BOUND).context("an empty round trip")?;
+    let number = |unit| said.lines().find_map(|line| line.strip_prefix(unit)?.trim().parse().ok());
+    let trip = RoundTrip {
+        instructions: number(INSTRUCTIONS).unwrap_or_default(),
+        nanoseconds: number(NANOSECONDS).unwrap_or_default(),
+    };
+    ensure(trip != RoundTrip::default(), || format!("an empty round trip has no {which}"))?;
+    println!("an empty round trip ({which}): {trip:?}");
+    Ok(trip)
 }
 
 /// Puts the table between its two marks in `BENCHMARKS.md`, which is made if it is not there.
