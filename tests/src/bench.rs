@@ -14,6 +14,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const MEBIBYTE: u64 = 1 << 20;
+/// Our image with drivers of our own.
+const NATIVE: &str = "ipxe.pxe";
 /// Frames that the ROM alone receives, and the bytes of a TCP stream in each.
 const FRAMES: u64 = 2000;
 const FRAME_BYTES: u64 = 1460;
@@ -29,10 +31,12 @@ pub enum Contender {
     Lpxelinux,
     /// Nobody's: a few instructions that call the ROM and throw away what they receive.
     RomAlone,
+    /// Nobody's: a few instructions that take frames from the card's ring and give the buffers back.
+    BareLoop,
 }
 
 impl Contender {
-    const ALL: [Self; 4] = [Self::Ours, Self::Ipxe, Self::Lpxelinux, Self::RomAlone];
+    const ALL: [Self; 5] = [Self::Ours, Self::Ipxe, Self::Lpxelinux, Self::RomAlone, Self::BareLoop];
 
     /// What the table calls it.
     pub const fn name(self) -> &'static str {
@@ -41,6 +45,7 @@ impl Contender {
             Self::Ipxe => "iPXE",
             Self::Lpxelinux => "LPXELINUX",
             Self::RomAlone => "the ROM alone",
+            Self::BareLoop => "bare loop",
         }
     }
 
@@ -51,9 +56,11 @@ impl Contender {
 
     fn image(self, card: Card) -> PathBuf {
         match (self, card) {
-            (Self::Ours, Card::NativeE1000 | Card::NativeVirtio) => paths::images().join("ipxe.pxe"),
+            (Self::Ours | Self::BareLoop, Card::NativeE1000 | Card::NativeVirtio) => {
+                paths::images().join(NATIVE)
+            }
             (Self::Ipxe, Card::NativeE1000 | Card::NativeVirtio) => paths::IPXE_NATIVE.into(),
-            (Self::Ours | Self::RomAlone, _) => paths::images().join(KPXE),
+            (Self::Ours | Self::RomAlone | Self::BareLoop, _) => paths::images().join(KPXE),
             (Self::Ipxe, Card::Stock) => paths::IPXE.into(),
             // It goes on calling the entry point that it was given, which goes with the base code that it unloads.
             (Self::Ipxe, Card::Test) => paths::IPXE_KEEPING.into(),
@@ -89,6 +96,7 @@ impl Contender {
             }
             // In place of our image.
             Self::RomAlone => lab.tftp(KPXE, &quirk::receiver(FRAMES)?),
+            Self::BareLoop => lab.tftp(NATIVE, &quirk::bare_loop(card == Card::NativeVirtio)?),
         }
     }
 }
@@ -131,7 +139,9 @@ impl Card {
         match self {
             Self::Stock => &[Contender::Ours, Contender::Ipxe, Contender::Lpxelinux],
             Self::Test => &[Contender::Ours, Contender::Ipxe, Contender::RomAlone],
-            Self::NativeE1000 | Self::NativeVirtio => &[Contender::Ours, Contender::Ipxe],
+            Self::NativeE1000 | Self::NativeVirtio => {
+                &[Contender::Ours, Contender::Ipxe, Contender::BareLoop]
+            }
         }
     }
 
@@ -335,6 +345,9 @@ pub fn run(card: Card, contender: Contender, plugin: &Path) -> Result<Run> {
     let started = wait(patience, "the image's first instruction", || {
         Ok(counter::read(&output).is_ok_and(|(_, events)| !events.is_empty()).then(Instant::now))
     })?;
+    if contender == Contender::BareLoop {
+        return bare_loop(&output);
+    }
     // Counters at a request and at the next one: between them is a download and nothing else.
     let counted = |name: &str| {
         wait(patience, name, || {
@@ -375,8 +388,42 @@ pub fn run(card: Card, contender: Contender, plugin: &Path) -> Result<Run> {
     Ok(Run { to_script: first.map_or(0, micros), http: download()?, tftp: download()? })
 }
 
-/// Sends more frames than the card can take until [`quirk::receiver`] has had enough.
+/// What [`quirk::receiver`] needs for its frames.
 fn rom_alone(output: &Path) -> Result<Run> {
+    let times = flood(output)?;
+    let nanoseconds: u64 = times.iter().map(|time| time.nanoseconds).sum();
+    Ok(received(FRAMES, nanoseconds, sum(&times)))
+}
+
+/// How long [`quirk::bare_loop`] needs for frames that come as fast as they can, and its work for those that are there.
+fn bare_loop(output: &Path) -> Result<Run> {
+    let times = flood(output)?;
+    let (speed, rest) = times.split_first().ok_or_else(|| Failure::new("the loop has received nothing"))?;
+    let Counters { instructions, cr0_writes, msr_writes } = sum(rest);
+    let all = |number| number * quirk::BARE_LOOP_SPEED / quirk::BARE_LOOP_FRAMES;
+    let work = Counters {
+        instructions: all(instructions),
+        cr0_writes: all(cr0_writes),
+        msr_writes: all(msr_writes),
+    };
+    Ok(received(quirk::BARE_LOOP_SPEED, speed.nanoseconds, work))
+}
+
+fn sum(times: &[Marked]) -> Counters {
+    times.iter().fold(Counters::default(), |sum, time| sum + time.work)
+}
+
+/// Frames that came to nobody, as a download.
+fn received(frames: u64, nanoseconds: u64, work: Counters) -> Run {
+    let length = nanoseconds / 1000;
+    Run {
+        http: Download { bytes: frames * FRAME_BYTES, length, frames, work, own_count: 0 },
+        ..Run::default()
+    }
+}
+
+/// Sends more frames than the card can take until the boot program has had enough.
+fn flood(output: &Path) -> Result<Vec<Marked>> {
     let mut frame = [0; 1514];
     frame[..MAC.len()].copy_from_slice(&MAC);
     frame[12..14].copy_from_slice(&[8, 0]);
@@ -384,12 +431,8 @@ fn rom_alone(output: &Path) -> Result<Run> {
     wire.set_write_timeout(Some(Duration::from_millis(100)))?;
     wait(Duration::from_secs(120), "the last frame", || {
         // Nobody is there yet, or no longer takes frames: then it is time to look as well.
-        let _ = (0..1000).try_for_each(|_| wire.send_to(&frame, peer::MACHINE_SOCKET).map(drop));
-        let Some(times) = marked(output) else { return Ok(None) };
-        let mut http = Download { bytes: FRAMES * FRAME_BYTES, frames: FRAMES, ..Download::default() };
-        http.work = times.iter().fold(Counters::default(), |sum, time| sum + time.work);
-        http.length = times.iter().map(|time| time.nanoseconds).sum::<u64>() / 1000;
-        Ok(Some(Run { http, ..Run::default() }))
+        let _ = (0..10_000).try_for_each(|_| wire.send_to(&frame, peer::MACHINE_SOCKET).map(drop));
+        Ok(marked(output))
     })
 }
 
@@ -442,7 +485,7 @@ pub fn downcall(counted_time: bool) -> Result<u64> {
 
 /// An empty upcall: a boot program asks our own PXE stack what is known at once. To be called in namespaces of its own.
 pub fn upcall(plugin: &Path) -> Result<RoundTrip> {
-    let mut lab = Lab::with_image("bench", &Contender::Ours.image(Card::NativeE1000))?;
+    let mut lab = Lab::with_image("bench", &paths::images().join(NATIVE))?;
     lab.usual_servers()?;
     lab.www("upcall.nbp", &quirk::empty_upcall(ROUND_TRIPS as u64)?)?;
     lab.script(&format!("chain http://{SERVER}/upcall.nbp"))?;

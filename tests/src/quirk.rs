@@ -46,6 +46,20 @@ pub fn receiver(frames: u64) -> Result<Vec<u8>> {
     assemble("receive.S", Some(("FRAMES", frames)))
 }
 
+/// A boot program that only takes frames from a card's ring, and never ends: first [`BARE_LOOP_SPEED`] without a pause,
+/// then [`BARE_LOOP_FRAMES`], each time all that there are. Events as those of [`receiver`].
+/// It is for QEMU's e1000 or virtio-net-pci.
+pub fn bare_loop(is_virtio: bool) -> Result<Vec<u8>> {
+    // The device and its vendor (PCI ID database).
+    let device = if is_virtio { 0x1000_1af4 } else { 0x100e_8086 };
+    assemble("bare_loop.S", Some(("DEVICE", device)))
+}
+
+/// What the program of [`bare_loop`] receives.
+pub const BARE_LOOP_SPEED: u64 = 100_000;
+/// And then.
+pub const BARE_LOOP_FRAMES: u64 = 2000;
+
 /// A boot program that writes over all memory that it is told is free, and returns `status`.
 pub fn program(status: u16) -> Result<Vec<u8>> {
     assemble("program.S", Some(("STATUS", status.into())))
@@ -56,8 +70,8 @@ pub fn upcall() -> Result<Vec<u8>> {
     assemble("upcall.S", None)
 }
 
-/// A boot program that calls a PXE stack of ours [`EMPTY_UPCALLS`] times for nothing, in each of `rounds` rounds. Events of
-/// the counter plugin mark the beginning (1) and the end (2) of each, and the end of all (3).
+/// A boot program that calls a PXE stack of ours [`EMPTY_UPCALLS`] times for nothing, in each of `rounds` rounds. Events
+/// of the counter plugin mark the beginning (1) and the end (2) of each, and the end of all (3).
 pub fn empty_upcall(rounds: u64) -> Result<Vec<u8>> {
     assemble("empty_upcall.S", Some(("ROUNDS", rounds)))
 }
