@@ -68,13 +68,14 @@ impl Network {
     /// One round: frames, the stack, the exchange. Returns at `until`, or earlier if anything happened.
     pub(crate) fn step(&mut self, until: Instant) {
         let now = hw::clock::now();
+        self.stack.send(now, &mut *self.port);
         let exchange = self.exchange.as_ref().and_then(|exchange| exchange.client.deadline());
         let due = [self.stack.deadline(now), exchange].into_iter().flatten().fold(until, Instant::min);
         if let Err(error) = self.port.poll(now, due) {
             self.failure.get_or_insert(error);
         }
         let now = hw::clock::now();
-        self.stack.poll(now, &mut *self.port);
+        self.stack.receive(now, &mut *self.port);
         self.step_exchange(now);
     }
 

@@ -4,10 +4,11 @@
 //! are never used twice. No type of smoltcp is seen outside, so another stack would be a change of this crate only.
 //!
 //! The loop of the firmware, in each round:
-//! 1. `port.poll(now, until)` moves frames between the card and its driver;
-//! 2. `stack.poll(now, &mut port)` takes what came in and sends what is due; it never polls the card;
-//! 3. the clients read and write their sockets;
-//! 4. the next round is due at `stack.deadline(now)` or at the clients' own deadlines, whichever is earlier.
+//! 1. `stack.send(now, &mut port)` sends what is due;
+//! 2. `port.poll(now, until)` moves frames between the card and its driver, until `stack.deadline(now)` or the clients'
+//!    own deadlines, whichever is earlier;
+//! 3. `stack.receive(now, &mut port)` takes what came in; neither polls the card;
+//! 4. the clients read and write their sockets.
 //!
 //! What smoltcp does not do well is done here: finding neighbours ([`Stack::unanswered_neighbour`]), sockets that
 //! work without an address ([`Stack::udp_open_unbound`]), and saying why a connection ended.

@@ -17,7 +17,7 @@ use crate::run::Run;
 use crate::tcp::Connection;
 use crate::udp::Endpoint;
 
-/// Frames that one [`Stack::poll`] takes in, and rounds of sending that it makes, at most.
+/// Frames that one [`Stack::receive`] takes in, and rounds that one [`Stack::send`] makes, at most.
 const WORK_PER_POLL: usize = 64;
 
 /// The fewest bytes of an IP packet that a network must carry (RFC 791 section 3.2: 576 can be reassembled).
@@ -191,20 +191,25 @@ impl Stack {
         self.counters
     }
 
-    /// Takes in what the card received and sends what is due: a bounded number of frames. Whether something
-    /// happened, so that sockets are worth a look. The card itself is polled by the caller.
-    pub fn poll(&mut self, now: Instant, port: &mut Port) -> bool {
+    /// Sends what is due: a bounded number of frames. The users of sockets have read what came before, so that an
+    /// acknowledgement of it opens the window again.
+    pub fn send(&mut self, now: Instant, port: &mut Port) {
         self.neighbours.forget(now);
-        let received = self.receive(now, port);
         self.ask_neighbours(now, port.queue());
-        self.send_waiting_datagrams();
-        let sent = self.transmit(now, port);
-        let changed = self.settle_connections(now);
+        self.transmit(now, port);
         port.flush();
-        received || sent || changed
     }
 
-    /// When [`poll`](Self::poll) is next due if no frame arrives; never before `now`.
+    /// Takes in what the card received: a bounded number of frames. The card itself is polled by the caller.
+    pub fn receive(&mut self, now: Instant, port: &mut Port) {
+        self.take_in(now, port);
+        // Before their users write others.
+        self.send_waiting_datagrams();
+        self.settle_connections(now);
+        port.flush();
+    }
+
+    /// When the stack next has something to do if no frame arrives; never before `now`.
     pub fn deadline(&mut self, now: Instant) -> Option<Instant> {
         let sockets = self.interface.poll_at(time(now), &self.sockets);
         let sockets = sockets.map(|at| Instant::from_micros(u64::try_from(at.total_micros()).unwrap_or(0)));
@@ -212,8 +217,7 @@ impl Stack {
         all.into_iter().flatten().min().map(|at| at.max(now))
     }
 
-    fn receive(&mut self, now: Instant, port: &mut Port) -> bool {
-        let mut active = false;
+    fn take_in(&mut self, now: Instant, port: &mut Port) {
         for _ in 0..WORK_PER_POLL {
             // Any frame may be answered with one.
             if !port.queue().has_room() {
@@ -226,7 +230,6 @@ impl Stack {
                 Received::Nothing => break,
                 Received::Handled => {}
                 Received::Frame(frame, queue) => {
-                    active = true;
                     self.counters.received.count(frame);
                     let packet = Packet::parse(frame);
                     if packet.as_ref().is_some_and(|packet| !packet.is_intact()) {
@@ -257,7 +260,6 @@ impl Stack {
         // The first segment of the next time is not held back: smoltcp acknowledges at once what comes in two parts.
         self.run.end();
         self.interface.set_any_ip(false);
-        active
     }
 
     /// Gives smoltcp the segments that were held back, which are answered only if they exceed the window.
@@ -290,8 +292,7 @@ impl Stack {
         before != self.counters.sent
     }
 
-    fn transmit(&mut self, now: Instant, port: &mut Port) -> bool {
-        let mut active = false;
+    fn transmit(&mut self, now: Instant, port: &mut Port) {
         for _ in 0..WORK_PER_POLL {
             if !port.queue().has_room() {
                 port.flush();
@@ -305,12 +306,10 @@ impl Stack {
                 mtu: (*mtu).into(),
                 is_checked: false,
             };
-            match interface.poll_egress(time(now), &mut device, sockets) {
-                PollResult::None => break,
-                PollResult::SocketStateChanged => active = true,
+            if interface.poll_egress(time(now), &mut device, sockets) == PollResult::None {
+                break;
             }
         }
-        active
     }
 
     fn ask_neighbours(&mut self, now: Instant, queue: &mut TransmitQueue) {

@@ -159,11 +159,10 @@ impl Stack {
         self.leave(handle);
     }
 
-    /// Looks at what became of the connections, after smoltcp has worked. Whether one changed.
-    pub(crate) fn settle_connections(&mut self, now: Instant) -> bool {
-        let mut changed = false;
+    /// Looks at what became of the connections, after smoltcp has worked.
+    pub(crate) fn settle_connections(&mut self, now: Instant) {
         for index in 0..self.connections.len() {
-            changed |= self.settle_connection(index, now).unwrap_or(false);
+            self.settle_connection(index, now);
         }
         let Self { connections, sockets, .. } = self;
         connections.retain(|connection| {
@@ -183,7 +182,6 @@ impl Stack {
             }
             true
         });
-        changed
     }
 
     /// When a connection is next given up.
@@ -196,7 +194,7 @@ impl Stack {
         self.connections.iter().filter_map(due).min()
     }
 
-    fn settle_connection(&mut self, index: usize, now: Instant) -> Option<bool> {
+    fn settle_connection(&mut self, index: usize, now: Instant) -> Option<()> {
         let connection = self.connections.get_mut(index)?;
         let socket = self.sockets.get_mut::<Socket<'static>>(connection.socket);
         let deadline = match connection.phase {
@@ -222,14 +220,14 @@ impl Stack {
                     None => Phase::Failed(&errors::NO_ANSWER, remote.to_string()),
                 };
                 self.connections.get_mut(index)?.phase = phase;
-                return Some(true);
+                return Some(());
             }
             _ => Phase::Open,
         };
         if let Some(IpEndpoint { addr: IpAddress::Ipv4(address), port }) = socket.remote_endpoint() {
             connection.remote = Some(SocketAddrV4::new(address, port));
         }
-        Some(true)
+        Some(())
     }
 
     fn add_connection(

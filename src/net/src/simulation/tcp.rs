@@ -108,7 +108,9 @@ fn watch_window(inspection: &mut Inspection, frame: &[u8]) {
     }
     let acknowledged = u32::from_be_bytes([tcp[8], tcp[9], tcp[10], tcp[11]]);
     let first = *inspection.first_sequence.get_or_insert(acknowledged);
-    let edge = u64::from(acknowledged.wrapping_sub(first)) + (window << inspection.scale);
+    let window = window << inspection.scale;
+    inspection.least_window = Some(inspection.least_window.map_or(window, |least| least.min(window)));
+    let edge = u64::from(acknowledged.wrapping_sub(first)) + window;
     inspection.right_edge = inspection.right_edge.max(edge);
 }
 
@@ -143,6 +145,15 @@ fn the_window_is_never_larger_than_what_can_be_stored() {
     // The buffer was used, and its size was not cut by a missing scale.
     assert!(network.inspection.scale > 0);
     assert!(network.inspection.right_edge > CAPACITY as u64);
+}
+
+#[test]
+fn who_reads_at_once_leaves_the_window_open() {
+    const CAPACITY: usize = 60_000;
+    let mut network = Network::new(1, Weather::default());
+    network.inspect = watch_window;
+    assert!(download(&mut network, &body(1 << 20), CAPACITY).0 == body(1 << 20));
+    assert_eq!(network.inspection.least_window, Some(CAPACITY as u64));
 }
 
 #[test]

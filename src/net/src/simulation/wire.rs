@@ -100,9 +100,10 @@ impl Host {
     }
 
     /// One round of the loop.
-    pub(super) fn poll(&mut self, now: Instant) -> bool {
+    pub(super) fn poll(&mut self, now: Instant) {
+        self.stack.send(now, &mut *self.port);
         self.port.poll(now, now).unwrap();
-        self.stack.poll(now, &mut *self.port)
+        self.stack.receive(now, &mut *self.port);
     }
 
     /// A round in which `frame` arrives; what is sent in it.
@@ -111,9 +112,10 @@ impl Host {
         self.sent(now)
     }
 
-    /// A round; what is sent in it.
+    /// A round; what is sent in it, and because of it.
     pub(super) fn sent(&mut self, now: Instant) -> Vec<Vec<u8>> {
         self.poll(now);
+        self.stack.send(now, &mut *self.port);
         self.port.nic_mut().sent.drain(..).collect()
     }
 }
@@ -139,6 +141,8 @@ pub(super) struct Network {
     weather: Weather,
     random: Random,
     flights: VecDeque<Flight>,
+    /// When the link to each host has room for the next frame.
+    free_at: [Instant; 2],
     /// Frames of the client, looked at as they leave.
     pub(super) inspect: fn(&mut Inspection, &[u8]),
     pub(super) inspection: Inspection,
@@ -152,6 +156,8 @@ pub(super) struct Inspection {
     pub(super) scale: u32,
     /// The last byte of the stream that the client invited so far, counted from its begin.
     pub(super) right_edge: u64,
+    /// The smallest window that the client announced.
+    pub(super) least_window: Option<u64>,
 }
 
 const DELAY: Duration = Duration::from_micros(500);
@@ -166,6 +172,7 @@ impl Network {
             weather,
             random: Random::new(seed),
             flights: VecDeque::new(),
+            free_at: [Instant::ZERO; 2],
             inspect: |_, _| {},
             inspection: Inspection::default(),
         }
@@ -184,11 +191,11 @@ impl Network {
         for index in [CLIENT, SERVER] {
             self.hosts[index].poll(self.now);
             let sent: Vec<_> = self.hosts[index].port.nic_mut().sent.drain(..).collect();
-            for (place, frame) in sent.into_iter().enumerate() {
+            for frame in sent {
                 if index == CLIENT {
                     (self.inspect)(&mut self.inspection, &frame);
                 }
-                self.launch(1 - index, frame, FRAME_TIME.times(place as u64 + 1));
+                self.launch(1 - index, frame);
             }
         }
         let now = self.now;
@@ -222,14 +229,16 @@ impl Network {
         self.now.since(start)
     }
 
-    fn launch(&mut self, to: usize, frame: Vec<u8>, queued: Duration) {
+    fn launch(&mut self, to: usize, frame: Vec<u8>) {
+        // One after the other.
+        self.free_at[to] = self.free_at[to].max(self.now) + FRAME_TIME;
         if self.happens(self.weather.lost) {
             return;
         }
         let copies = if self.happens(self.weather.doubled) { 2 } else { 1 };
         for _ in 0..copies {
             let extra = if self.happens(self.weather.late) { self.random.next() % 2_000 } else { 0 };
-            let due = self.now + DELAY + queued + Duration::from_micros(extra);
+            let due = self.free_at[to] + DELAY + Duration::from_micros(extra);
             self.flights.push_back(Flight { due, to, frame: frame.clone() });
         }
     }
