@@ -97,7 +97,7 @@ flatten:
 
         .if     DEVICE == E1000
 
-        .set    SLOTS, 128
+        .set    SLOTS, 256
         .set    CONTROL, 0x0000
         .set    INTERRUPT_MASK_CLEAR, 0x00d8
         .set    RECEIVE_CONTROL, 0x0100

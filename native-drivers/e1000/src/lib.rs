@@ -28,7 +28,7 @@ use nic::{Counters, FRAME_CAPACITY, Identity, Link, Nic, PciIdentity, errors};
 use registers::{Format, control, receive_control, status, transmit_control};
 
 /// Descriptors in the receive ring, a multiple of 8 (8254x manual, section 13.4.27).
-const RECEIVE_SLOTS: usize = 128;
+const RECEIVE_SLOTS: usize = 256;
 /// Descriptors in the transmit ring.
 const TRANSMIT_SLOTS: usize = 16;
 /// Bytes of a descriptor.
