@@ -3,19 +3,13 @@
 use crate::colour;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use miniz_oxide::inflate::TINFLStatus;
-use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
+use inflate::{Inflate, LONGEST, WINDOW};
 
 /// What a file begins with (section 5.2).
 pub(crate) const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 
-/// How far back compressed data may refer (section 10.1), and how much is decompressed at once.
-const WINDOW: usize = 32 * 1024;
-
-/// The sum at the end is not looked at: what is missing shows, and a wrong pixel does no harm.
-const FLAGS: u32 = inflate_flags::TINFL_FLAG_PARSE_ZLIB_HEADER
-    | inflate_flags::TINFL_FLAG_IGNORE_ADLER32
-    | inflate_flags::TINFL_FLAG_HAS_MORE_INPUT;
+/// How much is decompressed before what distances look back into (section 10.1) is moved to the front.
+const ROOM: usize = 2 * WINDOW;
 
 /// The bits of a colour type (section 6.1).
 const PALETTE: u8 = 1;
@@ -80,36 +74,45 @@ impl<'a> Png<'a> {
         is_known.then_some((u32::from_be_bytes(*width), u32::from_be_bytes(*height), png))
     }
 
-    /// Gives out all pixels; none if they are not all there.
+    /// Gives out all pixels; none if they are not all there. The sum behind them is not looked at: what is missing
+    /// shows, and a wrong pixel does no harm.
     pub(crate) fn decode(&self, width: u32, height: u32, pixel: &mut dyn FnMut(u32, u32, u32)) -> Option<()> {
         let mut rows = Rows::new(self, width, height);
-        let mut state = Box::<DecompressorOxide>::default();
-        let mut window = alloc::vec![0; WINDOW];
-        let mut place = 0;
-        for (kind, mut data) in self.rest {
-            match kind {
-                b"PLTE" => rows.palette = data,
-                b"tRNS" => rows.transparency = data,
-                // Compressed data goes on from one such chunk to the next.
-                b"IDAT" => loop {
-                    let (status, taken, made) = decompress(&mut state, data, &mut window, place, FLAGS);
-                    rows.take(window.get(place..place + made)?, pixel);
-                    if rows.are_complete() {
-                        return Some(());
-                    }
-                    data = data.get(taken..)?;
-                    place = (place + made) % WINDOW;
-                    match status {
-                        TINFLStatus::NeedsMoreInput => break,
-                        // Each such turn has filled the window.
-                        TINFLStatus::HasMoreOutput if made > 0 => {}
-                        _ => return None,
-                    }
-                },
+        let mut chunks = self.rest;
+        let mut data: &[u8] = &[];
+        // Palette and transparency come before the pixels (section 5.6), and compressed data goes on from one chunk to
+        // the next.
+        let mut next = |rows: &mut Rows<'a>| loop {
+            if let Some((first, rest)) = data.split_first() {
+                data = rest;
+                return Some(*first);
+            }
+            match chunks.next()? {
+                (b"PLTE", colours) => rows.palette = colours,
+                (b"tRNS", alphas) => rows.transparency = alphas,
+                (b"IDAT", pixels) => data = pixels,
                 _ => {}
             }
+        };
+        if !inflate::is_zlib([next(&mut rows)?, next(&mut rows)?]) {
+            return None;
         }
-        None
+        let mut state = Box::<Inflate>::default();
+        let mut room = alloc::vec![0; ROOM + LONGEST];
+        loop {
+            let before = state.made;
+            // What was decompressed before a fault counts.
+            let run = state.run(&mut || next(&mut rows), &mut room, ROOM);
+            rows.take(room.get(before..state.made)?, pixel);
+            if rows.are_complete() {
+                return Some(());
+            }
+            if run != Ok(false) {
+                return None;
+            }
+            room.copy_within(state.made - WINDOW..state.made, 0);
+            state.made = WINDOW;
+        }
     }
 }
 
