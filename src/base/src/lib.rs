@@ -10,12 +10,14 @@ pub mod boot_info;
 pub mod domain_name;
 pub mod error;
 pub mod image_header;
+pub mod list;
 pub mod sink;
 pub mod text;
 pub mod time;
 
 pub use address::{MacAddress, PhysAddr, PhysRange, SegOff};
 pub use error::{Error, ErrorKind};
+pub use list::list;
 pub use sink::Sink;
 pub use time::{Duration, Instant};
 

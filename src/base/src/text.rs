@@ -38,7 +38,7 @@ pub fn same_word(left: &[u8], right: &[u8]) -> bool {
 #[inline(never)]
 pub fn printable(bytes: &[u8]) -> String {
     let printed = |byte: &u8| if (b' '..=b'~').contains(byte) { *byte } else { b'?' };
-    ascii(bytes.iter().map(printed).collect())
+    ascii(crate::list(bytes.iter().map(printed)))
 }
 
 /// `bytes` as text, U+FFFD in place of what is no UTF-8.

@@ -177,7 +177,7 @@ const LENGTH: usize = 4096;
 impl Edit {
     /// Text that may be edited in a place of `width` columns, not yet drawn, with the cursor at its end.
     pub(crate) fn new(text: &str, width: usize) -> Self {
-        let line: Vec<_> = text.chars().filter(|letter| !letter.is_control()).take(LENGTH).collect();
+        let line = base::list(text.chars().filter(|letter| !letter.is_control()).take(LENGTH));
         Self { cursor: line.len(), line, width, ..Self::default() }
     }
 

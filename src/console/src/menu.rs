@@ -39,11 +39,11 @@ impl Menu {
     /// is nothing to choose. After `timeout` the highlighted item is chosen. A key replaces what is left of it by
     /// `retimeout`. Zero is no time-out.
     pub fn new(title: &str, items: Vec<Item>, first: usize, size: Size) -> Option<Self> {
-        let keys = items.iter().map(|item| item.key).collect();
+        let keys = base::list(items.iter().map(|item| item.key));
         let mut panel = Panel::new(title, "", size);
         let row =
             |item: Item| Row { kind: if item.is_gap { Kind::Gap } else { Kind::Item }, text: item.text };
-        panel.rows = items.into_iter().map(row).collect();
+        panel.rows = base::list(items.into_iter().map(row));
         panel.select(first);
         panel.current()?;
         Some(Self { panel, keys, end: None, retimeout: Duration::default(), next: None })

@@ -25,7 +25,7 @@ impl Table {
 
     /// Adds a row. Cells may hold text from the network.
     pub fn row(&mut self, cells: &[&str]) {
-        let mut row: Vec<_> = cells.iter().map(|cell| shortened(cell, CELL)).collect();
+        let mut row = base::list(cells.iter().map(|cell| shortened(cell, CELL)));
         if let (Some(last), Some(cell)) = (row.last_mut(), cells.last()) {
             *last = printable(cell);
         }

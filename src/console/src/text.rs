@@ -1,14 +1,13 @@
 //! Text from outside, made safe, and numbers made short.
 
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt::Write;
 
 /// `text` with everything replaced by `?` that is not printable ASCII: names come from the network and must not
 /// carry the terminal's control sequences.
 pub fn printable(text: &str) -> String {
     // One byte of each character: all but those that continue one.
-    let characters: Vec<u8> = text.bytes().filter(|byte| byte & 0xc0 != 0x80).collect();
+    let characters = base::list(text.bytes().filter(|byte| byte & 0xc0 != 0x80));
     printable_bytes(&characters)
 }
 

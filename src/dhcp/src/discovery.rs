@@ -13,7 +13,7 @@ use crate::packet::{Builder, Header, Packet, REPLY, REQUEST, message, tag};
 use crate::random::Random;
 use alloc::format;
 use alloc::vec::Vec;
-use base::{Duration, Error, Instant};
+use base::{Duration, Error, Instant, list};
 use core::net::Ipv4Addr;
 
 /// Bits of the discovery control byte.
@@ -51,16 +51,16 @@ impl Discovery {
         let mut random = Random::new(config.seed);
         let xid = u32::from_le_bytes(random.next());
         let control = offer.byte(&[tag::VENDOR, tag::PXE_DISCOVERY_CONTROL]).unwrap_or_default();
-        let list = offer.option(&[tag::VENDOR, tag::PXE_BOOT_SERVERS]).unwrap_or_default();
-        let of_kind = entries(&list, 4).filter(|(entry, _)| u16::from_be_bytes(**entry) == kind);
+        let servers = offer.option(&[tag::VENDOR, tag::PXE_BOOT_SERVERS]).unwrap_or_default();
+        let of_kind = entries(&servers, 4).filter(|(entry, _)| u16::from_be_bytes(**entry) == kind);
         let listed =
             of_kind.flat_map(|(_, addresses)| addresses.as_chunks::<4>().0).map(|bytes| (*bytes).into());
-        let listed: Vec<Ipv4Addr> = listed.filter(|address| is_host(*address)).take(SERVER_LIMIT).collect();
+        let listed: Vec<Ipv4Addr> = list(listed.filter(|address| is_host(*address)).take(SERVER_LIMIT));
         let group = offer.address(&[tag::VENDOR, tag::PXE_MULTICAST]).filter(|group| group.is_multicast());
         let group = group.filter(|_| control & NO_MULTICAST == 0).map(|group| (group, PXE_PORT));
         let everybody = (control & NO_BROADCAST == 0).then_some((Ipv4Addr::BROADCAST, SERVER_PORT));
         let single = listed.iter().map(|server| (*server, PXE_PORT));
-        let mut ways: Vec<_> = group.into_iter().chain(everybody).chain(single).collect();
+        let mut ways = list(group.into_iter().chain(everybody).chain(single));
         ways.reverse();
         let result = ways.is_empty().then(|| Err(errors::NO_WAY.of(format!("{kind}"))));
         let listed = (control & LISTED_ONLY != 0).then_some(listed);

@@ -5,7 +5,7 @@ use crate::menu::BootMenu;
 use crate::packet::{Packet, message, tag};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use base::{Error, MacAddress};
+use base::{Error, MacAddress, list};
 use core::net::Ipv4Addr;
 
 /// The most names of a search list, and the most routes, that are taken.
@@ -114,7 +114,7 @@ impl Lease {
             address,
             prefix_length: if mask == 0 { class_prefix(address) } else { mask },
             routes: routes(&ack),
-            dns_servers: ack.addresses(&[tag::DNS_SERVERS]).into_iter().filter(|a| is_host(*a)).collect(),
+            dns_servers: list(ack.addresses(&[tag::DNS_SERVERS]).into_iter().filter(|a| is_host(*a))),
             domain,
             search,
             host_name: ack.text(&[tag::HOST_NAME]),
@@ -211,10 +211,7 @@ fn routes(ack: &Packet) -> Vec<Route> {
         }
     }
     let gateway = ack.addresses(&[tag::ROUTERS]).into_iter().find(|address| is_host(*address));
-    gateway
-        .map(|gateway| Route { destination: Ipv4Addr::UNSPECIFIED, prefix_length: 0, gateway })
-        .into_iter()
-        .collect()
+    list(gateway.map(|gateway| Route { destination: Ipv4Addr::UNSPECIFIED, prefix_length: 0, gateway }))
 }
 
 /// The routes of option 121 (RFC 3442); from the first one that is broken, the rest is left out.

@@ -51,7 +51,7 @@ impl BootMenu {
         let menu = packet.option(&[tag::VENDOR, tag::PXE_MENU])?;
         let items = entries(&menu, 1)
             .map(|(kind, text)| BootItem { kind: u16::from_be_bytes(*kind), text: lossy(text) });
-        let items: Vec<_> = items.collect();
+        let items = base::list(items);
         let prompt = packet.option(&[tag::VENDOR, tag::PXE_MENU_PROMPT]).unwrap_or_default();
         let prompt = prompt.split_first().filter(|(seconds, _)| **seconds != AT_ONCE);
         let prompt = prompt.map(|(seconds, text)| BootPrompt {

@@ -226,7 +226,7 @@ impl Packet {
     /// An option as a list of addresses; empty if it is not there.
     pub fn addresses(&self, path: &[u8]) -> Vec<Ipv4Addr> {
         let value = self.option(path).unwrap_or_default();
-        value.as_chunks::<4>().0.iter().map(|bytes| Ipv4Addr::from(*bytes)).collect()
+        base::list(value.as_chunks::<4>().0.iter().map(|bytes| Ipv4Addr::from(*bytes)))
     }
 
     /// An option as text, up to the first NUL, without 0xff at its end; empty if it is not there.

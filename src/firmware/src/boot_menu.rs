@@ -59,7 +59,7 @@ impl Machine {
         let items =
             menu.items.iter().map(|item| Item { text: printable(item.text.as_bytes()), ..Item::default() });
         // There is always an item that can be chosen.
-        let Some(mut dialogue) = Menu::new(&title, items.collect(), 0, self.screen.size()) else {
+        let Some(mut dialogue) = Menu::new(&title, base::list(items), 0, self.screen.size()) else {
             return Ok(0);
         };
         self.ask(&mut dialogue)?;

@@ -2,7 +2,6 @@
 
 use alloc::format;
 use alloc::string::String;
-use alloc::vec::Vec;
 use base::text::printable;
 use base::{Duration, Error};
 use console::{Config, DEFAULT, Entry, Request};
@@ -117,19 +116,12 @@ impl Machine {
         let mut editor = Config::new(self.screen.size());
         loop {
             let parent = self.settings.parent(block);
-            let blocks: Vec<_> = parent.into_iter().chain(self.settings.children(block)).collect();
+            let blocks = base::list(parent.into_iter().chain(self.settings.children(block)));
             let names = self.settings.names(block);
-            let mut entries: Vec<_> = blocks
-                .iter()
-                .map(|other| Entry {
-                    name: if Some(*other) == parent {
-                        "..".into()
-                    } else {
-                        shown(&self.settings.name(*other))
-                    },
-                    ..Entry::default()
-                })
-                .collect();
+            let mut entries = base::list(blocks.iter().map(|other| Entry {
+                name: if Some(*other) == parent { "..".into() } else { shown(&self.settings.name(*other)) },
+                ..Entry::default()
+            }));
             for name in &names {
                 let found = self.settings.fetch(block, &Key::new(name, None, Scope::Dhcp));
                 let origin = found.as_ref().map(|found| self.settings.name(found.block)).unwrap_or_default();

@@ -60,7 +60,7 @@ impl Machine {
             key: item.key.unwrap_or_default(),
         });
         let title = shown(&selection.menu.title);
-        let menu = console::Menu::new(&title, items.collect(), selection.initial, self.screen.size());
+        let menu = console::Menu::new(&title, base::list(items), selection.initial, self.screen.size());
         let menu = menu.ok_or_else(|| script::errors::NO_ITEMS.of(title.as_str()))?;
         let [timeout, retimeout] = [selection.timeout, selection.retimeout].map(Option::unwrap_or_default);
         let mut menu = menu.with_timeout(timeout, retimeout, hw::clock::now());
@@ -81,7 +81,7 @@ impl Machine {
             value: item.name.as_ref().map(|_| shown(text)),
             secret: item.is_secret,
         });
-        let mut dialogue = Form::new(&shown(&form.title), fields.collect(), self.screen.size());
+        let mut dialogue = Form::new(&shown(&form.title), base::list(fields), self.screen.size());
         if let Some((field, error)) = refused {
             dialogue.refuse(field, &format!("{error}"));
         }
@@ -120,7 +120,7 @@ impl Machine {
                     for command in COMMANDS {
                         commands.extend(command.names());
                     }
-                    let names: Vec<_> = self.images.registered().map(|image| image.name.as_str()).collect();
+                    let names = base::list(self.images.registered().map(|image| image.name.as_str()));
                     (editor.complete(&commands, &names), Edited::Going)
                 }
                 key => editor.key(key),

@@ -153,7 +153,7 @@ impl Host for Machine {
     }
 
     fn cards(&mut self) -> Vec<String> {
-        self.network.iter().map(|_| "net0".into()).collect()
+        base::list(self.network.iter().map(|_| "net0".into()))
     }
 
     /// The driver stays loaded all the time; only what scripts see of it is opened and closed.

@@ -183,13 +183,11 @@ fn configure(stack: &mut Stack, lease: &Lease) -> Result<(), Error> {
         address: lease.address,
         prefix_length: lease.prefix_length,
         gateway: lease.routes.iter().find(is_default).map(|route| route.gateway),
-        routes: routes
-            .map(|route| net::Route {
-                destination: route.destination,
-                prefix_length: route.prefix_length,
-                gateway: route.gateway,
-            })
-            .collect(),
+        routes: base::list(routes.map(|route| net::Route {
+            destination: route.destination,
+            prefix_length: route.prefix_length,
+            gateway: route.gateway,
+        })),
     })
 }
 

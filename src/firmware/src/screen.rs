@@ -40,7 +40,7 @@ impl Screen {
 
     /// Prints text of ours, line feeds and all.
     pub(crate) fn say(&mut self, text: &[u8]) {
-        let clean: Vec<u8> = text.iter().map(|byte| printable(*byte)).collect();
+        let clean = base::list(text.iter().map(|byte| printable(*byte)));
         self.raw(&with_returns(&clean));
     }
 
@@ -51,7 +51,7 @@ impl Screen {
 
     /// Prints text that need not be in the log: it is made of what is known already.
     pub(crate) fn show(&mut self, text: &[u8]) {
-        let clean: Vec<u8> = text.iter().map(|byte| printable(*byte)).collect();
+        let clean = base::list(text.iter().map(|byte| printable(*byte)));
         self.emit(&with_returns(&clean));
     }
 

@@ -46,12 +46,17 @@ impl Store {
 
     /// Takes all pages out, for the boot that needs all memory.
     pub(crate) fn take_pages(&mut self) -> (Vec<Handle>, Vec<Pages>) {
-        core::mem::take(&mut self.contents).into_iter().unzip()
+        let mut taken = (Vec::new(), Vec::new());
+        for (handle, pages) in core::mem::take(&mut self.contents) {
+            taken.0.push(handle);
+            taken.1.push(pages);
+        }
+        taken
     }
 
     /// Puts back what [`take_pages`](Self::take_pages) took.
     pub(crate) fn put_pages(&mut self, handles: Vec<Handle>, pages: Vec<Pages>) {
-        self.contents = handles.into_iter().zip(pages).collect();
+        self.contents = base::list(handles.into_iter().zip(pages));
     }
 }
 

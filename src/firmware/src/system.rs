@@ -39,8 +39,10 @@ impl Machine {
             Ok((range, text))
         };
         let (kernel, command_line) = described(image)?;
-        let others = self.images.registered().filter(|other| other.id() != id);
-        let initrds: Vec<_> = others.map(described).collect::<Result<_, Error>>()?;
+        let mut initrds = Vec::new();
+        for other in self.images.registered().filter(|other| other.id() != id) {
+            initrds.push(described(other)?);
+        }
         let acpi = self.acpi_root_pointer();
 
         // The ring of frames is in base memory until the network is closed, which is after the plan has succeeded.
@@ -59,8 +61,9 @@ impl Machine {
                 return Err(errors::GONE.of(name));
             }
         };
-        let initrds: Vec<_> =
-            initrds.iter().map(|(image, command_line)| Initrd { image: *image, command_line }).collect();
+        let described = initrds.iter();
+        let initrds =
+            base::list(described.map(|(image, command_line)| Initrd { image: *image, command_line }));
         let kernel = Kernel { name: &name, image: kernel, command_line: &command_line };
         let surroundings = Surroundings {
             loader: LOADER,

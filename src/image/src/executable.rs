@@ -102,8 +102,8 @@ pub fn plan_executable(
             moves.push(Move { from: module.image.start(), to: place.start(), length: place.length() });
         }
         plan.initrds = hull(places.iter().copied());
-        let modules: Vec<_> =
-            places.iter().copied().zip(modules.iter().map(|module| module.command_line)).collect();
+        let modules =
+            base::list(places.iter().copied().zip(modules.iter().map(|module| module.command_line)));
         let inform = |base| multiboot::information(&header, kernel, &modules, surroundings, map, base);
         let length = inform(0).len() as u64;
         let base = free
@@ -175,7 +175,7 @@ fn place_modules(modules: &[Initrd<'_>], free: &mut MemoryMap) -> Option<Vec<Phy
         *place = Some(PhysRange::with_length(found.start(), length));
         exclude(free, found);
     }
-    places.into_iter().collect()
+    Some(base::list(places.into_iter().flatten()))
 }
 
 /// From the start of the first to the end of the last.

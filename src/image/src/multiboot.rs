@@ -235,7 +235,7 @@ fn information_one(
     };
     let command_line = text(&mut out, kernel.command_line);
     let loader = text(&mut out, surroundings.loader.as_bytes());
-    let texts: Vec<u32> = modules.iter().map(|(_, arguments)| text(&mut out, arguments)).collect();
+    let texts = base::list(modules.iter().map(|(_, arguments)| text(&mut out, arguments)));
     out.resize(out.len().next_multiple_of(8), 0);
     let module_list = here(&out);
     for ((place, _), text) in modules.iter().zip(texts) {

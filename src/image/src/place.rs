@@ -35,7 +35,7 @@ const SCRATCH: usize = 2048;
 /// Does all `moves`. No two may share a byte of their sources, nor of their targets; no range passes the end of the
 /// address space.
 pub fn place(moves: &[Move], memory: &mut impl Memory) {
-    let mut waiting: Vec<Move> = moves.iter().filter(|block| block.length != 0).copied().collect();
+    let mut waiting = base::list(moves.iter().filter(|block| block.length != 0).copied());
     // Each round brings at least one byte to its place.
     while !waiting.is_empty() {
         let clear = (0..waiting.len()).find(|index| is_clear(&waiting, *index));

@@ -1,7 +1,6 @@
 //! Echo requests and their replies (ICMP, RFC 792): whether a host is there, and how far away.
 
 use alloc::vec;
-use alloc::vec::Vec;
 use base::Error;
 use core::net::Ipv4Addr;
 use smoltcp::phy::ChecksumCapabilities;
@@ -54,7 +53,7 @@ impl Stack {
         let neighbour = self.next_hop(destination)?;
         self.neighbours.want(neighbour);
         let socket = self.sockets.get_mut::<Socket<'static>>(handle);
-        let data: Vec<u8> = pattern().take(length.min(ECHO_LIMIT)).collect();
+        let data = base::list(pattern().take(length.min(ECHO_LIMIT)));
         let request = Icmpv4Repr::EchoRequest { ident: identifier, seq_no: sequence, data: &data };
         if socket.send_queue() == 0
             && let Ok(packet) = socket.send(request.buffer_len(), IpAddress::Ipv4(destination))

@@ -171,7 +171,7 @@ impl Tree {
     /// The blocks in it, in the order of searching, without `netX`.
     pub fn children(&self, block: BlockId) -> Vec<BlockId> {
         let children = self.blocks.get(block.0).map(|block| block.children.as_slice()).unwrap_or_default();
-        children.iter().copied().filter(|child| *child != Self::LATEST).collect()
+        base::list(children.iter().copied().filter(|child| *child != Self::LATEST))
     }
 
     /// Another number than before whenever a script has stored or deleted something.
@@ -182,7 +182,7 @@ impl Tree {
     /// The names of settings that it may have: all that are known beforehand, and the first [`LISTED`] of those that
     /// are stored in it.
     pub fn names(&self, block: BlockId) -> Vec<Vec<u8>> {
-        let mut names: Vec<Vec<u8>> = crate::key::names().map(Into::into).collect();
+        let mut names: Vec<Vec<u8>> = base::list(crate::key::names().map(Into::into));
         for value in self
             .blocks
             .get(block.0)
@@ -455,7 +455,7 @@ fn cut(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
 /// A name for a message.
 fn readable(name: &[u8]) -> String {
     let printed = |byte: &u8| if byte.is_ascii_graphic() { *byte } else { b'?' };
-    base::text::ascii(name.iter().take(64).map(printed).collect())
+    base::text::ascii(base::list(name.iter().take(64).map(printed)))
 }
 
 #[cfg(test)]

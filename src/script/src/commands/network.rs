@@ -57,8 +57,8 @@ type Work<'a> = &'a mut dyn FnMut(&mut dyn Host, &str) -> Result<(), Error>;
 fn for_each(call: &mut Call<'_>, is_search: bool, work: Work<'_>) -> Done {
     let all = call.host.cards();
     let named: Vec<&[u8]> = match call.arguments {
-        [] => all.iter().map(String::as_bytes).collect(),
-        arguments => arguments.iter().map(Vec::as_slice).collect(),
+        [] => base::list(all.iter().map(String::as_bytes)),
+        arguments => base::list(arguments.iter().map(Vec::as_slice)),
     };
     let mut last = Err(NO_CARD.of(""));
     for (index, name) in named.into_iter().enumerate() {
