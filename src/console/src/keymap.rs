@@ -70,7 +70,9 @@ pub struct Keymap {
 impl Keymap {
     /// The layout of that name: `de`, `uk` ...
     pub fn named(name: &str) -> Option<Self> {
-        let layout = LAYOUTS.iter().find(|layout| layout.0.split(' ').any(|known| known == name))?;
+        let layout = LAYOUTS.iter().find(|layout| {
+            layout.0.as_bytes().split(|byte| *byte == b' ').any(|known| known == name.as_bytes())
+        })?;
         Some(Self { plain: layout.1, alt_gr: layout.2 })
     }
 

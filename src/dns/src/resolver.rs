@@ -294,7 +294,9 @@ fn candidates(name: &str, search: &[String]) -> Vec<Vec<u8>> {
         let mut full = String::from(name);
         full.push('.');
         full.push_str(domain);
-        names.extend(domain_name::of_text(&full));
+        if let Some(full) = domain_name::of_text(&full) {
+            names.push(full);
+        }
     }
     if let Some(own) = domain_name::of_text(name) {
         let is_last_tried = !name.as_bytes().contains(&b'.');

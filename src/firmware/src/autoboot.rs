@@ -41,7 +41,7 @@ enum Outcome {
 
 impl Machine {
     /// Boots what there is to boot, and leaves to the next boot device if that comes to nothing.
-    pub(crate) fn autoboot(mut self) -> ! {
+    pub(crate) fn autoboot(&mut self) -> ! {
         self.shell_key = true;
         let wants_shell = match self.try_all() {
             Ok(Outcome::Finished) => self.exit(),
@@ -55,7 +55,7 @@ impl Machine {
         if wants_shell {
             self.shell_key = false;
             // Whatever ends the shell, the user wants out.
-            let _ = script::run(&mut self, Start::Shell);
+            let _ = script::run(self, Start::Shell);
         }
         self.exit()
     }

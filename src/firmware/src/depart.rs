@@ -52,7 +52,7 @@ impl Machine {
 
     /// Leaves to the next boot device by the best way there is, and says by which. A way that comes back, or has led
     /// back to us before, is followed by the next one (field note A17).
-    pub(crate) fn exit(mut self) -> ! {
+    pub(crate) fn exit(&mut self) -> ! {
         let may_return = self.depart(Purpose::NextDevice) && hw::leave::can_return_to_caller(&self.info);
         let mut tried = hw::leave::remembered();
         for (number, way) in WAYS.iter().enumerate().skip(usize::from(!may_return)) {

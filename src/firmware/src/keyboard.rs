@@ -58,8 +58,10 @@ impl Keyboard {
         if key == Some(CTRL_C) {
             self.interrupted = true;
             self.keys.clear();
-        } else if self.keys.len() < CAPACITY {
-            self.keys.extend(key);
+        } else if let Some(key) = key
+            && self.keys.len() < CAPACITY
+        {
+            self.keys.push_back(key);
         }
     }
 

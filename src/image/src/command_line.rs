@@ -17,7 +17,7 @@ fn number(text: &str) -> Option<(u64, &str)> {
         None if text.starts_with('0') => (text, 8),
         None => (text, 10),
     };
-    let end = digits.find(|c: char| !c.is_digit(radix)).unwrap_or(digits.len());
+    let end = digits.bytes().position(|byte| !char::from(byte).is_digit(radix)).unwrap_or(digits.len());
     let (digits, rest) = digits.split_at_checked(end)?;
     Some((base::text::number(digits, radix)?, rest))
 }

@@ -1,7 +1,6 @@
 //! UDP sockets.
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use base::Error;
@@ -32,7 +31,7 @@ pub(crate) struct Endpoint {
     port: u16,
     is_unbound: bool,
     /// Datagrams for neighbours that are still asked for: one that is silent must not stop those behind it.
-    waiting: VecDeque<Waiting>,
+    waiting: Vec<Waiting>,
 }
 
 struct Waiting {
@@ -92,9 +91,9 @@ impl Stack {
             if !neighbours.is_known(neighbour) {
                 // The oldest is the least likely to be of use still.
                 if endpoint.waiting.len() >= SEND_DATAGRAMS {
-                    endpoint.waiting.pop_front();
+                    endpoint.waiting.remove(0);
                 }
-                endpoint.waiting.push_back(Waiting { neighbour, destination, data: data.into() });
+                endpoint.waiting.push(Waiting { neighbour, destination, data: data.into() });
                 return true;
             }
         }
@@ -163,7 +162,7 @@ impl Stack {
         }
         let handle = UdpHandle(self.new_handle());
         let socket = self.sockets.add(socket);
-        self.endpoints.push(Endpoint { handle, socket, port, is_unbound, waiting: VecDeque::new() });
+        self.endpoints.push(Endpoint { handle, socket, port, is_unbound, waiting: Vec::new() });
         Ok(handle)
     }
 

@@ -56,8 +56,9 @@ impl Failure {
             Self::Error(error) => {
                 let id = error.kind().id();
                 let mix = |hash: u32, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
-                let number = id.strip_prefix("SCRIPT-").and_then(|number| number.parse::<usize>().ok());
-                let class = number.and_then(|number| CLASSES.get(number)).unwrap_or(&0x1d);
+                let number = id.strip_prefix("SCRIPT-").and_then(|number| base::text::number(number, 10));
+                let class =
+                    number.and_then(|number| CLASSES.get(usize::try_from(number).ok()?)).unwrap_or(&0x1d);
                 u32::from(*class) << 24 | id.bytes().fold(0x811c_9dc5, mix) & 0x00ff_ffff
             }
         }
@@ -215,7 +216,7 @@ impl Interpreter<'_> {
             frame.status = Ok(());
             return None;
         }
-        let words: Vec<_> = words.into_iter().map(<[u8]>::to_vec).collect();
+        let words = base::list(words.into_iter().map(<[u8]>::to_vec));
         match self.command(words) {
             Ok(flow) => self.follow(flow),
             Err(failure) => self.complete(Err(failure), true),

@@ -3,6 +3,7 @@
 use crate::packet::{self, OptionAck, Packet, Writer};
 use crate::{errors, timer::Timer};
 use alloc::{boxed::Box, string::String, vec::Vec};
+use base::text::printable;
 use base::{Error, ErrorKind, Instant, Sink};
 use uri::Uri;
 
@@ -415,12 +416,7 @@ impl Transfer {
         let mut object = String::from(&*self.name);
         if kind.id() == errors::REFUSED.id() && !message.is_empty() {
             object.push_str(": ");
-            object.extend(
-                message
-                    .iter()
-                    .take(64)
-                    .map(|&b| if b == b' ' || b.is_ascii_graphic() { char::from(b) } else { '?' }),
-            );
+            object.push_str(&printable(message.get(..64).unwrap_or(message)));
         }
         self.result = Some(Err(kind.of(object)));
         self.outgoing = Outgoing::Nothing;

@@ -292,7 +292,7 @@ pub(crate) fn normalised(uri: Uri) -> Result<Uri, Error> {
         let (path, query) = (encoded(parts.path, b"%#"), parts.query.map(|query| encoded(query, b"%#")));
         return Uri::try_from_clean(Parts { path: &path, query: query.as_deref(), ..parts }.compose());
     };
-    if !authority.contains(['%', '@']) {
+    if !authority.bytes().any(|byte| matches!(byte, b'%' | b'@')) {
         return Ok(uri);
     }
     let (user_info, host) = cut_last(authority, b'@');

@@ -8,6 +8,7 @@ use crate::location::readable;
 use crate::options::text;
 use crate::{Fetch, Host, Image, ImageId, Type};
 use alloc::vec::Vec;
+use base::text::cut_last;
 use base::{Duration, Error};
 use settings::Kind;
 
@@ -79,7 +80,8 @@ pub(super) fn extract(call: &mut Call<'_>) -> Done {
     let name = call.host.images().image(id).map(|image| image.name.clone()).unwrap_or_default();
     discard_unless_kept(call, id);
     let mut extracted = extracted?;
-    extracted.name = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem).into();
+    let (stem, rest) = cut_last(&name, b'.');
+    extracted.name = stem.unwrap_or(rest).into();
     let id = call.host.images().register(extracted);
     rename(call, id)?;
     Ok(Flow::Next)
@@ -179,7 +181,7 @@ fn describe(call: &mut Call<'_>, id: ImageId) {
 }
 
 fn everything(call: &mut Call<'_>) -> Vec<ImageId> {
-    call.host.images().registered().map(Image::id).collect()
+    base::list(call.host.images().registered().map(Image::id))
 }
 
 fn find(call: &mut Call<'_>, name: &[u8]) -> Result<ImageId, Error> {
