@@ -3,7 +3,8 @@
 //! A [`Port`] owns a card. What comes in is sorted by EtherType: IPv4 and ARP go to the network stack as slices of
 //! the driver's own buffers; the protocols that a switch speaks with its ports are watched, so that the firmware
 //! can say why nothing comes ([`Port::blocked`]); the rest is counted and dropped. What goes out is written into a
-//! small [`TransmitQueue`], because the stack answers a frame while it still borrows it from the card.
+//! small [`TransmitQueue`], because the stack answers a frame while it still borrows it from the card. A port that is
+//! given a [`Tag`] is one of that VLAN: the stack above sees no tags, and no other frames.
 //!
 //! In each round of the loop the firmware calls [`Port::poll`], which moves frames between card and driver, and
 //! then the stack's own `poll`, which takes frames from the port and puts its answers in the queue.
@@ -13,10 +14,12 @@ extern crate alloc;
 
 mod port;
 mod queue;
+mod tag;
 mod watch;
 
 pub use port::{Counters, Port, Received};
 pub use queue::TransmitQueue;
+pub use tag::Tag;
 pub use watch::{Blocked, Reason};
 
 /// EtherTypes that are told apart here (IEEE 802 numbers).

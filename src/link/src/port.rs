@@ -2,9 +2,10 @@
 
 use alloc::vec::Vec;
 use base::{Error, Instant};
-use nic::{FRAME_CAPACITY, Link, Nic};
+use nic::{Link, Nic};
 
 use crate::queue::TransmitQueue;
+use crate::tag::{self, Tag};
 use crate::watch::{Blocked, Watch};
 use crate::{HEADER_LENGTH, ether_type};
 
@@ -18,8 +19,10 @@ pub struct Port<N: Nic + ?Sized = dyn Nic> {
     queue: TransmitQueue,
     watch: Watch,
     counters: Counters,
-    /// The one frame with a tag of VLAN 0 that was received last, without its tag.
-    untagged: Vec<u8>,
+    /// The VLAN whose frames pass; none: those without a tag.
+    tag: Option<Tag>,
+    /// The one frame whose tag was put in or taken off last.
+    copy: Vec<u8>,
     nic: N,
 }
 
@@ -28,7 +31,7 @@ pub struct Port<N: Nic + ?Sized = dyn Nic> {
 pub struct Counters {
     /// All frames that the card delivered.
     pub received: u64,
-    /// Frames of a VLAN that is not ours.
+    /// Frames of a VLAN that is not ours, or of none where ours is one.
     pub foreign_vlan: u64,
     /// Frames of the switch itself: spanning tree, LACP, EAPOL, LLDP.
     pub switch: u64,
@@ -55,7 +58,8 @@ impl<N: Nic> Port<N> {
             queue: TransmitQueue::new(QUEUE_CAPACITY),
             watch: Watch::default(),
             counters: Counters::default(),
-            untagged: Vec::new(),
+            tag: None,
+            copy: Vec::new(),
             nic,
         }
     }
@@ -103,6 +107,14 @@ impl<N: Nic + ?Sized> Port<N> {
         self.counters
     }
 
+    /// Makes it a port of that VLAN, or of the wire itself. Frames that the card does not take any more are dropped:
+    /// they belong to the one before.
+    pub fn set_tag(&mut self, tag: Option<Tag>) {
+        self.flush();
+        self.queue.clear();
+        self.tag = tag;
+    }
+
     /// The queue of frames to be sent.
     pub fn queue(&mut self) -> &mut TransmitQueue {
         &mut self.queue
@@ -110,7 +122,7 @@ impl<N: Nic + ?Sized> Port<N> {
 
     /// Hands the queue to the card, as far as it takes it.
     pub fn flush(&mut self) {
-        self.counters.sent += self.queue.flush(&mut self.nic);
+        self.counters.sent += self.queue.flush(&mut self.nic, self.tag, &mut self.copy);
     }
 
     /// Takes one frame from the card and sorts it.
@@ -123,20 +135,27 @@ impl<N: Nic + ?Sized> Port<N> {
             self.counters.ignored += 1;
             return Received::Handled;
         };
+        // A tag of VLAN 0 only carries a priority: such a frame is of no VLAN.
+        let own = self.tag.map_or(0, Tag::vlan);
+        let mut is_own = own == 0;
         if kind == ether_type::VLAN {
-            // Here frames will be given to the sub-ports of their VLANs. VLAN 0 only carries a priority.
-            if vlan_of(frame) != Some(0) {
+            is_own = Tag::of(frame).is_some_and(|tag| tag.vlan() == own);
+            if !is_own {
                 self.counters.foreign_vlan += 1;
                 return Received::Handled;
             }
-            untag(frame, &mut self.untagged);
-            frame = &self.untagged;
+            tag::take_off(frame, &mut self.copy);
+            frame = &self.copy;
             kind = ether_type_of(frame).unwrap_or_default();
         }
         let body = frame.get(HEADER_LENGTH..).unwrap_or_default();
         match kind {
             ether_type::IPV4 | ether_type::ARP => {
                 self.watch.ordinary();
+                if !is_own {
+                    self.counters.foreign_vlan += 1;
+                    return Received::Handled;
+                }
                 return Received::Frame(frame, &mut self.queue);
             }
             ether_type::SLOW => self.watch.slow_protocol(body, now),
@@ -159,23 +178,6 @@ fn ether_type_of(frame: &[u8]) -> Option<u16> {
     let header = frame.first_chunk::<HEADER_LENGTH>()?;
     let [.., high, low] = *header;
     Some(u16::from_be_bytes([high, low]))
-}
-
-/// The VLAN of a frame with a tag: the low 12 bits of the word after the tag's EtherType (IEEE 802.1Q, 9.6).
-fn vlan_of(frame: &[u8]) -> Option<u16> {
-    let tag = frame.get(HEADER_LENGTH..)?.first_chunk::<2>()?;
-    Some(u16::from_be_bytes(*tag) & 0x0fff)
-}
-
-/// Copies `frame` without its tag. Tags of VLAN 0 are rare: this copy is made for no other frame.
-fn untag(frame: &[u8], into: &mut Vec<u8>) {
-    const ADDRESSES: usize = 12;
-    const TAG: usize = 4;
-    into.clear();
-    if frame.len() <= FRAME_CAPACITY {
-        into.extend_from_slice(frame.get(..ADDRESSES).unwrap_or_default());
-        into.extend_from_slice(frame.get(ADDRESSES + TAG..).unwrap_or_default());
-    }
 }
 
 #[cfg(test)]
@@ -298,6 +300,49 @@ mod tests {
     }
 
     #[test]
+    fn a_port_of_a_vlan_sees_frames_of_that_vlan_only() {
+        let mut port = port();
+        port.set_tag(Some(Tag::new(100, 3)));
+        let tagged = |tag: u16, kind: [u8; 2]| {
+            frame(ether_type::VLAN, &[&tag.to_be_bytes()[..], &kind, b"body"].concat())
+        };
+        // Whatever its priority; with a second tag inside it is of no protocol that is spoken here.
+        assert_eq!(arrive(&mut port, tagged(0xe064, [8, 0]), START), Some(frame(ether_type::IPV4, b"body")));
+        assert_eq!(arrive(&mut port, tagged(100, [0x81, 0]), START), None);
+        let foreign = [tagged(101, [8, 0]), tagged(0, [8, 0]), frame(ether_type::ARP, b"body")];
+        for frame in foreign {
+            assert_eq!(arrive(&mut port, frame, START), None);
+        }
+        // The switch speaks to the port, not to a VLAN.
+        arrive(&mut port, bridge(2, 0x0e), START);
+        assert!(port.blocked(START).is_some());
+        let expected =
+            Counters { received: 6, foreign_vlan: 3, switch: 1, ignored: 1, ..Counters::default() };
+        assert_eq!(port.counters(), expected);
+    }
+
+    #[test]
+    fn what_is_sent_in_a_vlan_has_its_tag_and_nothing_is_sent_in_another() {
+        let mut port = port();
+        let send = |port: &mut Port<Card>, byte| {
+            port.queue().reserve(60).unwrap().fill(byte);
+            port.queue().commit();
+        };
+        port.nic_mut().room = 1;
+        send(&mut port, 1);
+        send(&mut port, 2);
+        port.set_tag(Some(Tag::new(100, 3)));
+        port.nic_mut().room = 9;
+        send(&mut port, 3);
+        port.set_tag(None);
+        send(&mut port, 4);
+        port.flush();
+        let tagged = [&[3; 12][..], &[0x81, 0, 0x60, 100], &[3; 48]].concat();
+        assert_eq!(port.nic().sent, [vec![1; 60], tagged, vec![4; 60]]);
+        assert_eq!(port.counters().sent, 3);
+    }
+
+    #[test]
     fn a_frame_may_take_the_place_of_the_one_before() {
         let mut queue = TransmitQueue::new(3);
         for number in [1, 2, 2, 3] {
@@ -326,9 +371,9 @@ mod tests {
         port.nic_mut().room = 3;
         port.flush();
         assert!(port.queue().has_room() && !port.queue().is_empty());
-        port.queue().reserve(1518).unwrap().fill(99);
+        port.queue().reserve(1514).unwrap().fill(99);
         port.queue().commit();
-        assert!(port.queue().reserve(1519).is_none());
+        assert!(port.queue().reserve(1515).is_none());
         port.nic_mut().room = 100;
         port.poll(START, after(5)).unwrap();
         assert_eq!(port.nic().waited_until, after(5));
@@ -419,10 +464,16 @@ mod tests {
                 Just(ether_type::VLAN), Just(ether_type::SLOW), Just(ether_type::EAPOL), 0..1600_u16, any::<u16>()
             ],
             cut in 0..1600_usize,
+            vlan in prop_oneof![Just(None), (0..4095_u16).prop_map(Some)],
         ) {
             let mut whole = frame(kind, &body);
+            // Often enough it is our VLAN.
+            if let (Some(vlan), Some(tag)) = (vlan, whole.get_mut(14..16)) && cut % 2 == 0 {
+                tag.copy_from_slice(&vlan.to_be_bytes());
+            }
             whole.truncate(cut);
             let mut port = port();
+            port.set_tag(vlan.map(|vlan| Tag::new(vlan, 0)));
             if let Some(frame) = arrive(&mut port, whole.clone(), START) {
                 prop_assert!(frame == whole || frame.len() + 4 == whole.len());
             }

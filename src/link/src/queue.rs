@@ -3,6 +3,11 @@
 use alloc::vec::Vec;
 use nic::{FRAME_CAPACITY, Nic};
 
+use crate::tag::{self, Tag};
+
+/// The most bytes of a frame, which leave room for a tag.
+const CAPACITY: usize = FRAME_CAPACITY - tag::LENGTH;
+
 /// A bounded queue of frames, allocated once.
 ///
 /// A frame is written in place: [`reserve`](Self::reserve) lends the memory of the next one and
@@ -16,14 +21,14 @@ pub struct TransmitQueue {
 #[derive(Clone)]
 struct Slot {
     length: usize,
-    bytes: [u8; FRAME_CAPACITY],
+    bytes: [u8; CAPACITY],
 }
 
 impl TransmitQueue {
     /// Room for `capacity` frames.
     pub fn new(capacity: usize) -> Self {
         let mut slots = Vec::new();
-        slots.resize(capacity, Slot { length: 0, bytes: [0; FRAME_CAPACITY] });
+        slots.resize(capacity, Slot { length: 0, bytes: [0; CAPACITY] });
         Self { slots, first: 0, used: 0 }
     }
 
@@ -38,7 +43,7 @@ impl TransmitQueue {
     }
 
     /// The memory of the next frame, `length` bytes with no particular content. None if the queue is full or
-    /// `length` is more than [`FRAME_CAPACITY`].
+    /// `length` is more than a frame without a tag may have: 1514.
     pub fn reserve(&mut self, length: usize) -> Option<&mut [u8]> {
         let index = self.next_index()?;
         let slot = self.slots.get_mut(index)?;
@@ -70,12 +75,27 @@ impl TransmitQueue {
         }
     }
 
-    /// Hands frames to the card until it takes no more. Returns how many it took.
-    pub(crate) fn flush(&mut self, nic: &mut (impl Nic + ?Sized)) -> u64 {
+    /// Drops all frames.
+    pub(crate) fn clear(&mut self) {
+        self.used = 0;
+    }
+
+    /// Hands frames to the card until it takes no more, with that tag, for which `copy` is used. Returns how many it took.
+    pub(crate) fn flush(
+        &mut self,
+        nic: &mut (impl Nic + ?Sized),
+        tag: Option<Tag>,
+        copy: &mut Vec<u8>,
+    ) -> u64 {
         let mut taken = 0;
         while self.used > 0 && nic.can_transmit() {
             let frame = self.slots.get(self.first).and_then(|slot| slot.bytes.get(..slot.length));
-            if !frame.is_some_and(|frame| nic.transmit(frame)) {
+            let Some(mut frame) = frame else { break };
+            if let Some(tag) = tag {
+                tag.put_in(frame, copy);
+                frame = copy;
+            }
+            if !nic.transmit(frame) {
                 break;
             }
             self.first = (self.first + 1) % self.slots.len().max(1);

@@ -80,27 +80,11 @@ impl Stack {
     pub fn new(mac: MacAddress, mtu: u16, random_seed: u64, now: Instant) -> Self {
         let mtu = mtu.clamp(LEAST_MTU, MOST_MTU);
         let mut random = Random::new(random_seed);
-        let mut neighbours = Neighbours::default();
-        let mut interface = |is_checked| {
-            let mut config = Config::new(EthernetAddress(mac.0).into());
-            config.random_seed = random.next();
-            let mut device = Device {
-                frame: None,
-                queue: &mut TransmitQueue::new(0),
-                neighbours: &mut neighbours,
-                counters: &mut Counters::default(),
-                mtu: mtu.into(),
-                is_checked,
-            };
-            Interface::new(config, &mut device, time(now))
-        };
-        let (interface, mut assembly) = (interface(false), interface(true));
-        assembly.set_reassembly_timeout(REASSEMBLY_TIMEOUT);
         Self {
-            interface,
-            assembly,
+            interface: interface(mac, mtu, false, random.next(), now),
+            assembly: interface(mac, mtu, true, random.next(), now),
             sockets: SocketSet::new(Vec::new()),
-            neighbours,
+            neighbours: Neighbours::default(),
             random,
             endpoints: Vec::new(),
             connections: Vec::new(),
@@ -159,6 +143,20 @@ impl Stack {
         self.neighbours.clear();
         self.set_addresses(None);
         self.interface.routes_mut().update(|table| table.clear());
+    }
+
+    /// The largest IP packet, in bytes.
+    pub fn mtu(&self) -> u16 {
+        self.mtu
+    }
+
+    /// Makes that the largest IP packet. The address is given up, and connections break off.
+    pub fn set_mtu(&mut self, mtu: u16, now: Instant) {
+        self.unconfigure();
+        self.mtu = mtu.clamp(LEAST_MTU, MOST_MTU);
+        // smoltcp asks for it only once.
+        self.interface = interface(self.mac, self.mtu, false, self.random.next(), now);
+        self.assembly = interface(self.mac, self.mtu, true, self.random.next(), now);
     }
 
     fn set_addresses(&mut self, address: Option<IpCidr>) {
@@ -370,6 +368,23 @@ impl Stack {
         self.last_handle = self.last_handle.wrapping_add(1);
         self.last_handle
     }
+}
+
+/// smoltcp's part; `is_checked` for the one that takes in fragments.
+fn interface(mac: MacAddress, mtu: u16, is_checked: bool, random_seed: u64, now: Instant) -> Interface {
+    let mut config = Config::new(EthernetAddress(mac.0).into());
+    config.random_seed = random_seed;
+    let mut device = Device {
+        frame: None,
+        queue: &mut TransmitQueue::new(0),
+        neighbours: &mut Neighbours::default(),
+        counters: &mut Counters::default(),
+        mtu: mtu.into(),
+        is_checked,
+    };
+    let mut interface = Interface::new(config, &mut device, time(now));
+    interface.set_reassembly_timeout(REASSEMBLY_TIMEOUT);
+    interface
 }
 
 /// Whether one host can have `address`, as far as the address alone tells.

@@ -5,7 +5,9 @@ use alloc::vec::Vec;
 use base::{Duration, Instant};
 use core::net::{Ipv4Addr, SocketAddrV4};
 
-use super::wire::{CLIENT, Host, Inspection, Network, SERVER, Weather, arp_reply, arp_target, mac_of};
+use super::wire::{
+    CLIENT, Host, Inspection, Network, SERVER, Weather, arp_reply, arp_target, configuration, mac_of,
+};
 use crate::random::Random;
 use crate::{TcpHandle, TcpState, errors};
 
@@ -341,4 +343,30 @@ fn ports_and_sequence_numbers_differ_from_seed_to_seed() {
     assert_eq!(first(1), first(1));
     assert_ne!(first(1).0, first(2).0);
     assert_ne!(first(1).1, first(2).1);
+}
+
+/// Ethernet's header with a tag, and that of IPv4.
+const TAGGED_TCP: usize = 18 + 20;
+
+#[test]
+fn in_a_vlan_packets_leave_room_for_the_tag() {
+    let mut network = Network::new(3, Weather::default());
+    for host in &mut network.hosts {
+        host.port.set_tag(Some(link::Tag::new(100, 5)));
+        host.stack.set_mtu(1496, network.now);
+        assert_eq!(host.stack.configuration(), None);
+        host.stack.configure(configuration(host.address)).unwrap();
+    }
+    network.inspect = |inspection, frame| {
+        assert_eq!(frame[12..16], [0x81, 0, 0xa0, 100]);
+        assert!((64..=1514).contains(&frame.len()));
+        // Of the connection's first segment, the option that says how much one may carry (RFC 9293 section 3.7.1).
+        if frame[27] == 6 && frame[TAGGED_TCP + 13] == 2 {
+            assert_eq!(frame[TAGGED_TCP + 20..][..4], [2, 4, 0x05, 0xb0]);
+            inspection.frames += 1;
+        }
+    };
+    let body = body(100_000);
+    assert!(download(&mut network, &body, 64 << 10).0 == body);
+    assert_eq!(network.inspection.frames, 1);
 }
