@@ -72,7 +72,7 @@ impl Machine {
     pub(crate) fn find_boot_server(&mut self, kind: u16, name: &str) -> Result<Packet, Error> {
         let config = self.dhcp_config()?;
         let Some(network) = &mut self.network else { return Err(errors::NO_CARD.of("none was found")) };
-        let Some(lease) = &network.lease else { return Err(errors::NO_ADDRESS.of(name)) };
+        let Some(lease) = &network.device.lease else { return Err(errors::NO_ADDRESS.of(name)) };
         let now = hw::clock::now();
         let mut discovery = Discovery::new(config, lease.pxe_packet(), lease.address, kind, now);
         // Both use the client's port.

@@ -86,6 +86,8 @@ impl Machine {
             }
             // Nothing goes on behind a command's back.
             "sync" => {}
+            "vcreate" => return self.create_vlan(command),
+            "vdestroy" => return self.destroy_vlan(command),
             name => return Err(errors::NOT_BUILT.of(name)),
         }
         Ok(())

@@ -12,6 +12,7 @@ use settings::{Kind, Tree};
 
 use crate::host::FEATURES;
 use crate::machine::Machine;
+use crate::network::CARD;
 use crate::screen::say;
 use crate::{lease, vendor};
 
@@ -69,7 +70,9 @@ fn introduce(machine: &mut Machine) {
                 if way.is_some() { "PXE stack by " } else { "no PXE stack" },
                 way.unwrap_or_default()
             );
-            lease::publish_card(&mut machine.settings, identity);
+            if let Ok(block) = lease::publish_card(&mut machine.settings, CARD, identity) {
+                machine.settings.open_card(block);
+            }
             if machine.header.drivers & DRIVER_UNDI_ROM != 0 {
                 machine.name_other_cards();
             }

@@ -38,8 +38,8 @@ const UNREAD_LIMIT: usize = 64 * 1024;
 const OPEN_LIMIT: usize = 16;
 /// A server that has no such file says so.
 const NOT_FOUND: [&base::ErrorKind; 2] = [&tftp::errors::NOT_FOUND, &http::errors::NOT_FOUND];
-/// The blocks of settings that are what others have said.
-const ORIGINS: [&[u8]; 3] = [b"net0.dhcp", b"proxydhcp", b"builtin"];
+/// How the names of those blocks of settings end that are what others have said.
+const ORIGINS: [&[u8]; 3] = [b".dhcp", b"proxydhcp", b"builtin"];
 /// What cards of ours run at, or more.
 const SPEED: u32 = 1_000_000_000;
 
@@ -132,7 +132,7 @@ impl Machine {
         let server = origin
             .filter(|origin| origin.has_scheme("tftp"))
             .and_then(|origin| self.resolve(origin, &mut Job::quiet(LIMIT)).ok());
-        let Some(lease) = self.network.as_ref().and_then(|network| network.lease.as_ref()) else {
+        let Some(lease) = self.network.as_ref().and_then(|network| network.device.lease.as_ref()) else {
             return Packets::default();
         };
         let changed: Vec<_> =
@@ -162,7 +162,8 @@ impl Machine {
     fn set_by_script(&self, tag: Tag) -> Option<Vec<u8>> {
         let key = Key { name: b"", tag: Some(tag), kind: None };
         let found = self.settings.fetch(Tree::ROOT, &key)?;
-        let is_of_server = ORIGINS.iter().any(|name| self.settings.find(name) == Some(found.block));
+        let name = self.settings.name(found.block);
+        let is_of_server = ORIGINS.iter().any(|end| name.ends_with(end));
         (!is_of_server).then_some(found.data)
     }
 }

@@ -34,6 +34,8 @@ pub(crate) struct Manner {
 const USER_AGENT: &str = concat!("iPXE/", env!("CARGO_PKG_VERSION"));
 /// Bytes of a TCP segment: what a server may send ahead is counted in frames, and told to it in bytes.
 const TCP_SEGMENT: usize = 1460;
+/// Bytes before the data of a packet: IPv4, UDP, and TFTP's own.
+const TFTP_HEADERS: u16 = 20 + 8 + 4;
 /// TFTP blocks that a server may send ahead.
 const TFTP_WINDOW: u16 = 32;
 const TFTP_RECEIVE_CAPACITY: usize = 96 * 1024;
@@ -146,8 +148,10 @@ impl Machine {
         let server = self.resolve(uri, job)?;
         let now = hw::clock::now();
         let seed = low_half(hw::clock::noise());
-        let window_size = TFTP_WINDOW.min(self.network(uri)?.frames_ahead());
-        let options = tftp::Options { window_size, seed, ..tftp::Options::default() };
+        let network = self.network(uri)?;
+        let window_size = TFTP_WINDOW.min(network.frames_ahead());
+        let block_size = network.stack.mtu().saturating_sub(TFTP_HEADERS);
+        let options = tftp::Options { block_size, window_size, seed };
         let mut transfer = tftp::Transfer::new(uri, options, now)?;
         if let Some(content) = content {
             transfer.write(content);
@@ -323,8 +327,14 @@ impl Machine {
         }
     }
 
-    /// The address of the server that `uri` names.
+    /// The address of the server that `uri` names, in reach.
     pub(crate) fn resolve(&mut self, uri: &Uri, job: &mut Job) -> Result<Ipv4Addr, Error> {
+        let address = self.look_up_server(uri, job)?;
+        self.network(uri)?.turn_to(address);
+        Ok(address)
+    }
+
+    fn look_up_server(&mut self, uri: &Uri, job: &mut Job) -> Result<Ipv4Addr, Error> {
         let name = uri.host();
         let seed = hw::clock::noise();
         let now = hw::clock::now();

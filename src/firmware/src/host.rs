@@ -19,6 +19,7 @@ use crate::dialogue::{deadline, shown};
 use crate::errors;
 use crate::fetch::Manner;
 use crate::machine::Machine;
+use crate::network::{CARD, Network};
 use crate::network_program;
 
 /// What `imgstat` calls a Linux kernel.
@@ -30,9 +31,9 @@ const NBP: &str = "NBP";
 
 /// What the first line says that this build can do.
 pub(crate) const FEATURES: &str = if cfg!(feature = "archives") {
-    "HTTP TFTP DNS bzImage MBOOT ELF NBP GZIP XZ ZSTD"
+    "HTTP TFTP DNS VLAN bzImage MBOOT ELF NBP GZIP XZ ZSTD"
 } else {
-    "HTTP TFTP DNS bzImage MBOOT ELF NBP GZIP"
+    "HTTP TFTP DNS VLAN bzImage MBOOT ELF NBP GZIP"
 };
 
 /// What the heap must have in one piece before a line of a script runs, so that no line uses it up.
@@ -153,21 +154,28 @@ impl Host for Machine {
     }
 
     fn cards(&mut self) -> Vec<String> {
-        base::list(self.network.iter().map(|_| "net0".into()))
+        let devices = self.network.iter_mut().flat_map(Network::devices);
+        let mut names: Vec<String> = base::list(devices.map(|device| device.name.clone()));
+        // The card itself comes first, whatever has the network.
+        if let Some(place) = names.iter().position(|name| name == CARD) {
+            names.swap(0, place);
+        }
+        names
     }
 
-    /// The driver stays loaded all the time; only what scripts see of it is opened and closed.
+    /// The driver stays loaded all the time; only what scripts see of it is opened and closed. With a VLAN, the card that
+    /// carries it is open.
     fn open(&mut self, card: &str) -> Result<(), Error> {
-        let block = self.settings.block(card.as_bytes())?;
-        self.settings.open_card(block);
+        for name in [CARD, card] {
+            let block = self.settings.block(name.as_bytes())?;
+            self.settings.open_card(block);
+        }
         Ok(())
     }
 
     fn close(&mut self, card: &str) {
         if let Some(network) = &mut self.network {
-            network.end_exchange();
-            network.stack.unconfigure();
-            network.lease = None;
+            network.close(card);
         }
         if let Some(block) = self.settings.find(card.as_bytes()) {
             self.settings.close_card(block);
@@ -179,12 +187,15 @@ impl Host for Machine {
         Ok(())
     }
 
-    fn configure(&mut self, _: &str, _: Option<&str>, timeout: Option<Duration>) -> Result<(), Error> {
+    fn configure(&mut self, card: &str, _: Option<&str>, timeout: Option<Duration>) -> Result<(), Error> {
+        if let Some(network) = &mut self.network {
+            network.give_to(&|device| device.name == card);
+        }
         self.dhcp(timeout)
     }
 
     fn fetch_boot_file(&mut self) -> Result<Fetched, Error> {
-        let lease = self.network.as_ref().and_then(|network| network.lease.clone());
+        let lease = self.network.as_ref().and_then(|network| network.device.lease.clone());
         let lease = lease.ok_or_else(|| errors::NO_ADDRESS.of("autoboot"))?;
         match self.choose_boot_file(&lease)? {
             Choice::Files([Some(file), _]) => self.download_boot_file(&file),

@@ -7,15 +7,15 @@ use alloc::vec::Vec;
 use base::{Duration, Error, Instant};
 use console::{Countdown, Table};
 use dhcp::{Lease, Packet};
-use settings::{Kind, Scope, Source, Tag, Tree};
+use settings::{BlockId, Kind, Scope, Source, Tag, Tree};
 use uri::Uri;
 
 use crate::errors;
 use crate::machine::Machine;
 use crate::screen::say;
 
-/// Features of this build, as tags inside option 175: HTTP, TFTP, DNS, bzImage.
-const FEATURES: &[u8] = &[0x13, 0x15, 0x17, 0x18];
+/// Features of this build, as tags inside option 175: HTTP, TFTP, DNS, bzImage, VLAN.
+const FEATURES: &[u8] = &[0x13, 0x15, 0x17, 0x18, 0x26];
 /// How long servers are looked for behind a switch port that is seen to be blocked (field note B1).
 const BLOCKED_TOTAL: Duration = Duration::from_secs(180);
 /// A wait is shown when it takes longer than this.
@@ -53,8 +53,9 @@ impl Machine {
                 config.adopt(discover);
             }
             config.own_file = self.own_file().map(|file| file.name);
-            config.requested_address =
-                cached.ack.as_deref().and_then(Packet::parse).map(|ack| ack.your_address());
+            // Its address is of the card's own network.
+            let ack = cached.ack.as_deref().filter(|_| network.device.tag.is_none());
+            config.requested_address = ack.and_then(Packet::parse).map(|ack| ack.your_address());
         }
         Ok(config)
     }
@@ -117,8 +118,8 @@ impl Machine {
     /// Uses a lease, and makes it known to scripts.
     pub(crate) fn apply_lease(&mut self, lease: Lease) -> Result<(), Error> {
         let Some(network) = &mut self.network else { return Err(errors::NO_CARD.of("none was found")) };
-        publish(&mut self.settings, &lease);
-        let is_news = network.lease.as_ref().is_none_or(|old| {
+        publish(&mut self.settings, &network.device.name, &lease);
+        let is_news = network.device.lease.as_ref().is_none_or(|old| {
             (old.address, old.prefix_length, &old.routes)
                 != (lease.address, lease.prefix_length, &lease.routes)
         });
@@ -127,7 +128,8 @@ impl Machine {
         if is_news {
             say!(
                 self.screen,
-                "net0: {}/{}{gateway}, from {}",
+                "{}: {}/{}{gateway}, from {}",
+                network.device.name,
                 lease.address,
                 lease.prefix_length,
                 lease.server
@@ -171,12 +173,17 @@ fn offers_table(offers: &[dhcp::Offer]) -> Option<String> {
     Some(table.render())
 }
 
+/// The block with what a device's DHCP server says.
+pub(crate) fn packet_block(device: &str) -> Vec<u8> {
+    [device.as_bytes(), b".dhcp"].concat()
+}
+
 /// Makes a lease known as settings.
-fn publish(settings: &mut Tree, lease: &Lease) {
+fn publish(settings: &mut Tree, device: &str, lease: &Lease) {
     let boot = lease.boot.as_ref();
     let boot_file =
         |named| boot.filter(|boot| boot.named == named).map(|boot| boot.name.clone().into_bytes());
-    if let Ok(block) = settings.block(b"net0.dhcp") {
+    if let Ok(block) = settings.block(&packet_block(device)) {
         let file = boot_file(dhcp::Named::ByLease);
         settings.set_source(
             block,
@@ -223,11 +230,14 @@ impl Source for PacketSource {
     }
 }
 
-/// What is known of the card, for scripts.
-pub(crate) fn publish_card(settings: &mut Tree, identity: &nic::Identity) {
-    let Ok(block) = settings.block(b"net0") else { return };
-    settings.open_card(block);
-    settings.publish(block, b"ifname", Kind::String, Some(b"net0"));
+/// What is known of the card, for scripts, as the device of that name.
+pub(crate) fn publish_card(
+    settings: &mut Tree,
+    name: &str,
+    identity: &nic::Identity,
+) -> Result<BlockId, Error> {
+    let block = settings.block(name.as_bytes())?;
+    settings.publish(block, b"ifname", Kind::String, Some(name.as_bytes()));
     settings.publish_replaceable(block, b"mac", Kind::Hex, &identity.mac.0);
     settings.publish(block, b"hwaddr", Kind::Hex, Some(&identity.permanent_mac.0));
     settings.publish(block, b"chip", Kind::String, Some(identity.driver.as_bytes()));
@@ -240,4 +250,5 @@ pub(crate) fn publish_card(settings: &mut Tree, identity: &nic::Identity) {
         let [c, d] = pci.device.to_be_bytes();
         settings.publish(block, b"busid", Kind::HexRaw, Some(&[1, a, b, c, d]));
     }
+    Ok(block)
 }

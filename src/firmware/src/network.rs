@@ -1,11 +1,16 @@
 //! The network as the firmware uses it: one card, its stack, and the DHCP exchange in the background.
+//!
+//! There is one stack, so one of the card's devices, which are the card itself and its VLANs, has the network at a time:
+//! the one that `dhcp` names last. A connection to another one's subnet gives it the network, and when a device is closed,
+//! another one that has an address gets it. Addresses are kept meanwhile; connections are not.
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 use base::{Duration, Error, Instant, MacAddress};
 use core::net::{Ipv4Addr, SocketAddrV4};
 use dhcp::{Client, Lease};
-use link::Port;
+use link::{Port, Tag};
 use net::{Ipv4Config, Stack, TcpHandle, UdpHandle};
 use nic::Nic;
 
@@ -19,13 +24,43 @@ pub(crate) struct Network {
     pub(crate) stack: Stack,
     /// The exchange that runs, or whose result nobody has taken yet.
     pub(crate) exchange: Option<Exchange>,
-    /// The lease that is in use.
-    pub(crate) lease: Option<Lease>,
+    /// The device that has the network.
+    pub(crate) device: Device,
+    /// The others; the one that had the network last at the end.
+    pub(crate) waiting: Vec<Device>,
     /// A connection to a web server that can carry another request.
     pub(crate) idle: Option<IdleConnection>,
     /// The card does not answer any more.
     pub(crate) failure: Option<Error>,
 }
+
+/// The card itself, or a VLAN of it.
+#[derive(Default)]
+pub(crate) struct Device {
+    /// `net0`, or `net0-100`.
+    pub(crate) name: String,
+    /// The tag of its frames, if it is a VLAN.
+    pub(crate) tag: Option<Tag>,
+    /// The address that it has, and all that came with it.
+    pub(crate) lease: Option<Lease>,
+}
+
+impl Device {
+    /// Whether an address is in its subnet.
+    fn is_near(&self, address: Ipv4Addr) -> bool {
+        self.lease.as_ref().is_some_and(|lease| {
+            let differing = u32::from(lease.address) ^ u32::from(address);
+            differing.leading_zeros() >= lease.prefix_length.into()
+        })
+    }
+}
+
+/// What a tag takes of a packet's bytes: some ROMs have room for 1514 bytes of a frame and cut longer ones, all of the
+/// emulator among them.
+const TAG_LENGTH: u16 = 4;
+
+/// The card itself, as a device.
+pub(crate) const CARD: &str = "net0";
 
 /// A DHCP exchange and its socket.
 pub(crate) struct Exchange {
@@ -47,7 +82,70 @@ impl Network {
     pub(crate) fn new(nic: Card, seed: u64, now: Instant) -> Self {
         let identity = nic.identity();
         let stack = Stack::new(identity.mac, identity.mtu, seed, now);
-        Self { port: Box::new(Port::new(nic)), stack, exchange: None, lease: None, idle: None, failure: None }
+        Self {
+            port: Box::new(Port::new(nic)),
+            stack,
+            exchange: None,
+            device: Device { name: CARD.into(), ..Device::default() },
+            waiting: Vec::new(),
+            idle: None,
+            failure: None,
+        }
+    }
+
+    /// All devices.
+    pub(crate) fn devices(&mut self) -> impl Iterator<Item = &mut Device> {
+        core::iter::once(&mut self.device).chain(&mut self.waiting)
+    }
+
+    /// Gives the network to the last of those waiting devices that are meant, if there is one.
+    pub(crate) fn give_to(&mut self, is_meant: &dyn Fn(&Device) -> bool) {
+        let Some(place) = self.waiting.iter().rposition(is_meant) else { return };
+        let next = self.waiting.remove(place);
+        self.leave();
+        self.waiting.push(core::mem::replace(&mut self.device, next));
+        self.enter();
+    }
+
+    /// Makes what the device has the network's.
+    pub(crate) fn enter(&mut self) {
+        self.port.set_tag(self.device.tag);
+        let taken = self.device.tag.map_or(0, |_| TAG_LENGTH);
+        self.stack.set_mtu(self.port.nic().identity().mtu.saturating_sub(taken), hw::clock::now());
+        if let Some(lease) = &self.device.lease
+            && let Err(error) = configure(&mut self.stack, lease)
+        {
+            self.failure.get_or_insert(error);
+        }
+    }
+
+    /// Ends all that goes on in the network.
+    fn leave(&mut self) {
+        self.end_exchange();
+        if let Some(idle) = self.idle.take() {
+            self.stack.tcp_abort(idle.handle);
+            // The server is told.
+            self.step(hw::clock::now());
+        }
+        self.stack.unconfigure();
+    }
+
+    /// Gives the network to a device in whose subnet an address is, unless this one is.
+    pub(crate) fn turn_to(&mut self, address: Ipv4Addr) {
+        if !self.device.is_near(address) {
+            self.give_to(&|device| device.is_near(address));
+        }
+    }
+
+    /// Takes a device's address.
+    pub(crate) fn close(&mut self, name: &str) {
+        for device in self.devices().filter(|device| device.name == name) {
+            device.lease = None;
+        }
+        if self.device.name == name {
+            self.leave();
+            self.give_to(&|device| device.lease.is_some());
+        }
     }
 
     /// The card, without anything above it.
@@ -119,13 +217,14 @@ impl Network {
     /// Uses the address and routes of a lease.
     pub(crate) fn apply(&mut self, lease: Lease) -> Result<(), Error> {
         configure(&mut self.stack, &lease)?;
-        self.lease = Some(lease);
+        self.device.lease = Some(lease);
         Ok(())
     }
 
     /// The name servers and search list in use.
-    pub(crate) fn resolvers(&self) -> (Vec<Ipv4Addr>, Vec<alloc::string::String>) {
-        self.lease
+    pub(crate) fn resolvers(&self) -> (Vec<Ipv4Addr>, Vec<String>) {
+        self.device
+            .lease
             .as_ref()
             .map_or_else(Default::default, |lease| (lease.dns_servers.clone(), lease.search.clone()))
     }

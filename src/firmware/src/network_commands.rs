@@ -4,15 +4,17 @@ use alloc::format;
 use base::text::printable;
 use base::{Duration, Error};
 use core::net::{Ipv4Addr, SocketAddrV4};
+use link::Tag;
 use nic::Nic;
-use script::Invocation;
-use settings::Kind;
+use script::{Host, Invocation, Vlan};
+use settings::{Kind, Scope};
 use uri::Uri;
 
 use crate::errors;
 use crate::fetch::Job;
+use crate::lease::{packet_block, publish_card};
 use crate::machine::Machine;
-use crate::network::Network;
+use crate::network::{CARD, Device, Network};
 use crate::screen::say;
 use crate::vendor;
 
@@ -140,37 +142,79 @@ impl Machine {
         Ok(&mut network.ok_or_else(|| errors::NO_ADDRESS.of(format!("{other}")))?.stack)
     }
 
+    /// Makes a device of a VLAN of the card. One that is there gets another priority, as in iPXE.
+    pub(crate) fn create_vlan(&mut self, command: &Invocation<'_>) -> Result<(), Error> {
+        let Vlan { name, tag, priority, .. } = Vlan::to_create(command, self)?;
+        let Some(network) = &mut self.network else { return Ok(()) };
+        let tag = Some(Tag::new(tag, priority));
+        let known = network.devices().find(|device| device.name == name);
+        let is_known = known.is_some_and(|device| {
+            device.tag = tag;
+            true
+        });
+        if is_known {
+            network.port.set_tag(network.device.tag);
+            return Ok(());
+        }
+        publish_card(&mut self.settings, &name, network.port.nic().identity())?;
+        network.waiting.push(Device { name, tag, lease: None });
+        Ok(())
+    }
+
+    /// Takes the device of a VLAN away, and what is known of it.
+    pub(crate) fn destroy_vlan(&mut self, command: &Invocation<'_>) -> Result<(), Error> {
+        let name = Vlan::to_destroy(command, self)?;
+        self.close(&name);
+        if let Some(network) = &mut self.network {
+            if network.device.name == name {
+                network.give_to(&|device| device.tag.is_none());
+            }
+            network.waiting.retain(|device| device.name != name);
+        }
+        for block in [packet_block(&name), name.into_bytes()] {
+            if let Some(block) = self.settings.find(&block) {
+                self.settings.set_source(block, Scope::Dhcp, None);
+            }
+        }
+        Ok(())
+    }
+
     /// Who was asked for by ARP.
     pub(crate) fn show_neighbours(&mut self) {
         let Some(network) = &self.network else { return };
         for (address, mac) in network.stack.neighbours() {
             match mac {
-                Some(mac) => say!(self.screen, "net0: {address} is at {mac}"),
-                None => say!(self.screen, "net0: {address} does not answer"),
+                Some(mac) => say!(self.screen, "{}: {address} is at {mac}", network.device.name),
+                None => say!(self.screen, "{}: {address} does not answer", network.device.name),
             }
         }
     }
 
     /// What was received and sent.
     pub(crate) fn show_counters(&mut self) {
-        let Some(Network { stack, port, .. }) = &self.network else { return };
+        let Some(Network { stack, port, device, .. }) = &self.network else { return };
+        let name = &device.name;
         let net::Counters { received, sent } = stack.counters();
         for (what, tally) in [("received", received), ("sent", sent)] {
             let net::Tally { arp, icmp, tcp, udp, other } = tally;
-            say!(self.screen, "net0: {what} ARP:{arp} ICMP:{icmp} TCP:{tcp} UDP:{udp} other:{other}");
+            say!(self.screen, "{name}: {what} ARP:{arp} ICMP:{icmp} TCP:{tcp} UDP:{udp} other:{other}");
         }
         let link::Counters { foreign_vlan, switch, ignored, .. } = port.counters();
-        say!(self.screen, "net0: ignored VLAN:{foreign_vlan} switch:{switch} other:{ignored}");
+        say!(self.screen, "{name}: ignored VLAN:{foreign_vlan} switch:{switch} other:{ignored}");
     }
 
-    /// The card, its state and its counters.
+    /// The card, its state and its counters, and its VLANs.
     pub(crate) fn show_card(&mut self) {
         let Some(network) = &mut self.network else { return };
         let mac = network.mac();
-        let state = if self.settings.latest().is_some() { "open" } else { "closed" };
-        let nic = network.port.nic_mut();
+        let settings = &self.settings;
+        let state = |name: &str| match settings.find(name.as_bytes()) {
+            Some(block) if settings.is_open(block) => "open",
+            _ => "closed",
+        };
+        let nic = network.port.nic();
         let counters = nic.counters();
-        say!(self.screen, "net0: {mac} using {} ({state})", nic.identity().driver);
+        say!(self.screen, "{CARD}: {mac} using {} ({})", nic.identity().driver, state(CARD));
         say!(
             self.screen,
             "  [TX:{} TXE:{} RX:{} RXE:{}]",
@@ -179,6 +223,12 @@ impl Machine {
             counters.received,
             counters.receive_drops
         );
+        for Device { name, tag, .. } in network.devices() {
+            if let Some(tag) = tag {
+                let (vlan, priority) = (tag.vlan(), tag.priority());
+                say!(self.screen, "{name}: {mac}, VLAN {vlan}, priority {priority} ({})", state(name));
+            }
+        }
         self.name_other_cards();
     }
 
@@ -197,14 +247,16 @@ impl Machine {
 
     /// The address and the ways to others.
     pub(crate) fn show_routes(&mut self) {
-        let configuration = self.network.as_ref().and_then(|network| network.stack.configuration());
-        let Some(net::Ipv4Config { address, prefix_length, gateway, routes }) = configuration else { return };
-        say!(self.screen, "net0: {address}/{prefix_length}");
+        let Some(network) = &self.network else { return };
+        let Some(configuration) = network.stack.configuration() else { return };
+        let (name, net::Ipv4Config { address, prefix_length, gateway, routes }) =
+            (&network.device.name, configuration);
+        say!(self.screen, "{name}: {address}/{prefix_length}");
         if let Some(gateway) = gateway {
-            say!(self.screen, "net0: 0.0.0.0/0 gw {gateway}");
+            say!(self.screen, "{name}: 0.0.0.0/0 gw {gateway}");
         }
         for net::Route { destination, prefix_length, gateway } in routes {
-            say!(self.screen, "net0: {destination}/{prefix_length} gw {gateway}");
+            say!(self.screen, "{name}: {destination}/{prefix_length} gw {gateway}");
         }
     }
 }

@@ -5,9 +5,9 @@
 //! again afterwards, as far as the program has left it so that it can be.
 
 use alloc::format;
+use alloc::vec::Vec;
 use base::boot_info::{BootInfo, E820Entry};
 use base::{Error, PhysRange};
-use dhcp::Lease;
 use hw::guest::{self, ENTRY, Program, TableRoom};
 use script::ImageId;
 use uri::Uri;
@@ -15,6 +15,7 @@ use uri::Uri;
 use crate::errors;
 use crate::exported::{self, Exported};
 use crate::machine::Machine;
+use crate::network::{Device, Network};
 use crate::screen::say;
 
 /// The most bytes that a program may have.
@@ -41,12 +42,12 @@ impl Machine {
         let answer = if is_ours {
             self.run_with_ours(handle, length, origin, &arguments)
         } else {
-            let lease = self.lend_card();
+            let devices = self.lend_card();
             let vendor = vendor.unwrap_or_default();
             let answer = TableRoom::try_new().and_then(|mut table| {
                 self.place_program(&mut table, handle, length, vendor, false)?.run(None)
             });
-            self.take_card_back(lease);
+            self.take_card_back(devices);
             answer
         };
         match answer {
@@ -100,21 +101,21 @@ impl Machine {
     }
 
     /// Leaves the card to a program that uses the vendor's stack.
-    fn lend_card(&mut self) -> Option<Lease> {
+    fn lend_card(&mut self) -> Option<(Device, Vec<Device>)> {
         self.vendor_was_lent = true;
-        let lease = self.network.take()?.lease;
+        let Network { device, waiting, .. } = self.network.take()?;
         crate::vendor::hush();
-        lease
+        Some((device, waiting))
     }
 
-    fn take_card_back(&mut self, lease: Option<Lease>) {
+    fn take_card_back(&mut self, devices: Option<(Device, Vec<Device>)>) {
         self.screen.say(b"\n");
-        let result = self.open_network().and_then(|()| match (&mut self.network, lease) {
-            (Some(network), Some(lease)) => network.apply(lease),
-            _ => Ok(()),
-        });
-        if let Err(error) = result {
+        if let Err(error) = self.open_network() {
             self.screen.error(&error);
+        }
+        if let (Some(network), Some(devices)) = (&mut self.network, devices) {
+            (network.device, network.waiting) = devices;
+            network.enter();
         }
     }
 }

@@ -208,7 +208,7 @@ impl Machine {
                 report.dump(&format!("the ROM's {name}"), packet.as_deref().unwrap_or_default());
             }
         }
-        if let Some(lease) = self.network.as_ref().and_then(|network| network.lease.as_ref()) {
+        if let Some(lease) = self.network.as_ref().and_then(|network| network.device.lease.as_ref()) {
             let proxy = lease.proxy.as_ref().map(|packet| ("our proxy's offer", packet));
             for (name, packet) in [("our ACK", &lease.ack)].into_iter().chain(proxy) {
                 report.dump(name, packet.bytes());

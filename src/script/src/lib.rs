@@ -25,7 +25,7 @@ mod options;
 #[cfg(test)]
 mod tests;
 
-pub use commands::{COMMANDS, Command, discard, fill_in, image};
+pub use commands::{COMMANDS, Command, Vlan, discard, fill_in, image};
 pub use drafts::{Drafts, Item, Menu, Parameter, Parameters};
 pub use expand::{expand, innermost, slice};
 pub use host::{Fetch, Fetched, Host, Line, Selection};
@@ -103,7 +103,12 @@ pub mod errors {
         /// Another file than the wanted one.
         WRONG_DIGEST = "SCRIPT-32", "the file has another SHA-256 digest", "it was changed: check it, or the digest in the script";
         /// A colour or pair that does not exist.
-        OUT_OF_RANGE = "SCRIPT-33", "{} has no such number", "colours are 0 to 15, pairs 0 to 7, basic colours 0 to 7 and 9";
+        OUT_OF_RANGE = "SCRIPT-33", "{} has no such number",
+            "colours are 0 to 15, pairs 0 to 7, basic colours 0 to 7 and 9, VLANs 0 to 4094, priorities 0 to 7";
+        /// A VLAN in a VLAN.
+        NO_TRUNK = "SCRIPT-34", "{} is a VLAN, and cannot carry others", "name the card itself: vcreate --tag 100 net0";
+        /// A card that is no VLAN.
+        NO_VLAN = "SCRIPT-35", "{} is not a VLAN", "name one that vcreate has made, net0-100 for instance";
         /// A command asked for its usage; never shown.
         HELP = "SCRIPT-22", "only the usage was shown", "leave out --help";
     }

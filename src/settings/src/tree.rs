@@ -210,6 +210,11 @@ impl Tree {
         self.open.retain(|open| *open != card);
     }
 
+    /// Whether a card is open.
+    pub fn is_open(&self, card: BlockId) -> bool {
+        self.open.contains(&card)
+    }
+
     /// The card that is `netX`: the one opened last of those that are still open.
     pub fn latest(&self) -> Option<BlockId> {
         self.open.last().copied()

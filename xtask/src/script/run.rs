@@ -56,6 +56,7 @@ fn stage(file: &Path, mut world: Map<String, Value>) -> Result<Scenario> {
     scenario.usual.folder = (!answers).then_some(folder);
     scenario.usual.user = !user;
     scenario.usual.lines = Some(LINES);
+    scenario.usual.vlan_lease = Some(LEASE.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec());
     Ok(scenario)
 }
 
@@ -68,14 +69,21 @@ fn machine() -> Value {
         "platform": "pcbios", "buildarch": "x86_64", "version": "2.0.0+",
         "nics": [{"name": "net0", "mac": "52:54:00:12:34:56", "chip": "undionly"}],
         "open_interfaces_at_start": ["net0"],
-        "values": [
-            ["net0.dhcp/ip", "192.0.2.100"], ["net0.dhcp/netmask", "255.255.255.0"],
-            ["net0.dhcp/gateway", "192.0.2.1"], ["net0.dhcp/dns", "192.0.2.1"],
-            ["net0.dhcp/next-server", "192.0.2.1"], ["net0.dhcp/dhcp-server", "192.0.2.1"],
-            ["net0.dhcp/hostname", "machine"], ["net0.dhcp/domain", "example"],
-        ],
+        "values": LEASE.map(|(name, value)| [format!("net0.dhcp/{name}"), value.to_owned()]),
     })
 }
+
+/// What DHCP gives.
+const LEASE: [(&str, &str); 8] = [
+    ("ip", "192.0.2.100"),
+    ("netmask", "255.255.255.0"),
+    ("gateway", "192.0.2.1"),
+    ("dns", "192.0.2.1"),
+    ("next-server", "192.0.2.1"),
+    ("dhcp-server", "192.0.2.1"),
+    ("hostname", "machine"),
+    ("domain", "example"),
+];
 
 #[cfg(test)]
 mod tests {
@@ -116,6 +124,18 @@ mod tests {
              http://boot.example/vmlinuz is downloaded.\n\
              vmlinuz is started with \"quiet\" and does not come back.\n"
         );
+    }
+
+    #[test]
+    fn a_vlan_is_a_card() {
+        let script = "#!ipxe\nvcreate --tag 100 netX && dhcp net0-100 && echo ${netX/ifname} ${net0-100/mac} ${net0-100/next-server}\n\
+                      vcreate --tag 7 net0-100 || vcreate --tag 4095 net0 || vcreate net1 || vdestroy net0 ||\n\
+                      vdestroy net0-100\ndhcp net0-100 || echo ${netX/ifname} ${net0-100/mac}.";
+        let told = told(script, &[], json!({"responses": {}}));
+        let said: Vec<&str> = told.lines().filter_map(|line| line.split(['[', ']']).nth(1)).collect();
+        assert_eq!(said, ["SCRIPT-34", "SCRIPT-33", "SCRIPT-19", "SCRIPT-35", "SCRIPT-19"], "{told}");
+        assert!(told.contains("\"net0-100 52:54:00:12:34:56 192.0.2.1\" is printed"), "{told}");
+        assert!(told.contains("\"net0 .\" is printed"), "{told}");
     }
 
     #[test]

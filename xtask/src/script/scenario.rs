@@ -35,6 +35,9 @@ pub(super) struct Usual {
     pub(super) user: bool,
     /// How many lines may run.
     pub(super) lines: Option<u32>,
+    /// What DHCP gives to a VLAN that `vcreate` has made: names of settings in its block, and values. In a case the command
+    /// makes none.
+    pub(super) vlan_lease: Option<Sets>,
 }
 
 #[derive(Deserialize)]
@@ -56,7 +59,7 @@ pub(super) struct Settings {
     pub(super) values: Sets,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 pub(super) struct Card {
     pub(super) name: String,
     pub(super) mac: String,

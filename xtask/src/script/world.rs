@@ -1,14 +1,14 @@
 //! A machine that is played: a `Host` that looks its answers up in a [`Scenario`] and writes down what it is asked.
 
-use super::scenario::{Answer, Content, Outcome, Response, Scenario, Sets};
+use super::scenario::{Answer, Card, Content, Outcome, Response, Scenario, Sets};
 use anyhow::{Context as _, Result, bail};
 use base::{Duration, Error, Instant};
 use script::{
     Drafts, Failure, Fetch, Fetched, Handle, Host, ImageId, Images, Invocation, Line, Menu, Parameter,
-    Selection, Start, Type, errors, expand, is_script, working_uri,
+    Selection, Start, Type, Vlan, errors, expand, is_script, working_uri,
 };
 use serde_json::{Map, Value, json};
-use settings::{Kind, Tree};
+use settings::{Kind, Scope, Tree};
 use std::collections::HashMap;
 use std::path::{Component, Path};
 use uri::Uri;
@@ -146,19 +146,8 @@ impl<'a> World<'a> {
         ] {
             tree.publish(Tree::BUILTIN, name.as_bytes(), Kind::String, Some(value.as_bytes()));
         }
-        let none = || anyhow::anyhow!("there is no such card");
         for (device, card) in (3..).zip(&settings.nics) {
-            let block = tree.block(card.name.as_bytes()).map_err(|_| none())?;
-            let mac = Kind::Hex.parse(card.mac.as_bytes()).context("this is no address of a card")?;
-            tree.publish_replaceable(block, b"mac", Kind::Hex, &mac);
-            tree.publish(block, b"hwaddr", Kind::Hex, Some(&mac));
-            tree.publish(block, b"bustype", Kind::String, Some(b"PCI"));
-            tree.publish(block, b"busloc", Kind::Uint32, Some(&[0, 0, 0, device << 3]));
-            // PCI, vendor 8086h, device 100eh.
-            tree.publish(block, b"busid", Kind::Hex, Some(&[0x01, 0x80, 0x86, 0x10, 0x0e]));
-            tree.publish(block, b"linktype", Kind::String, Some(b"Ethernet"));
-            tree.publish(block, b"chip", Kind::String, Some(card.chip.as_bytes()));
-            tree.publish(block, b"ifname", Kind::String, Some(card.name.as_bytes()));
+            publish_card(&mut tree, device, card)?;
         }
         for card in &settings.open_interfaces_at_start {
             tree.open_card(tree.find(card.as_bytes()).with_context(|| format!("{card} is no card"))?);
@@ -289,9 +278,48 @@ impl<'a> World<'a> {
         }
     }
 
+    /// A VLAN is another card like the one that carries it.
+    fn create_vlan(&mut self, vlan: &Vlan) {
+        let cards = &mut self.scenario.settings.nics;
+        let is_new = cards.iter().all(|card| card.name != vlan.name);
+        let trunk = (3..).zip(&*cards).find(|(_, card)| card.name == vlan.trunk);
+        if is_new && let Some((device, trunk)) = trunk {
+            let card = Card { name: vlan.name.clone(), ..trunk.clone() };
+            // The address is one already.
+            let _ = publish_card(&mut self.tree, device, &card);
+            cards.push(card);
+        }
+    }
+
+    fn destroy_vlan(&mut self, name: &str) {
+        self.close(name);
+        self.scenario.settings.nics.retain(|card| card.name != name);
+        for block in [format!("{name}.dhcp"), name.to_owned()] {
+            if let Some(block) = self.tree.find(block.as_bytes()) {
+                self.tree.set_source(block, Scope::Dhcp, None);
+            }
+        }
+    }
+
     fn name_of(&self, id: ImageId) -> String {
         self.images.image(id).map(|image| image.name.clone()).unwrap_or_default()
     }
+}
+
+/// What scripts know of a card.
+fn publish_card(tree: &mut Tree, device: u8, card: &Card) -> Result<()> {
+    let block = tree.block(card.name.as_bytes()).map_err(|error| anyhow::anyhow!("{error}"))?;
+    let mac = Kind::Hex.parse(card.mac.as_bytes()).context("this is no address of a card")?;
+    tree.publish_replaceable(block, b"mac", Kind::Hex, &mac);
+    tree.publish(block, b"hwaddr", Kind::Hex, Some(&mac));
+    tree.publish(block, b"bustype", Kind::String, Some(b"PCI"));
+    tree.publish(block, b"busloc", Kind::Uint32, Some(&[0, 0, 0, device << 3]));
+    // PCI, vendor 8086h, device 100eh.
+    tree.publish(block, b"busid", Kind::Hex, Some(&[0x01, 0x80, 0x86, 0x10, 0x0e]));
+    tree.publish(block, b"linktype", Kind::String, Some(b"Ethernet"));
+    tree.publish(block, b"chip", Kind::String, Some(card.chip.as_bytes()));
+    tree.publish(block, b"ifname", Kind::String, Some(card.name.as_bytes()));
+    Ok(())
 }
 
 /// Stores values as `set` would, but literally. What is refused is left out.
@@ -494,7 +522,14 @@ impl Host for World<'_> {
             json!({"configure": {"interface": card, "configurator": configurator, "outcome": outcome}}),
         );
         store(&mut self.tree, &answer.sets);
-        if answer.result == Outcome::Ok { Ok(()) } else { Err(FAILED.of(card)) }
+        if answer.result != Outcome::Ok {
+            return Err(FAILED.of(card));
+        }
+        // A card of the scenario has from the beginning what it is given.
+        for (name, value) in self.scenario.usual.vlan_lease.iter().flatten().filter(|_| card.contains('-')) {
+            self.tree.store(format!("{card}.dhcp/{name}").as_bytes(), value.as_bytes())?;
+        }
+        Ok(())
     }
 
     fn fetch_boot_file(&mut self) -> Result<Fetched, Error> {
@@ -594,7 +629,20 @@ impl Host for World<'_> {
         if !is_usual && !DEVICE_COMMANDS.contains(&command.name()) {
             return Err(NOT_PLAYED.of(command.name()));
         }
-        self.device(command.words())?;
+        let has_vlans = self.scenario.usual.vlan_lease.is_some();
+        match command.name() {
+            "vcreate" if has_vlans => {
+                let vlan = Vlan::to_create(command, self)?;
+                self.device(command.words())?;
+                self.create_vlan(&vlan);
+            }
+            "vdestroy" if has_vlans => {
+                let name = Vlan::to_destroy(command, self)?;
+                self.device(command.words())?;
+                self.destroy_vlan(&name);
+            }
+            _ => self.device(command.words())?,
+        }
         if self.scenario.usual.folder.is_some() && command.name() == "nslookup" {
             self.tree.store(command.argument(0), b"192.0.2.1")?;
         }

@@ -8,6 +8,7 @@ mod values;
 
 pub use dialogs::fill_in;
 pub use images::{discard, image};
+pub use network::Vlan;
 
 use crate::Host;
 use crate::interpreter::{Failure, Flow};

@@ -2,14 +2,19 @@
 
 use super::{Call, Done};
 use crate::Host;
-use crate::errors::{CANCELLED, NO_CARD, NO_CONFIGURATOR};
+use crate::errors::{CANCELLED, NO_CARD, NO_CONFIGURATOR, NO_TRUNK, NO_VLAN, OUT_OF_RANGE};
 use crate::interpreter::Flow;
 use crate::location::readable;
-use crate::options::text;
+use crate::options::{Invocation, text};
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::Error;
 use settings::Tree;
+
+/// The last VLAN that can be, and the last priority (IEEE 802.1Q-2018, 9.6).
+const LAST_TAG: u16 = 4094;
+const LAST_PRIORITY: u8 = 7;
 
 /// What can get an address for a card.
 const CONFIGURATORS: [&str; 2] = ["dhcp", "ipv6"];
@@ -95,6 +100,52 @@ fn or_close(
         host.close(card);
     }
     result
+}
+
+/// A VLAN of a card, as `vcreate` and `vdestroy` name it.
+#[derive(Debug)]
+pub struct Vlan {
+    /// The card that carries it.
+    pub trunk: String,
+    /// What it is called as a card: `net0-100`.
+    pub name: String,
+    /// Its number, 0 to 4094; 0 is no VLAN, but a priority for frames without one.
+    pub tag: u16,
+    /// The priority of what is sent, 0 to 7.
+    pub priority: u8,
+}
+
+impl Vlan {
+    /// What `vcreate` is to make of a card that is there.
+    pub fn to_create(command: &Invocation<'_>, host: &mut dyn Host) -> Result<Self, Error> {
+        let trunk = known_card(command, host)?;
+        if is_vlan(&trunk) {
+            return Err(NO_TRUNK.of(trunk));
+        }
+        let number = |letter| command.number(letter).unwrap_or(0);
+        match (u16::try_from(number(b't')), u8::try_from(number(b'p'))) {
+            (Ok(tag @ ..=LAST_TAG), Ok(priority @ ..=LAST_PRIORITY)) => {
+                Ok(Self { name: format!("{trunk}-{tag}"), trunk, tag, priority })
+            }
+            _ => Err(OUT_OF_RANGE.of(command.name())),
+        }
+    }
+
+    /// The name of the VLAN that `vdestroy` is to take away.
+    pub fn to_destroy(command: &Invocation<'_>, host: &mut dyn Host) -> Result<String, Error> {
+        let name = known_card(command, host)?;
+        if is_vlan(&name) { Ok(name) } else { Err(NO_VLAN.of(name)) }
+    }
+}
+
+/// The card that is a command's argument.
+fn known_card(command: &Invocation<'_>, host: &mut dyn Host) -> Result<String, Error> {
+    let name = card(host.settings(), command.argument(0));
+    if host.cards().contains(&name) { Ok(name) } else { Err(NO_CARD.of(readable(command.argument(0)))) }
+}
+
+fn is_vlan(card: &str) -> bool {
+    card.contains('-')
 }
 
 /// The name of a card; `netX` is the one opened last.
