@@ -14,7 +14,7 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// The frame, if it is of that kind.
+    /// The frame, if it is of that kind and has no tag.
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
         if bytes.get(12..14)? != [8, 0] {
             return None;
@@ -60,6 +60,30 @@ fn word(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes(*pair))
 }
 
+/// Where a frame has its tag, if it has one (IEEE 802.1Q).
+const TAG: std::ops::Range<usize> = 12..16;
+
+/// The VLAN of a frame with a tag.
+pub fn vlan(frame: &[u8]) -> Option<u16> {
+    let [0x81, 0, high, low] = frame.get(TAG)? else { return None };
+    Some(u16::from_be_bytes([*high, *low]) & 0xfff)
+}
+
+/// The frame without its tag.
+pub fn untagged(frame: &[u8]) -> Vec<u8> {
+    let mut frame = frame.to_vec();
+    frame.drain(TAG);
+    frame
+}
+
+/// The frame with a tag, of priority 0.
+pub fn tagged(frame: &[u8], vlan: u16) -> Vec<u8> {
+    let mut frame = frame.to_vec();
+    let [high, low] = vlan.to_be_bytes();
+    frame.splice(TAG.start..TAG.start, [0x81, 0, high, low]);
+    frame
+}
+
 /// Writes another user class (option 77) over `iPXE` in a DHCP frame, and takes out the UDP checksum.
 pub fn overwrite_user_class(frame: &mut [u8]) {
     const CLASS: &[u8; 6] = b"\x4d\x04iPXE";
@@ -99,6 +123,15 @@ mod tests {
         let bytes = frame(TCP, [2000, 80], b"GET /a/b HTTP/1.1\r\n");
         assert_eq!(Frame::parse(&bytes).unwrap().request().as_deref(), Some("/a/b"));
         assert_eq!(Frame::parse(&frame(UDP, [69, 2000], b"\0\x03\0\x01data")).unwrap().request(), None);
+    }
+
+    #[test]
+    fn tags_come_and_go() {
+        let bytes = frame(UDP, [2000, 69], b"\0\x01a\0octet\0");
+        let marked = tagged(&bytes, 100);
+        assert_eq!((vlan(&bytes), vlan(&marked), vlan(&marked[..15])), (None, Some(100), None));
+        assert_eq!(untagged(&marked), bytes);
+        assert!(Frame::parse(&marked).is_none());
     }
 
     #[test]

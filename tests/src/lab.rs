@@ -170,7 +170,10 @@ impl Lab {
     /// Switches a machine on.
     pub fn machine(&mut self, options: &Options) -> Result<Machine> {
         self.rules.image_runs |= !options.medium.is_empty() || options.card.contains("romfile=");
-        if options.wire == Wire::Bridge {
+        if let Wire::Trunk(vlan) = options.wire {
+            self.rules.vlan = Some(vlan);
+        }
+        if matches!(options.wire, Wire::Bridge | Wire::Trunk(_)) {
             self.peer = Some(Peer::start(self.rules.clone())?);
         }
         Machine::start(options)

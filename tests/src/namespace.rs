@@ -1,7 +1,7 @@
 //! A network of its own for each scenario: a network and a process namespace that end with the scenario.
 //!
 //! [`enter`] starts a program inside; [`build`] is called there and lays the wires: the bridge `br0` with the
-//! servers' addresses, and `tap0` for the machine. Nothing has a name outside, so nothing can be left behind.
+//! servers' addresses, and `tap0` for the machine; `br1` and `tap1` for what is in a VLAN. Nothing has a name outside, so nothing can be left behind.
 
 use crate::expect::tail;
 use crate::failure::{Context, Failure, Result};
@@ -22,6 +22,8 @@ pub const SERVER: &str = "10.77.0.1";
 pub const ROGUE: &str = "10.77.0.2";
 /// The address of atftpd, likewise.
 pub const ATFTP: &str = "10.77.0.3";
+/// The address of the servers in the VLAN, where there is one.
+pub const IN_VLAN: &str = "10.88.0.1";
 /// The address of ISC dhcpd where it is a second host on the network.
 pub const SECOND: &str = "10.77.0.5";
 
@@ -32,11 +34,17 @@ link add br0 type bridge stp_state 0 forward_delay 0
 tuntap add dev tap0 mode tap
 link set tap0 master br0
 link set tap0 up
+link add br1 type bridge stp_state 0 forward_delay 0
+tuntap add dev tap1 mode tap
+link set tap1 master br1
+link set tap1 up
 address add 10.77.0.1/24 dev br0
+address add 10.88.0.1/24 dev br1
 address add 10.77.0.2/32 dev lo
 address add 10.77.0.3/32 dev lo
 address add fd77::1/64 dev br0 nodad
 link set br0 up
+link set br1 up
 ";
 
 /// The flags with which `unshare` works here: as root, or else by a user namespace.

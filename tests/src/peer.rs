@@ -26,6 +26,11 @@ pub const NETWORK_SOCKET: &str = "network.sock";
 /// Where the peer listens for the network.
 pub const NETWORK_PEER_SOCKET: &str = "network-peer.sock";
 
+/// The emulator's end towards the tap of the VLAN.
+pub const VLAN_SOCKET: &str = "vlan.sock";
+/// Where the peer listens for the VLAN.
+pub const VLAN_PEER_SOCKET: &str = "vlan-peer.sock";
+
 /// Chances in 1000 for each frame, once our image runs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Weather {
@@ -56,6 +61,9 @@ pub struct Rules {
     pub no_dhcp_for_image: bool,
     /// There is a boot server that listens to many only.
     pub boot_server: Option<BootServer>,
+    /// Frames with the tag of this VLAN go to a network of its own, without the tag, and come from there. Those of other
+    /// VLANs are lost.
+    pub vlan: Option<u16>,
 }
 
 /// One file that the machine asked for.
@@ -88,6 +96,8 @@ pub struct Facts {
     pub frames_to_machine: u64,
     /// Frames dropped, doubled and delayed on purpose.
     pub harmed: u64,
+    /// The first bytes of all frames with a tag that the machine sent, and their length.
+    pub tagged: Vec<([u8; 16], usize)>,
 }
 
 impl Facts {
@@ -127,14 +137,19 @@ impl Peer {
         let peer = Self { facts: Arc::new(Mutex::new(facts)) };
         let machine = Arc::new(bind(MACHINE_PEER_SOCKET)?);
         let network = Arc::new(bind(NETWORK_PEER_SOCKET)?);
-        let pumps = [
-            (Direction::FromMachine, machine.clone(), network.clone(), NETWORK_SOCKET),
-            (Direction::ToMachine, network, machine, MACHINE_SOCKET),
+        let mut pumps = vec![
+            (Direction::FromMachine, machine.clone(), network.clone(), NETWORK_SOCKET, None),
+            (Direction::ToMachine, network, machine.clone(), MACHINE_SOCKET, None),
         ];
-        for (direction, from, to, target) in pumps {
+        if rules.vlan.is_some() {
+            let vlan = Arc::new(bind(VLAN_PEER_SOCKET)?);
+            pumps.push((Direction::ToMachine, vlan, machine, MACHINE_SOCKET, rules.vlan));
+        }
+        for (direction, from, to, target, tag) in pumps {
             let facts = Arc::clone(&peer.facts);
             let random = Random::new(rules.weather.seed ^ u64::from(direction == Direction::ToMachine));
-            let pump = Pump { direction, to, target: target.into(), rules: rules.clone(), facts, random };
+            let pump =
+                Pump { direction, to, target: target.into(), tag, rules: rules.clone(), facts, random };
             thread::spawn(move || pump.run(&from));
         }
         Ok(peer)
@@ -160,6 +175,8 @@ struct Pump {
     direction: Direction,
     to: Arc<UnixDatagram>,
     target: PathBuf,
+    /// The VLAN whose tag is put in.
+    tag: Option<u16>,
     rules: Rules,
     facts: Arc<Mutex<Facts>>,
     random: Random,
@@ -225,13 +242,32 @@ impl Pump {
             lock(&self.facts).frames_to_machine += 1;
         }
         // The machine may not be there yet, or no longer: a frame to nobody is lost as on any wire.
-        let _ = self.to.send_to(bytes, &self.target);
+        let _ = match (self.tag, frame::vlan(bytes)) {
+            (Some(tag), _) => self.to.send_to(&frame::tagged(bytes, tag), &self.target),
+            (None, Some(vlan)) if self.rules.vlan == Some(vlan) => {
+                self.to.send_to(&frame::untagged(bytes), VLAN_SOCKET)
+            }
+            (None, Some(_)) => return,
+            (None, None) => self.to.send_to(bytes, &self.target),
+        };
     }
 
     /// Takes notes of a frame, and perhaps changes it; whether it passes.
     fn look(&self, bytes: &mut [u8]) -> bool {
-        let Some(seen) = Frame::parse(bytes) else { return true };
         let facts = &mut *lock(&self.facts);
+        let is_tagged = self.direction == Direction::FromMachine && frame::vlan(bytes).is_some();
+        if is_tagged && let Some(head) = bytes.first_chunk() {
+            facts.tagged.push((*head, bytes.len()));
+        }
+        let inner;
+        let seen = match is_tagged {
+            true => {
+                inner = frame::untagged(bytes);
+                Frame::parse(&inner)
+            }
+            false => Frame::parse(bytes),
+        };
+        let Some(seen) = seen else { return true };
         match self.direction {
             Direction::FromMachine => {
                 let name = seen.request();

@@ -25,6 +25,8 @@ use std::time::{Duration, Instant};
 pub enum Wire {
     /// To `tap0` of the scenario's bridge, through the [`peer`].
     Bridge,
+    /// The same, and frames of this VLAN go to `tap1` of another bridge.
+    Trunk(u16),
     /// To QEMU's built-in servers: TFTP from this folder, and this file named by DHCP.
     User {
         /// What TFTP serves.
@@ -255,7 +257,7 @@ fn arguments(options: &Options) -> Vec<String> {
     }
     add(&format!("-qmp unix:{CONTROL},server=on,wait=off"));
     match &options.wire {
-        Wire::Bridge => {
+        Wire::Bridge | Wire::Trunk(_) => {
             let dgram = |id: &str, local: &str, remote: &str| {
                 format!(
                     "-netdev dgram,id={id},local.type=unix,local.path={local},remote.type=unix,remote.path={remote}"
@@ -265,6 +267,11 @@ fn arguments(options: &Options) -> Vec<String> {
             add(&dgram("n1", peer::NETWORK_SOCKET, peer::NETWORK_PEER_SOCKET));
             add("-netdev tap,id=t0,ifname=tap0,script=no,downscript=no,vnet_hdr=off");
             add("-netdev hubport,id=h0,hubid=0,netdev=n1 -netdev hubport,id=h1,hubid=0,netdev=t0");
+            if options.wire != Wire::Bridge {
+                add(&dgram("n2", peer::VLAN_SOCKET, peer::VLAN_PEER_SOCKET));
+                add("-netdev tap,id=t1,ifname=tap1,script=no,downscript=no,vnet_hdr=off");
+                add("-netdev hubport,id=h2,hubid=1,netdev=n2 -netdev hubport,id=h3,hubid=1,netdev=t1");
+            }
         }
         Wire::User { tftp, bootfile } => {
             add(&format!("-netdev user,id=n0,tftp={},bootfile={bootfile}", tftp.display()));

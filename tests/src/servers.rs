@@ -2,7 +2,7 @@
 //! answer, and ended with it.
 
 use crate::failure::{Context, Failure, Result, ensure};
-use crate::namespace::{ATFTP, SECOND, SERVER};
+use crate::namespace::{ATFTP, IN_VLAN, SECOND, SERVER};
 use crate::process::{Guarded, run, tool};
 use std::fs;
 use std::io::Write;
@@ -41,22 +41,30 @@ pub enum Dnsmasq<'a> {
     },
     /// TFTP only.
     TftpOnly,
+    /// DHCP that names no file, and TFTP, in the VLAN.
+    InVlan,
 }
 
 impl Dnsmasq<'_> {
+    /// Its name, and where it listens: the bridge and its address.
+    fn place(&self) -> (&'static str, &'static str, &'static str) {
+        if *self == Self::InVlan { ("dnsmasq-vlan", "br1", IN_VLAN) } else { ("dnsmasq", "br0", SERVER) }
+    }
+
     fn configuration(&self, tftp_root: &Path) -> String {
+        let (name, bridge, address) = self.place();
         let mut lines = vec![
             "keep-in-foreground".to_owned(),
             "no-resolv".to_owned(),
             "no-hosts".to_owned(),
             "user=root".to_owned(),
-            "interface=br0".to_owned(),
+            format!("interface={bridge}"),
             "bind-interfaces".to_owned(),
             // Where the other servers are.
             "except-interface=lo".to_owned(),
-            format!("listen-address={SERVER}"),
+            format!("listen-address={address}"),
             "pid-file=".to_owned(),
-            "dhcp-leasefile=dnsmasq.leases".to_owned(),
+            format!("dhcp-leasefile={name}.leases"),
             "log-facility=-".to_owned(),
             "log-dhcp".to_owned(),
             "log-queries".to_owned(),
@@ -104,6 +112,12 @@ impl Dnsmasq<'_> {
                 lines.iter().for_each(|line| add((*line).to_owned()));
             }
             Self::TftpOnly => add("port=0".to_owned()),
+            Self::InVlan => {
+                add("port=0".to_owned());
+                add("dhcp-range=10.88.0.100,10.88.0.150,255.255.255.0,1h".to_owned());
+                add("dhcp-authoritative".to_owned());
+                add("no-ping".to_owned());
+            }
         }
         lines.push(String::new());
         lines.join("\n")
@@ -111,13 +125,15 @@ impl Dnsmasq<'_> {
 
     /// Starts it; TFTP serves `tftp_root`.
     pub fn start(&self, tftp_root: &Path) -> Result<Guarded> {
-        fs::write("dnsmasq.conf", self.configuration(tftp_root))?;
+        let (name, _, address) = self.place();
+        let file = |kind: &str| format!("{name}.{kind}");
+        fs::write(file("conf"), self.configuration(tftp_root))?;
         // Leases of an earlier run would be kept in mind.
-        let _ = fs::remove_file("dnsmasq.leases");
+        let _ = fs::remove_file(file("leases"));
         let mut command = Command::new(tool("dnsmasq")?);
         let mut server =
-            Guarded::start_logged("dnsmasq", command.args(["-C", "dnsmasq.conf"]), "dnsmasq.log".as_ref())?;
-        until("dnsmasq", &mut server, || tftp_answers(SERVER))?;
+            Guarded::start_logged(name, command.args(["-C", &file("conf")]), file("log").as_ref())?;
+        until(name, &mut server, || tftp_answers(address))?;
         Ok(server)
     }
 }
@@ -141,7 +157,7 @@ pub fn nginx(www: &Path) -> Result<Guarded> {
          \x20 access_log access.log rig;\n\
          \x20 client_body_temp_path body;\n  proxy_temp_path proxy;\n  fastcgi_temp_path fastcgi;\n\
          \x20 uwsgi_temp_path uwsgi;\n  scgi_temp_path scgi;\n\
-         \x20 server {{\n    listen {SERVER}:80;\n    listen 127.0.0.1:8080;\n    root {};\n\
+         \x20 server {{\n    listen {SERVER}:80;\n    listen {IN_VLAN}:80;\n    listen 127.0.0.1:8080;\n    root {};\n\
          \x20   location /secret/ {{ auth_basic rig; auth_basic_user_file {}; }}\n\
          \x20   location = /report {{ client_body_temp_path posted; client_body_in_file_only on;\n\
          \x20     proxy_pass http://127.0.0.1:8080/taken; }}\n\

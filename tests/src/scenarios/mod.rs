@@ -21,6 +21,7 @@ pub mod serial;
 pub mod servers;
 pub mod transfer;
 pub mod variants;
+pub mod vlan;
 
 use crate::failure::Result;
 
@@ -101,6 +102,7 @@ pub fn all() -> Vec<Scenario> {
         nbp::all(),
         quirks::all(),
         bochs::all(),
+        vlan::all(),
     ]
     .into_iter()
     .flatten()
