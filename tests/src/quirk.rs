@@ -86,6 +86,11 @@ pub fn calls(unload: bool) -> Result<Vec<u8>> {
     assemble("calls.S", unload.then_some(("UNLOAD", 1)))
 }
 
+/// A boot program that reads [`CALLS_FILE`] by HTTP from beside itself and by TFTP, and then never calls again.
+pub fn read() -> Result<Vec<u8>> {
+    assemble("read.S", None)
+}
+
 /// What the program of [`calls`] reads.
 pub const CALLS_FILE: &str = "calls.bin";
 

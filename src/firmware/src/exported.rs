@@ -19,7 +19,7 @@ use undi::export::{
 use undi::find;
 use uri::Uri;
 
-use crate::fetch::{Http, Job, exchange_tftp};
+use crate::fetch::{Http, Job, Tftp};
 use crate::machine::Machine;
 use crate::network::Network;
 
@@ -29,9 +29,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 const NEIGHBOUR_LIMIT: Duration = Duration::from_secs(4);
 /// How long we may stay in one round of the network.
 const ROUND: Duration = Duration::from_millis(2);
-/// Datagrams that wait for a program, or for a transfer, and bytes for them.
-const RECEIVE_DATAGRAMS: u16 = 8;
-const RECEIVE_CAPACITY: usize = RECEIVE_DATAGRAMS as usize * 2048;
+/// Bytes for datagrams that wait for a program.
+const RECEIVE_CAPACITY: usize = 8 * 2048;
 /// No more is taken from a server while so many bytes of its file were not read.
 const UNREAD_LIMIT: usize = 64 * 1024;
 /// Sockets and files that a program has open at a time.
@@ -100,6 +99,9 @@ impl Exported {
         let buffers = Buffers { packets: at(PACKETS), frame: at(FRAME), frame_room: FRAME_ROOM };
         let packets = machine.packets_for(origin.as_ref());
         machine.keyboard.is_lent = true;
+        if let Some(network) = &mut machine.network {
+            network.hang_up();
+        }
         let mut world = World { machine, packets, origin, sockets: Vec::new(), files: Vec::new(), next: 0 };
         let own = &mut self.memory;
         let mut services = None;
@@ -212,23 +214,38 @@ struct File {
 
 /// How a file comes.
 enum Way {
-    Tftp { server: Ipv4Addr, socket: UdpHandle, transfer: Box<tftp::Transfer> },
+    Tftp(Box<Tftp>),
     Http(Box<Http>),
+    /// It has come, or never will; no server knows of us any more.
+    Over(Result<u64, Error>),
 }
 
-impl File {
+impl Way {
     fn total(&self) -> Option<u64> {
-        let total = match &self.way {
-            Way::Tftp { transfer, .. } => transfer.total(),
-            Way::Http(http) => http.download.total(),
-        };
-        total.or_else(|| self.result()?.ok())
+        match self {
+            Self::Tftp(tftp) => tftp.transfer.total(),
+            Self::Http(http) => http.download.total(),
+            Self::Over(result) => result.as_ref().ok().copied(),
+        }
     }
 
     fn result(&self) -> Option<Result<u64, Error>> {
-        match &self.way {
-            Way::Tftp { transfer, .. } => transfer.result(),
-            Way::Http(http) => http.download.result(),
+        match self {
+            Self::Tftp(tftp) => tftp.transfer.result(),
+            Self::Http(http) => http.download.result(),
+            Self::Over(result) => Some(result.clone()),
+        }
+    }
+
+    /// Lets the server know at once: the program may never call again, or drive the card by itself.
+    fn close(self, network: &mut Network) {
+        match self {
+            Self::Tftp(tftp) => tftp.close(network, hw::clock::now()),
+            Self::Http(mut http) => {
+                http.abort(Some(network));
+                network.hang_up();
+            }
+            Self::Over(_) => {}
         }
     }
 }
@@ -292,15 +309,20 @@ impl World<'_> {
             && let Some(network) = self.machine.network.as_mut()
         {
             match &mut file.way {
-                Way::Tftp { server, socket, transfer } => {
-                    exchange_tftp(network, (*socket, *server), transfer, &mut file.bytes, now);
-                }
+                Way::Tftp(tftp) => tftp.exchange(network, &mut file.bytes, now),
                 Way::Http(http) => {
                     // In this order: a connection that was not looked at for long has not stalled.
                     http.transfer(network, &mut file.bytes, now);
                     if let Err(error) = self.machine.prepare(http, &mut Job::quiet(LIMIT)) {
                         http.download.lost(now, error);
                     }
+                }
+                Way::Over(_) => return Some(file),
+            }
+            if let Some(result) = file.way.result() {
+                let way = core::mem::replace(&mut file.way, Way::Over(result));
+                if let Some(network) = self.machine.network.as_mut() {
+                    way.close(network);
                 }
             }
         }
@@ -312,7 +334,7 @@ impl World<'_> {
         let end = hw::clock::now() + LIMIT;
         loop {
             let file = self.pump(handle).ok_or(Status::TFTP_CLOSED)?;
-            match file.result() {
+            match file.way.result() {
                 _ if !file.bytes.bytes.is_empty() => return Ok(()),
                 Some(Ok(_)) => return Ok(()),
                 Some(Err(error)) if NOT_FOUND.iter().any(|kind| error.is(kind)) => {
@@ -336,18 +358,8 @@ impl World<'_> {
         if !uri.has_scheme("tftp") {
             return Err(Status::UNSUPPORTED);
         }
-        let server = self.machine.resolve(&uri, &mut Job::quiet(LIMIT)).map_err(|_| Status::FAILURE)?;
-        let network = self.network()?;
-        let options = tftp::Options {
-            block_size,
-            window_size: network.frames_ahead().min(RECEIVE_DATAGRAMS),
-            seed: (hw::clock::noise() & 0xffff_ffff) as u32,
-        };
-        let transfer = tftp::Transfer::new(&uri, options, hw::clock::now());
-        let transfer = transfer.map_err(|_| Status::INVALID_PARAMETER)?;
-        let socket = network.stack.udp_open(0, RECEIVE_CAPACITY);
-        let socket = socket.map_err(|_| Status::OUT_OF_RESOURCES)?;
-        Ok(Way::Tftp { server, socket, transfer: Box::new(transfer) })
+        let tftp = self.machine.open_tftp(&uri, None, block_size, &mut Job::quiet(LIMIT));
+        Ok(Way::Tftp(Box::new(tftp.map_err(|_| Status::FAILURE)?)))
     }
 
     fn close_all(&mut self) {
@@ -472,12 +484,12 @@ impl export::Network for World<'_> {
     }
 
     fn file_size(&mut self, file: FileHandle) -> Option<u64> {
-        self.files.iter().find(|other| other.handle == file)?.total()
+        self.files.iter().find(|other| other.handle == file)?.way.total()
     }
 
     fn file_ready(&mut self, handle: FileHandle) -> bool {
         self.round();
-        self.pump(handle).is_none_or(|file| !file.bytes.bytes.is_empty() || file.result().is_some())
+        self.pump(handle).is_none_or(|file| !file.bytes.bytes.is_empty() || file.way.result().is_some())
     }
 
     fn file_read(&mut self, handle: FileHandle, into: &mut [u8]) -> Result<usize, Status> {
@@ -501,18 +513,9 @@ impl export::Network for World<'_> {
 
     fn file_close(&mut self, handle: FileHandle) {
         let Some(place) = self.files.iter().position(|file| file.handle == handle) else { return };
-        let File { way, mut bytes, .. } = self.files.swap_remove(place);
-        let Some(network) = self.machine.network.as_mut() else { return };
-        let now = hw::clock::now();
-        match way {
-            Way::Tftp { server, socket, mut transfer } => {
-                // The server is told.
-                transfer.cancel();
-                exchange_tftp(network, (socket, server), &mut transfer, &mut bytes, now);
-                network.step(now);
-                network.stack.udp_close(socket);
-            }
-            Way::Http(mut http) => http.abort(Some(network)),
+        let file = self.files.swap_remove(place);
+        if let Ok(network) = self.network() {
+            file.way.close(network);
         }
     }
 

@@ -143,27 +143,38 @@ impl Machine {
         network.ok_or_else(|| errors::NO_ADDRESS.of(uri.redacted()))
     }
 
-    /// Reads a file into the job's target, or writes `content` to it.
-    pub(crate) fn tftp(&mut self, uri: &Uri, content: Option<Vec<u8>>, job: &mut Job) -> Result<(), Error> {
+    /// Begins to read a file, in blocks of at most `block_size` bytes, or to write `content` to it.
+    pub(crate) fn open_tftp(
+        &mut self,
+        uri: &Uri,
+        content: Option<Vec<u8>>,
+        block_size: u16,
+        job: &mut Job,
+    ) -> Result<Tftp, Error> {
         let server = self.resolve(uri, job)?;
-        let now = hw::clock::now();
-        let seed = low_half(hw::clock::noise());
         let network = self.network(uri)?;
         let window_size = TFTP_WINDOW.min(network.frames_ahead());
-        let block_size = network.stack.mtu().saturating_sub(TFTP_HEADERS);
-        let options = tftp::Options { block_size, window_size, seed };
-        let mut transfer = tftp::Transfer::new(uri, options, now)?;
+        let block_size = block_size.min(network.stack.mtu().saturating_sub(TFTP_HEADERS));
+        let options = tftp::Options { block_size, window_size, seed: low_half(hw::clock::noise()) };
+        let mut transfer = tftp::Transfer::new(uri, options, hw::clock::now())?;
         if let Some(content) = content {
             transfer.write(content);
         }
         let socket = self.network(uri)?.stack.udp_open(0, TFTP_RECEIVE_CAPACITY)?;
-        let mut now = now;
+        Ok(Tftp { transfer, server, socket })
+    }
+
+    /// Reads a file into the job's target, or writes `content` to it.
+    pub(crate) fn tftp(&mut self, uri: &Uri, content: Option<Vec<u8>>, job: &mut Job) -> Result<(), Error> {
+        let mut tftp = self.open_tftp(uri, content, tftp::Options::default().block_size, job)?;
+        let mut now = hw::clock::now();
         let mut wait = Wait::new(now);
         let result = loop {
             let Self { network: Some(network), memory, .. } = self else {
                 break Err(errors::NO_ADDRESS.of(uri.redacted()));
             };
-            exchange_tftp(network, (socket, server), &mut transfer, &mut job.target.writer(memory), now);
+            tftp.exchange(network, &mut job.target.writer(memory), now);
+            let transfer = &tftp.transfer;
             if let Some(result) = transfer.result() {
                 job.received = transfer.received();
                 break result.map(drop).map_err(|error| explain(network, error));
@@ -180,20 +191,12 @@ impl Machine {
                 .and_then(|now| job.check(&|| uri.redacted(), transfer.received(), now).map(|()| now));
             match round {
                 Ok(later) => now = later,
-                Err(error) => {
-                    transfer.cancel();
-                    if let Self { network: Some(network), memory, .. } = self {
-                        let sink = &mut job.target.writer(memory);
-                        exchange_tftp(network, (socket, server), &mut transfer, sink, now);
-                    }
-                    break Err(error);
-                }
+                Err(error) => break Err(error),
             }
         };
         wait.end(&mut self.screen);
         if let Some(network) = &mut self.network {
-            network.step(now);
-            network.stack.udp_close(socket);
+            tftp.close(network, now);
         }
         result
     }
@@ -477,24 +480,40 @@ impl Http {
     }
 }
 
-/// Moves datagrams between `socket` and a transfer with `server`.
-pub(crate) fn exchange_tftp(
-    network: &mut Network,
-    (socket, server): (UdpHandle, Ipv4Addr),
-    transfer: &mut tftp::Transfer,
-    sink: &mut dyn Sink,
-    now: Instant,
-) {
-    let mut take = |from: SocketAddrV4, data: &[u8]| {
-        if *from.ip() == server {
-            transfer.input(now, from.port(), data, sink);
+/// A transfer by TFTP, and the socket that carries it.
+pub(crate) struct Tftp {
+    pub(crate) transfer: tftp::Transfer,
+    server: Ipv4Addr,
+    socket: UdpHandle,
+}
+
+impl Tftp {
+    /// Moves datagrams between the server and the transfer.
+    pub(crate) fn exchange(&mut self, network: &mut Network, sink: &mut dyn Sink, now: Instant) {
+        let Self { transfer, server, socket } = self;
+        let mut take = |from: SocketAddrV4, data: &[u8]| {
+            if from.ip() == server {
+                transfer.input(now, from.port(), data, sink);
+            }
+        };
+        while network.stack.udp_receive(*socket, &mut take) {}
+        self.send(network, now);
+    }
+
+    fn send(&mut self, network: &mut Network, now: Instant) {
+        let mut buffer = [0; tftp::MAXIMUM_OUTPUT];
+        while let Some((port, length)) = self.transfer.output(now, &mut buffer) {
+            let data = buffer.get(..length).unwrap_or_default();
+            network.stack.udp_send(self.socket, SocketAddrV4::new(self.server, port), data);
         }
-    };
-    while network.stack.udp_receive(socket, &mut take) {}
-    let mut buffer = [0; tftp::MAXIMUM_OUTPUT];
-    while let Some((port, length)) = transfer.output(now, &mut buffer) {
-        let data = buffer.get(..length).unwrap_or_default();
-        network.stack.udp_send(socket, SocketAddrV4::new(server, port), data);
+    }
+
+    /// Ends it. The server is told at once: by the last acknowledgement, or that no more is wanted.
+    pub(crate) fn close(mut self, network: &mut Network, now: Instant) {
+        self.transfer.cancel();
+        self.send(network, now);
+        network.step(now);
+        network.stack.udp_close(self.socket);
     }
 }
 

@@ -177,6 +177,15 @@ impl Network {
         self.step_exchange(now);
     }
 
+    /// Closes the connection that is kept for another request, and lets its server and those of others that were closed
+    /// know at once.
+    pub(crate) fn hang_up(&mut self) {
+        if let Some(idle) = self.idle.take() {
+            self.stack.tcp_close(idle.handle);
+        }
+        self.step(hw::clock::now());
+    }
+
     /// Begins a DHCP exchange, in place of one that runs.
     pub(crate) fn start_exchange(&mut self, config: dhcp::Config, now: Instant) -> Result<(), Error> {
         self.end_exchange();

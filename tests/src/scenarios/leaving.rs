@@ -47,6 +47,12 @@ pub fn all() -> Vec<Scenario> {
             calls,
         ),
         Scenario::new(
+            "leaving-read",
+            "servers are done with a program that has read its files and calls no more",
+            180,
+            read,
+        ),
+        Scenario::new(
             "leaving-pxelinux-linux",
             "the same with Linux: 13 MiB in small packets",
             600,
@@ -213,6 +219,32 @@ fn calls(name: &str) -> Result<()> {
         machine.expect(wanted, 120)?;
     }
     expect_user_space(&mut machine, 150)
+}
+
+/// The connection to the web server is closed, and the TFTP server has the last acknowledgement.
+fn read(name: &str) -> Result<()> {
+    let mut lab = Lab::try_new(name, NATIVE)?;
+    lab.usual_servers()?;
+    lab.tftp(quirk::CALLS_FILE, &quirk::calls_file())?;
+    lab.www(quirk::CALLS_FILE, &quirk::calls_file())?;
+    lab.www("read.nbp", &quirk::read()?)?;
+    lab.script(&format!("chain http://{SERVER}/read.nbp"))?;
+    let mut machine = lab.machine(&Options::default())?;
+    machine.expect("RIG-MARK read", 90)?;
+    // Much less than servers wait: nginx 75 s, dnsmasq 2 s and more before it sends again.
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    // Local address, remote address, state: 01 is an established connection.
+    let connections = std::fs::read_to_string("/proc/self/net/tcp")?;
+    let is_open = |line: &&str| {
+        let mut fields = line.split_whitespace().skip(1);
+        fields.next().is_some_and(|local| local.ends_with(":0050")) && fields.nth(1) == Some("01")
+    };
+    let open = connections.lines().find(is_open);
+    ensure(open.is_none(), || format!("a connection stays open: {}", open.unwrap_or_default()))?;
+    let sent = format!("/{} to ", quirk::CALLS_FILE);
+    ensure(lab.log("dnsmasq.log")?.contains(&sent), || {
+        "the TFTP server has not seen the end of the file".to_owned()
+    })
 }
 
 fn pxelinux(name: &str, image: &str, is_small: bool) -> Result<()> {
