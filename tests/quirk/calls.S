@@ -449,9 +449,7 @@ check_arguments_size:
 check_api:
         cmpl    $0xe9c17b20, 4(%si)
         jne     1f
-        movl    12(%si), %eax
-        notl    %eax
-        testl   $0x4b, %eax                     # open, close, read, check
+        cmpl    $0x17f, 12(%si)                 # all but FILE_EXIT_HOOK
 1:      ret
 
 # A handle is put to where it is used.
@@ -547,6 +545,18 @@ arguments:
         .asciz  "one two"
         .set    ARGUMENTS_SIZE, . - arguments
 empty:  .byte   0
+command_set:
+        .asciz  "set called 17"
+command_script:
+        .asciz  "chain --autofree http://10.77.0.1/inner.ipxe"
+command_exit:
+        .asciz  "exit"
+command_unknown:
+        .asciz  "frobnicate"
+command_program:                                # which would lie over this one
+        .asciz  "chain --autofree http://10.77.0.1/calls.nbp"
+command_failing:
+        .asciz  "isset ${no-such-setting}"
 request:
         .byte   0, 1                            # RRQ
         .asciz  "calls.bin"
@@ -747,8 +757,14 @@ tbd_many:
         .word   3, packet, 0
         step    "FILE_CMDLINE to 0:0", 0xe8, INVALID_PARAMETER
         .word   64, 0, 0
-        step    "FILE_EXEC", 0xe5, UNSUPPORTED
-        .word   arguments, 0
+        .irp    command, command_set, command_script, command_exit
+        step    "FILE_EXEC", 0xe5, SUCCESS
+        .word   \command, 0
+        .endr
+        .irp    command, command_unknown, command_program, command_failing
+        step    "FILE_EXEC of what fails", 0xe5, FAILURE
+        .word   \command, 0
+        .endr
         step    "FILE_EXIT_HOOK", 0xe7, UNSUPPORTED
         .word   arguments, 0
         step    "FILE_EXEC at 0:0", 0xe5, INVALID_PARAMETER

@@ -45,6 +45,8 @@ base::errors! {
     NO_BASE_MEMORY = "BOOT-30", "there is not enough free base memory for {}", "use a smaller boot program";
     /// A network boot program has returned with an error of its own.
     PROGRAM_FAILED = "BOOT-31", "{} was started and has failed", "see what it has printed; the status is its own, or one of PXE's";
+    /// A network boot program has called for a command that starts another program.
+    PROGRAM_RUNS = "BOOT-32", "{} cannot be started while a boot program runs", "let the boot program return, and start it then";
     /// An echo request without an answer in time.
     NO_ECHO = "BOOT-21", "no echo from {}", "check the address and the way to it; some hosts and firewalls drop echo requests";
     /// An echo with other bytes than were sent.

@@ -11,6 +11,7 @@ use hw::guest::{self, Answer, Call, Program};
 use hw::low::LowMemory;
 use net::UdpHandle;
 use nic::Nic;
+use script::Start;
 use settings::{Key, Tag, Tree};
 use undi::abi::{Opcode, Status};
 use undi::export::{
@@ -519,8 +520,11 @@ impl export::Network for World<'_> {
         }
     }
 
-    fn execute(&mut self, _: &[u8]) -> Result<(), Status> {
-        Err(Status::UNSUPPORTED)
+    fn execute(&mut self, command: &[u8]) -> Result<(), Status> {
+        self.machine.keyboard.is_lent = false;
+        let result = script::run(self.machine, Start::Line(command));
+        self.machine.keyboard.is_lent = true;
+        result.map_err(|_| Status::FAILURE)
     }
 
     /// The base code has no memory of its own. The driver's is what we all lie in.
@@ -529,9 +533,5 @@ impl export::Network for World<'_> {
             Part::BaseCode => Ok(()),
             Part::Undi => Err(Status::KEEP_UNDI),
         }
-    }
-
-    fn hook_exit(&mut self, _: SegOff) -> Result<(), Status> {
-        Err(Status::UNSUPPORTED)
     }
 }

@@ -18,6 +18,9 @@ use crate::machine::Machine;
 use crate::network::{Device, Network};
 use crate::screen::say;
 
+/// Bytes of memory that are kept for what commands download while a program runs: scripts.
+const KEPT: u64 = 1 << 20;
+
 /// The most bytes that a program may have.
 pub(crate) fn capacity() -> u64 {
     // An UNDI that we loaded lies below the low block.
@@ -50,6 +53,7 @@ impl Machine {
             self.take_card_back(devices);
             answer
         };
+        self.memory.take_back();
         match answer {
             None => Err(errors::NO_BASE_MEMORY.of(name)),
             Some(0) => Ok(()),
@@ -97,7 +101,7 @@ impl Machine {
         if !is_placed {
             return None;
         }
-        Program::try_new(table, pxe, is_ours, &self.memory, entries(&self.info))
+        Program::try_new(table, pxe, is_ours, self.memory.lend(KEPT), entries(&self.info))
     }
 
     /// Leaves the card to a program that uses the vendor's stack.

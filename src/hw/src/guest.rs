@@ -18,7 +18,6 @@ use static_assertions::const_assert_eq;
 
 use crate::interrupts;
 use crate::low::{self, LowMemory, Symbol};
-use crate::memory::PhysicalMemory;
 use crate::realmode::{self, Registers};
 
 base::assembly!(
@@ -170,18 +169,18 @@ impl TableRoom {
 }
 
 impl<'a> Program<'a> {
-    /// None if base memory has no room for what it is to be told. `entries` is the BIOS's map of memory. Where `pxe` is
-    /// ours, INT 1Ah tells of it. Memory that is allocated from here on is memory that the program takes for free.
+    /// None if base memory has no room for what it is to be told. `entries` is the BIOS's map of memory, `map` says what
+    /// of it is free for the program. Where `pxe` is ours, INT 1Ah tells of it.
     pub fn try_new(
         table: &'a mut TableRoom,
         pxe: Pxe,
         is_ours: bool,
-        memory: &PhysicalMemory,
+        map: MemoryMap,
         entries: &[E820Entry],
     ) -> Option<Self> {
         let pxenv = if is_ours { pxe.pxenv } else { SegOff::default() };
-        let disguise = Disguise::try_new(table, memory, entries, pxenv)?;
-        Some(Self { pxe, map: memory.map().clone(), _disguise: disguise })
+        let disguise = Disguise::try_new(table, &map, entries, pxenv)?;
+        Some(Self { pxe, map, _disguise: disguise })
     }
 
     /// Runs it until it returns; AX is its answer. None if it has no room for its stack, or its stack is none any more.
@@ -386,14 +385,14 @@ struct Disguise<'a> {
 impl<'a> Disguise<'a> {
     fn try_new(
         TableRoom(table): &'a mut TableRoom,
-        memory: &PhysicalMemory,
+        map: &MemoryMap,
         entries: &[E820Entry],
         pxenv: SegOff,
     ) -> Option<Self> {
         let mut shown = Vec::new();
         let base = PhysRange::new(low::allocated().into(), BASE_END);
-        memory.map().shown_to_others(entries, base, &mut |entry| shown.push(entry));
-        let extended = memory.map().extended();
+        map.shown_to_others(entries, base, &mut |entry| shown.push(entry));
+        let extended = map.extended();
         let head = Table {
             count: shown.len() as u32,
             below_16m_kib: extended.below_16m_kib,

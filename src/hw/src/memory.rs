@@ -28,6 +28,8 @@ pub struct PhysicalMemory {
     end: u64,
     /// Pieces handed out and not yet back.
     pieces: usize,
+    /// While a program has all other memory: what there is for us.
+    kept: Option<PhysRange>,
 }
 
 /// Sets up the heap and the map of memory.
@@ -39,7 +41,7 @@ pub(crate) unsafe fn init(info: &BootInfo) -> PhysicalMemory {
     let mut map = MemoryMap::from_e820(entries, info.base_memory_kib);
     let _ = map.reserve(PhysRange::with_length(info.core, info.core_length), Owner::Core);
     let _ = map.reserve(PhysRange::new(info.low.into(), u64::from(info.base_memory_kib) * 1024), Owner::Low);
-    let mut memory = PhysicalMemory { map, end: PLACE.end(), pieces: 0 };
+    let mut memory = PhysicalMemory { map, end: PLACE.end(), pieces: 0, kept: None };
     memory.grow_heap(HEAP_LENGTH);
     // SAFETY: the tables are those in use, by contract of this function.
     unsafe { memory.map_reach(info.page_tables.into()) };
@@ -155,7 +157,31 @@ impl PhysicalMemory {
 
     /// Where images may lie, from `start` on.
     fn place(&self, start: u64) -> PhysRange {
-        PhysRange::new(start, self.end)
+        self.within(PhysRange::new(start, self.end))
+    }
+
+    /// As much of `place` as is not a program's.
+    fn within(&self, place: PhysRange) -> PhysRange {
+        self.kept.map_or(place, |kept| kept.intersection(place))
+    }
+
+    /// Leaves all that is free to a program, but `length` bytes, or nothing if they are not to be had: what is
+    /// allocated from now on comes from these. Returns the map with them taken.
+    pub fn lend(&mut self, length: u64) -> MemoryMap {
+        let mut map = self.map.clone();
+        let kept = map.find_top(length, PAGE, PLACE);
+        self.kept = Some(kept.filter(|kept| map.reserve(*kept, Owner::Image).is_ok()).unwrap_or_default());
+        map
+    }
+
+    /// Whether a program has it.
+    pub fn is_lent(&self) -> bool {
+        self.kept.is_some()
+    }
+
+    /// Ends what [`lend`](Self::lend) began: the program is gone.
+    pub fn take_back(&mut self) {
+        self.kept = None;
     }
 
     /// Maps memory above 4 GiB: each GiB that is memory whole in one piece, if the processor can, and others that have
@@ -203,7 +229,7 @@ impl PhysicalMemory {
 
     /// Gives the heap so many bytes more, for good, if they can be had in one piece.
     pub fn grow_heap(&mut self, length: u64) {
-        if let Some(range) = self.map.find_top(length, PAGE, HEAP_PLACE)
+        if let Some(range) = self.map.find_top(length, PAGE, self.within(HEAP_PLACE))
             && self.map.reserve(range, Owner::Heap).is_ok()
         {
             // SAFETY: the range was free, is mapped one to one as it lies below 4 GiB, and is reserved for ever.
@@ -214,7 +240,7 @@ impl PhysicalMemory {
     /// Pages for `length` bytes, the lowest between `avoid` and 4 GiB, or else the lowest of all; their content is
     /// whatever was there.
     pub fn allocate(&mut self, length: u64, avoid: u64) -> Option<Pages> {
-        let above = PhysRange::new(avoid.max(PLACE.start()), PLACE.end());
+        let above = self.place(avoid.max(PLACE.start())).intersection(PLACE);
         let find = |place| self.map.find_bottom(length.max(1), PAGE, place);
         let range = find(above).or_else(|| find(self.place(PLACE.start())))?;
         self.take(range)
@@ -236,7 +262,7 @@ impl PhysicalMemory {
 
     /// Memory for a device, zeroed, of which nothing comes back. As high as can be, out of the way of programs.
     pub fn allocate_for_device(&mut self, length: usize) -> Option<DmaMemory> {
-        let range = self.map.find_top(length as u64, PAGE, PLACE)?;
+        let range = self.map.find_top(length as u64, PAGE, self.within(PLACE))?;
         self.map.reserve(range, Owner::Dma).ok()?;
         let start = ptr::with_exposed_provenance_mut::<u8>(range.start() as usize);
         // SAFETY: the range was free, is mapped one to one as it lies below 4 GiB, and is reserved for ever.

@@ -195,9 +195,6 @@ impl Network for World {
     fn release(&mut self, _part: Part) -> Result<(), Status> {
         self.result()
     }
-    fn hook_exit(&mut self, _hook: SegOff) -> Result<(), Status> {
-        self.result()
-    }
 }
 
 fuzz_target!(|data: &[u8]| {

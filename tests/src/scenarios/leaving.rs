@@ -210,12 +210,14 @@ fn calls(name: &str) -> Result<()> {
     lab.tftp(quirk::CALLS_FILE, &quirk::calls_file())?;
     lab.www(quirk::CALLS_FILE, &quirk::calls_file())?;
     lab.www("calls.nbp", &quirk::calls(false)?)?;
+    lab.www("inner.ipxe", b"#!ipxe\necho RIG-MARK command ${called}\n")?;
     lab.script(&format!(
-        "chain --autofree http://{SERVER}/calls.nbp one two && echo RIG-MARK back\n{}",
+        "chain --autofree http://{SERVER}/calls.nbp one two && echo RIG-MARK back ${{called}}\n{}",
         boot_lines("")
     ))?;
     let mut machine = lab.machine(&Options::default())?;
-    for wanted in ["RIG-MARK pxe calls, wrong: 0000;", "RIG-MARK back"] {
+    // A command of the program's sets what the script sees afterwards, and starts another script.
+    for wanted in ["RIG-MARK command 17", "RIG-MARK pxe calls, wrong: 0000;", "RIG-MARK back 17"] {
         machine.expect(wanted, 120)?;
     }
     expect_user_space(&mut machine, 150)

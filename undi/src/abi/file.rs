@@ -22,7 +22,7 @@ impl Opcode {
     pub const FILE_EXEC: Self = Self(0xe5);
     /// Which of these calls there are.
     pub const FILE_API_CHECK: Self = Self(0xe6);
-    /// What is to be called when we leave for good.
+    /// What is to be called when we leave for good; none of our images has it.
     pub const FILE_EXIT_HOOK: Self = Self(0xe7);
     /// The program's arguments.
     pub const FILE_CMDLINE: Self = Self(0xe8);
@@ -134,17 +134,6 @@ pub struct FileApiCheck {
     pub flags: U32,
 }
 const_assert_eq!(size_of::<FileApiCheck>(), 20);
-
-/// FILE_EXIT_HOOK.
-#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-pub struct FileExitHook {
-    /// Out.
-    pub status: U16,
-    /// What is called.
-    pub hook: FarPointer,
-}
-const_assert_eq!(size_of::<FileExitHook>(), 6);
 
 /// FILE_CMDLINE.
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]

@@ -133,10 +133,8 @@ pub(super) struct FakeNetwork {
     pub(super) files: Vec<(FileHandle, usize)>,
     /// What fails, with what.
     pub(super) failure: Option<Status>,
-    pub(super) executes: bool,
     pub(super) commands: Vec<Vec<u8>>,
     pub(super) released: Vec<Part>,
-    pub(super) hook: Option<SegOff>,
     pub(super) exchanges: u32,
 }
 
@@ -236,9 +234,6 @@ impl Network for FakeNetwork {
         let place = self.files.iter().position(|(open, _)| *open == file).expect("it is open");
         self.files.remove(place);
     }
-    fn executes(&self) -> bool {
-        self.executes
-    }
     fn execute(&mut self, command: &[u8]) -> Result<(), Status> {
         self.check()?;
         self.commands.push(command.into());
@@ -247,11 +242,6 @@ impl Network for FakeNetwork {
     fn release(&mut self, part: Part) -> Result<(), Status> {
         self.check()?;
         self.released.push(part);
-        Ok(())
-    }
-    fn hook_exit(&mut self, hook: SegOff) -> Result<(), Status> {
-        self.check()?;
-        self.hook = Some(hook);
         Ok(())
     }
 }
@@ -290,10 +280,8 @@ impl World {
             asked: Vec::new(),
             files: Vec::new(),
             failure: None,
-            executes: false,
             commands: Vec::new(),
             released: Vec::new(),
-            hook: None,
             exchanges: 0,
         };
         let mut world = Self {

@@ -4,8 +4,8 @@ use super::memory::{Guarded, word};
 use super::world::{FileHandle, Network, Source};
 use crate::abi::Status;
 use crate::abi::file::{
-    API_CHECK_IN, API_CHECK_OUT, API_PROVIDER, FileApiCheck, FileClose, FileCommandLine, FileExec,
-    FileExitHook, FileOpen, FileRead, FileSelect, GetFileSize, READY_TO_READ,
+    API_CHECK_IN, API_CHECK_OUT, API_PROVIDER, FileApiCheck, FileClose, FileCommandLine, FileExec, FileOpen,
+    FileRead, FileSelect, GetFileSize, READY_TO_READ,
 };
 use alloc::vec;
 use alloc::vec::Vec;
@@ -14,10 +14,8 @@ use alloc::vec::Vec;
 const FILES: usize = 8;
 /// The most bytes of an address or a command.
 const TEXT: usize = 2048;
-/// Bit n for the call e0h + n: all nine but FILE_EXIT_HOOK, which few ask for and which may be refused, and FILE_EXEC.
-const MASK: u32 = 0b1_0101_1111;
-/// FILE_EXEC, where commands can be run.
-const MASK_EXECUTES: u32 = 1 << 5;
+/// Bit n for the call e0h + n: all nine but FILE_EXIT_HOOK, by which a program would return to those whom we came from.
+const MASK: u32 = 0b1_0111_1111;
 
 /// The open files of a program.
 #[derive(Debug, Default)]
@@ -109,7 +107,7 @@ pub(super) fn execute(
 }
 
 /// FILE_API_CHECK.
-pub(super) fn check(network: &dyn Network, block: &mut FileApiCheck) -> Result<(), Status> {
+pub(super) fn check(block: &mut FileApiCheck) -> Result<(), Status> {
     if block.magic.get() != API_CHECK_IN {
         return Err(Status::BAD_FUNCTION);
     }
@@ -120,14 +118,10 @@ pub(super) fn check(network: &dyn Network, block: &mut FileApiCheck) -> Result<(
         size: word(size_of::<FileApiCheck>()).into(),
         magic: API_CHECK_OUT.into(),
         provider: API_PROVIDER.into(),
-        mask: (MASK | if network.executes() { MASK_EXECUTES } else { 0 }).into(),
+        mask: MASK.into(),
         ..FileApiCheck::default()
     };
     Ok(())
-}
-
-pub(super) fn hook_exit(network: &mut dyn Network, block: &FileExitHook) -> Result<(), Status> {
-    network.hook_exit(block.hook.into())
 }
 
 /// FILE_CMDLINE: as much of the arguments as there is room for, and how long they are.

@@ -192,13 +192,12 @@ impl Services {
             Opcode::FILE_READ => call.with(|network, memory, block| files.read(network, memory, block)),
             Opcode::GET_FILE_SIZE => call.with(|network, _, block| files.size(network, block)),
             Opcode::FILE_EXEC => call.with(|network, memory, block| file::execute(network, memory, block)),
-            Opcode::FILE_API_CHECK => call.with(|network, _, block| file::check(network, block)),
-            Opcode::FILE_EXIT_HOOK => call.with(|network, _, block| file::hook_exit(network, block)),
+            Opcode::FILE_API_CHECK => call.with(|_, _, block| file::check(block)),
             Opcode::FILE_CMDLINE => {
                 call.with(|_, memory, block| file::command_line(memory, arguments, block))
             }
             // UNDI_INITIATE_DIAGS and UNDI_FORCE_INTERRUPT are among them: there is nothing to be tested by a program,
-            // and our cards never interrupt.
+            // and our cards never interrupt. So is FILE_EXIT_HOOK, as in all of iPXE's images but `.kkkpxe`.
             _ => call.refuse(Status::UNSUPPORTED),
         }
     }

@@ -3,7 +3,7 @@
 use crate::abi::Status;
 use crate::find;
 use alloc::vec::Vec;
-use base::{Instant, MacAddress, SegOff};
+use base::{Instant, MacAddress};
 use core::net::{Ipv4Addr, SocketAddrV4};
 use nic::Nic;
 
@@ -137,18 +137,11 @@ pub trait Network {
     /// Closes the file.
     fn file_close(&mut self, file: FileHandle);
 
-    /// Whether commands of ours can be run while the program is in memory.
-    fn executes(&self) -> bool {
-        false
-    }
-
-    /// Runs a command of ours, with the program still in memory. This alone has no bound.
+    /// Runs a line of our script language, with the program still in memory: none of the program's is used for it. This
+    /// alone has no bound.
     fn execute(&mut self, command: &[u8]) -> Result<(), Status>;
 
     /// Gives a part up. [`Status::KEEP_UNDI`] or [`Status::KEEP_ALL`] if it is in use by others, as where somebody has
     /// hooked an interrupt over us.
     fn release(&mut self, part: Part) -> Result<(), Status>;
-
-    /// The program wants `hook` to be called when we leave for good. [`Status::UNSUPPORTED`] if we never do.
-    fn hook_exit(&mut self, hook: SegOff) -> Result<(), Status>;
 }
