@@ -86,6 +86,12 @@ pub fn calls(unload: bool) -> Result<Vec<u8>> {
     assemble("calls.S", unload.then_some(("UNLOAD", 1)))
 }
 
+/// A boot program that calls a PXE stack in 16-bit protected mode, and says what was wrong with that. The server that the
+/// DHCP ACK names has [`CALLS_FILE`] with [`calls_file`].
+pub fn protected() -> Result<Vec<u8>> {
+    assemble("protected.S", None)
+}
+
 /// A boot program that reads [`CALLS_FILE`] by HTTP from beside itself and by TFTP, and then never calls again.
 pub fn read() -> Result<Vec<u8>> {
     assemble("read.S", None)

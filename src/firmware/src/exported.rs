@@ -15,7 +15,8 @@ use script::Start;
 use settings::{Key, Tag, Tree};
 use undi::abi::{Opcode, Status};
 use undi::export::{
-    self, Buffers, Datagram, Fence, FileHandle, PACKET_ROOM, Packets, Part, Places, Services, Source,
+    self, Buffers, Datagram, Fence, FileHandle, PACKET_ROOM, Packets, Part, Places, Selectors, Services,
+    Source,
 };
 use undi::find;
 use uri::Uri;
@@ -68,6 +69,7 @@ impl Exported {
         let data = find::Segment { segment, size: LENGTH };
         let places = Places {
             entry: guest::entry_by_stack(),
+            protected_entry: guest::protected_entry(),
             register_entry: guest::entry_by_registers(),
             bang_pxe: SegOff::new(segment, BANG_PXE),
             stack: data,
@@ -107,7 +109,7 @@ impl Exported {
         let own = &mut self.memory;
         let mut services = None;
         let answer = program.run(Some(&mut |call: Call, memory: &mut guest::Memory<'_>| {
-            let mut memory = Memory { own: &mut *own, theirs: memory };
+            let mut memory = Memory { own: &mut *own, theirs: memory, protected: call.protected };
             let services = services.get_or_insert_with(|| {
                 let mut services = Services::new(memory.fence(), buffers, arguments);
                 services.install(&mut memory, &world.packets);
@@ -181,6 +183,7 @@ fn put(memory: &mut LowMemory, offset: u16, data: &[u8]) -> bool {
 struct Memory<'a, 'b> {
     own: &'a mut LowMemory,
     theirs: &'a mut guest::Memory<'b>,
+    protected: Option<guest::Protected>,
 }
 
 impl Memory<'_, '_> {
@@ -199,6 +202,12 @@ impl find::Memory for Memory<'_, '_> {
 }
 
 impl export::Memory for Memory<'_, '_> {
+    fn selectors(&self) -> Option<Selectors> {
+        let guest::Protected { table, code } = self.protected?;
+        let pxe = self.own.bytes().get(BANG_PXE.into()..).unwrap_or_default();
+        Some(Selectors { table, data: export::data_selector(pxe, code) })
+    }
+
     fn write(&mut self, address: u32, data: &[u8]) -> bool {
         let offset =
             address.checked_sub(self.own.far().linear()).and_then(|offset| u16::try_from(offset).ok());

@@ -21,28 +21,44 @@ guest_table:                            /* segment of the table of memory; 0 whi
     .word   0
 guest_stack:
     .word   0
+    .balign 4
+guest_gdtr:                             /* of a program that calls in protected mode, until it is gone on with */
+    .word   0
+    .long   0
+guest_idtr:                             /* behind it */
+    .word   0
+    .long   0
+guest_caller:                           /* its stack: ESP, SS */
+    .long   0
+    .word   0
+guest_code:                             /* its selector for the code of this block */
+    .word   0
 
     .section .low.text, "ax"
     .code16
 
 /* Goes on with a program. A near routine: it comes back when the program has left.
  *
- * On entry: DS = CS, IF = DF = 0, EBX = the program's stack (segment:offset), with a Frame on it.
- * On exit:  the same, wherever the program's stack is now. */
+ * On entry: DS = CS, IF = DF = 0, EBX = the program's stack (segment:offset), with a Frame on it; AX, DL = AX and carry flag
+ *           for the program.
+ * On exit:  the same, wherever the program's stack is now, and EAX is not 0; or as guest_protected says. */
     .globl guest_resume
 guest_resume:
     movw    %sp, guest_stack
     pushl   %ebx
-    popw    %ax
+    popw    %cx
     popw    %ss
-    movw    %ax, %sp
-guest_go:
+    movzwl  %cx, %esp
+guest_answer:
+    movw    %ax, FRAME_EAX(%esp)
+    andb    $0xfe, FRAME_FLAGS(%esp)
+    orb     %dl, FRAME_FLAGS(%esp)
     popw    %gs
     popw    %fs
     popw    %es
     popw    %ds
     popal
-    leaw    4(%esp), %sp                /* over the reason; flags stay */
+    leal    4(%esp), %esp               /* over the reason; flags stay */
     popfl
     lretw
 
@@ -55,12 +71,23 @@ guest_returned:
     jmp     guest_leave
 
 /* Far calls up: the opcode and the far pointer to its parameters on the stack (`!PXE`), or in BX and ES:DI (`PXENV+`).
- * On return AX and the carry flag say whether it was done; all else is kept. */
+ * On return AX and the carry flag say whether it was done; all else is kept. By `!PXE` that may be in 16-bit protected
+ * mode (guest_protected), on a stack of 16 bits by the first entry, of 32 by the second, which is of no use elsewhere. */
     .globl guest_call_by_stack
 guest_call_by_stack:
     pushfl
     pushl   $GUEST_BY_STACK
     jmp     guest_leave
+    .globl guest_call_protected
+guest_call_protected:
+    pushfl
+    pushl   $GUEST_BY_STACK
+    pushal
+    pushw   %ds
+    pushw   %es
+    pushw   %fs
+    pushw   %gs
+    jmp     guest_protected
     .globl guest_call_by_registers
 guest_call_by_registers:
     pushfl
@@ -69,13 +96,16 @@ guest_call_by_registers:
 /* Leaves the program: to what called guest_resume. A call that comes while Rust answers another - from an interrupt
  * that the program has hooked - is refused at once. */
 guest_leave:
-    cli
-    cld
     pushal
     pushw   %ds
     pushw   %es
     pushw   %fs
     pushw   %gs
+    smsww   %ax
+    testb   $1, %al
+    jnz     guest_protected_16
+    cli
+    cld
     movw    %cs, %ax
     movw    %ax, %ds
     xorw    %cx, %cx
@@ -89,10 +119,105 @@ guest_leave:
     ret
 
 guest_busy:
-    movw    %sp, %bp
-    movw    $GUEST_FAILURE, FRAME_EAX(%bp)
-    orb     $1, FRAME_FLAGS(%bp)
-    jmp     guest_go
+    movzwl  %sp, %esp
+guest_refused:
+    movw    $GUEST_FAILURE, %ax
+    movb    $1, %dl
+    jmp     guest_answer
+
+/* Leaves a program that calls in 16-bit protected mode: by the low block's own segments down to real mode, which alone
+ * goes on to long mode and comes back from it. The program is gone on with by guest_resume_protected.
+ *
+ * On entry: protected mode; CS leads to this block, is of 16 bits and can be read; a Frame on the stack. The interrupt
+ *           controllers are as the BIOS wants them. Without the highest privilege, with paging, or in real mode the call
+ *           is refused, and nothing was touched.
+ * On exit:  real mode, as from guest_resume, but EAX = 0, ECX = the reason, EBX = opcode and offset, DX = selector of the
+ *           parameters, EBP = that of CS, ESI and DI = address and limit of the GDT.
+ * When the program goes on, GDTR, IDTR, LDTR, TR, CR0, CR4, selectors, stack, flags and registers are its own; CR3 is not.
+ */
+guest_protected_16:
+    movzwl  %sp, %esp
+guest_protected:
+    movw    %cs, %ax
+    testb   $3, %al
+    jnz     guest_refused
+    movl    %cr0, %eax
+    andl    $0x80000001, %eax           /* PG, PE */
+    decl    %eax
+    jnz     guest_refused
+    cli
+    cld
+    leal    -12(%esp), %esp
+    sgdtl   (%esp)
+    sidtl   6(%esp)
+    lgdtl   %cs:low_gdtr
+    movw    $SELECTOR_DATA16, %ax
+    movw    %ax, %ds
+    xorl    %edx, %edx
+    xchgw   %dx, guest_stack
+    testw   %dx, %dx
+    jz      guest_protected_busy
+    popl    guest_gdtr
+    popl    guest_gdtr+4
+    popl    guest_gdtr+8
+    movl    %esp, guest_caller
+    movw    %ss, guest_caller+4
+    movw    %cs, guest_code
+    movl    FRAME_REASON(%esp), %ecx
+    movl    FRAME_ARGUMENTS(%esp), %ebx
+    movw    FRAME_ARGUMENTS+4(%esp), %bp
+    movw    %ax, %es
+    movw    %ax, %fs
+    movw    %ax, %gs
+    movw    %ax, %ss
+    movl    %edx, %esp
+    movw    %bp, %dx
+    movw    guest_code, %bp
+    movw    guest_gdtr, %di
+    movl    guest_gdtr+2, %esi
+    pushw   $SELECTOR_CODE16            /* for its limit, which real mode keeps */
+    pushw   $1f
+    lretw
+1:  movl    low_linear, %eax
+    shrl    $4, %eax
+    pushw   %ax
+    pushw   $2f
+    movl    %cr0, %eax
+    decw    %ax
+    movl    %eax, %cr0
+    lretw
+2:  movw    %cs, %ax
+    movw    %ax, %ds
+    movw    %ax, %es
+    movw    %ax, %fs
+    movw    %ax, %gs
+    movw    %ax, %ss
+    lidtl   real_idtr
+    xorl    %eax, %eax
+    ret
+
+guest_protected_busy:
+    lgdtl   (%esp)
+    leal    12(%esp), %esp
+    jmp     guest_refused
+
+/* Goes on with a program that has called in protected mode. A near routine, as guest_resume.
+ *
+ * On entry: DS = CS, IF = DF = 0; AX, DL = AX and carry flag for the program.
+ * On exit:  as from guest_resume. */
+    .globl guest_resume_protected
+guest_resume_protected:
+    movw    %sp, guest_stack
+    lgdtl   guest_gdtr
+    lidtl   guest_idtr
+    pushw   guest_code
+    pushw   $1f
+    movl    %cr0, %ecx
+    incw    %cx
+    movl    %ecx, %cr0
+    lretw
+1:  lssl    guest_caller, %esp
+    jmp     guest_answer
 
 /* INT 15h while a program runs: E820h, E801h and 88h are answered from the table, all else is the BIOS's. */
     .globl guest_int15

@@ -27,6 +27,8 @@ base::assembly!(
     GUEST_BY_REGISTERS = BY_REGISTERS,
     GUEST_FAILURE = FAILURE,
     FRAME_EAX = offset_of!(Frame, eax),
+    FRAME_REASON = offset_of!(Frame, reason),
+    FRAME_ARGUMENTS = ARGUMENTS,
     FRAME_FLAGS = offset_of!(Frame, flags),
     TABLE_COUNT = offset_of!(Table, count),
     TABLE_BELOW_16M = offset_of!(Table, below_16m_kib),
@@ -44,8 +46,6 @@ const STACK: u16 = 0xc00;
 pub const TABLE_LIMIT: usize = 0xc00;
 /// Interrupts are open, and all other flags as after a reset.
 const FLAGS: u32 = 1 << 9 | 1 << 1;
-/// The flag by which a call says that it failed.
-const CARRY: u32 = 1;
 /// Interrupt vectors and BIOS data end here.
 const BIOS_DATA_END: u64 = 0x500;
 /// Base memory ends here.
@@ -123,6 +123,17 @@ pub struct Call {
     pub opcode: u16,
     /// Where its parameters are.
     pub parameters: SegOff,
+    /// Set for a call in protected mode: segments are selectors then.
+    pub protected: Option<Protected>,
+}
+
+/// What selectors mean to a program that calls in protected mode.
+#[derive(Clone, Copy, Debug)]
+pub struct Protected {
+    /// Its GDT.
+    pub table: PhysRange,
+    /// Its selector for the low block's code.
+    pub code: u16,
 }
 
 /// What becomes of a call up.
@@ -137,9 +148,15 @@ pub enum Answer {
 /// Who answers calls up.
 pub type Services<'a> = dyn FnMut(Call, &mut Memory<'_>) -> Answer + 'a;
 
-/// The entry point whose parameters are on the stack, for `!PXE`.
+/// The entry point whose parameters are on the stack, for `!PXE`: in real mode, and in 16-bit protected mode with a 16-bit
+/// stack.
 pub fn entry_by_stack() -> SegOff {
     SegOff::new(low::segment(), Symbol::GuestCallByStack.offset())
+}
+
+/// The same for 16-bit protected mode with a 32-bit stack. The selector is the caller's.
+pub fn protected_entry() -> SegOff {
+    SegOff::new(0, Symbol::GuestCallProtected.offset())
 }
 
 /// The entry point whose parameters are in registers, for `PXENV+`.
@@ -190,24 +207,17 @@ impl<'a> Program<'a> {
         let place = u64::from(low::linear());
         let own = PhysRange::new(place + u64::from(bottom), place + u64::from(stack_before));
         let mut memory = Memory { map: &self.map, stack: own };
-        let mut stack = begin(self.pxe, stack_before);
+        let (mut place, mut ax) = (Place::Stack(begin(self.pxe, stack_before)), 0);
         let answer = loop {
-            let Some((frame, at)) = resume(stack) else { break None };
-            stack = at;
-            let call = match frame.reason {
-                BY_STACK => Call {
-                    opcode: word(stack, ARGUMENTS),
-                    parameters: SegOff::new(word(stack, ARGUMENTS + 4), word(stack, ARGUMENTS + 2)),
-                },
-                BY_REGISTERS => Call {
-                    opcode: (frame.ebx & 0xffff) as u16,
-                    parameters: SegOff::new(frame.es, (frame.edi & 0xffff) as u16),
-                },
-                _ => break Some((frame.eax & 0xffff) as u16),
+            let call = match resume(&mut place, ax) {
+                None => break None,
+                Some(Left::Returned(status)) => break Some(status),
+                Some(Left::Called(call)) => call,
             };
-            match services.as_mut().map_or(Answer::Return(FAILURE), |services| services(call, &mut memory)) {
-                Answer::Return(ax) => answer(stack, frame, ax),
-                Answer::Restart => stack = begin(self.pxe, stack_before),
+            let answer = call.zip(services.as_mut()).map(|(call, services)| services(call, &mut memory));
+            match answer.unwrap_or(Answer::Return(FAILURE)) {
+                Answer::Return(status) => ax = status,
+                Answer::Restart => (place, ax) = (Place::Stack(begin(self.pxe, stack_before)), 0),
             }
         };
         low::set_stack(stack_before);
@@ -238,14 +248,52 @@ fn begin(pxe: Pxe, top: u16) -> SegOff {
     stack
 }
 
-/// Goes on with the program whose frame lies at `stack`, until it leaves again. None if its stack is no stack any more.
-fn resume(stack: SegOff) -> Option<(Frame, SegOff)> {
-    let ebx = u32::from(stack.segment) << 16 | u32::from(stack.offset);
-    let mut registers = Registers { ebx, ..Registers::default() };
-    // SAFETY: the routine comes back when the program leaves. What the program does to memory is the word of `Program`. A
-    // call without a limit cannot time out.
-    unsafe { realmode::low_call(Symbol::GuestResume.offset(), &mut registers, None) }.ok()?;
-    let stack = SegOff::new((registers.ebx >> 16) as u16, registers.ebx as u16);
+/// Where a program goes on.
+#[derive(Clone, Copy)]
+enum Place {
+    /// In real mode, with the frame that lies there.
+    Stack(SegOff),
+    /// In protected mode, where the assembly knows.
+    Protected,
+}
+
+/// How a program has left.
+enum Left {
+    Returned(u16),
+    /// None for a call by a convention that its mode has not.
+    Called(Option<Call>),
+}
+
+/// Goes on with the program at `place`, which is told `ax`, until it leaves again, and says where it is then. None if its
+/// stack is no stack any more.
+fn resume(place: &mut Place, ax: u16) -> Option<Left> {
+    let (routine, ebx) = match place {
+        Place::Stack(stack) => {
+            (Symbol::GuestResume, u32::from(stack.segment) << 16 | u32::from(stack.offset))
+        }
+        Place::Protected => (Symbol::GuestResumeProtected, 0),
+    };
+    let mut registers = Registers { eax: ax.into(), ebx, edx: (ax != 0).into(), ..Registers::default() };
+    // SAFETY: the routine comes back when the program leaves, and a program that goes on in protected mode has left it so.
+    // What the program does to memory is the word of `Program`. A call without a limit cannot time out.
+    unsafe { realmode::low_call(routine.offset(), &mut registers, None) }.ok()?;
+    let halves = |register: u32| ((register >> 16) as u16, register as u16);
+    let (high, low) = halves(registers.ebx);
+    if registers.eax == 0 {
+        *place = Place::Protected;
+        let limit = u64::from(registers.edi & 0xffff);
+        let call = Call {
+            opcode: low,
+            parameters: SegOff::new(halves(registers.edx).1, high),
+            protected: Some(Protected {
+                table: PhysRange::with_length(registers.esi.into(), limit + 1),
+                code: halves(registers.ebp).1,
+            }),
+        };
+        return Some(Left::Called(Some(call).filter(|_| registers.ecx == BY_STACK)));
+    }
+    let stack = SegOff::new(high, low);
+    *place = Place::Stack(stack);
     // A frame that goes round the end of its segment, or beyond 1 MiB, cannot be gone on with.
     stack.offset.checked_add(ARGUMENTS)?;
     let mut bytes = [0; size_of::<Frame>()];
@@ -254,16 +302,16 @@ fn resume(stack: SegOff) -> Option<(Frame, SegOff)> {
     }
     low::read(stack.linear(), &mut bytes);
     // SAFETY: a frame consists of integers, and there are as many bytes.
-    Some((unsafe { ptr::read_unaligned(bytes.as_ptr().cast()) }, stack))
-}
-
-/// Puts the answer of a call up into the frame at `stack`.
-fn answer(stack: SegOff, frame: Frame, ax: u16) {
-    let carry = if ax == 0 { 0 } else { CARRY };
-    let frame =
-        Frame { eax: frame.eax & 0xffff_0000 | u32::from(ax), flags: frame.flags & !CARRY | carry, ..frame };
-    // SAFETY: the program has put its frame there, below 1 MiB as `resume` saw, and goes on with it.
-    unsafe { ptr::with_exposed_provenance_mut::<Frame>(stack.linear() as usize).write_unaligned(frame) }
+    let frame: Frame = unsafe { ptr::read_unaligned(bytes.as_ptr().cast()) };
+    let (opcode, parameters) = match frame.reason {
+        BY_STACK => {
+            let parameters = SegOff::new(word(stack, ARGUMENTS + 4), word(stack, ARGUMENTS + 2));
+            (word(stack, ARGUMENTS), parameters)
+        }
+        BY_REGISTERS => (halves(frame.ebx).1, SegOff::new(frame.es, halves(frame.edi).1)),
+        _ => return Some(Left::Returned(halves(frame.eax).1)),
+    };
+    Some(Left::Called(Some(Call { opcode, parameters, protected: None })))
 }
 
 /// A word on a program's stack.

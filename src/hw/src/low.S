@@ -465,6 +465,7 @@ low_symbols:
     .word   abandoned_stack, low_text_buffer
     .word   guest_resume, guest_returned, guest_int15, guest_int15_previous, guest_table
     .word   guest_int1a, guest_int1a_previous, guest_call_by_stack, guest_call_by_registers, guest_pxenv
+    .word   guest_call_protected, guest_resume_protected
     .word   low_stack_bottom, low_stack_top
     .code64
     .text

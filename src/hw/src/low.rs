@@ -95,6 +95,8 @@ pub(crate) enum Symbol {
     GuestCallByStack,
     GuestCallByRegisters,
     GuestPxenv,
+    GuestCallProtected,
+    GuestResumeProtected,
     StackBottom,
     StackTop,
 }

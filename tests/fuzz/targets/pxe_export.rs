@@ -1,7 +1,7 @@
 //! A program that calls our PXE stack with anything, over a network that answers anything.
 //!
 //! The input is cut into calls: opcode, then segment, offset and bytes of the parameters. What the network says is made
-//! of the bytes of the calls, too.
+//! of the bytes of the calls, too. Every other input calls in protected mode, with the input for segment descriptors.
 #![no_main]
 
 use base::{Error, Instant, MacAddress, PhysRange, SegOff};
@@ -10,7 +10,7 @@ use libfuzzer_sys::fuzz_target;
 use nic::{Counters, Identity, Link, Nic};
 use undi::abi::{Opcode, Status};
 use undi::export::{
-    Answer, Buffers, Datagram, Fence, FileHandle, Memory, Network, Packets, Part, Services, Source,
+    Answer, Buffers, Datagram, Fence, FileHandle, Memory, Network, Packets, Part, Selectors, Services, Source,
 };
 use undi::find;
 
@@ -19,7 +19,8 @@ const OURS: PhysRange = PhysRange::new(0x9_0000, 0x9_8000);
 const BUFFERS: Buffers =
     Buffers { packets: SegOff::new(0x9000, 0), frame: SegOff::new(0x9000, 0x1000), frame_room: 256 };
 
-struct Program(Vec<u8>);
+/// Its memory, and its GDT if it calls in protected mode.
+struct Program(Vec<u8>, Option<Selectors>);
 
 impl find::Memory for Program {
     fn read(&self, address: u32, into: &mut [u8]) -> bool {
@@ -28,6 +29,10 @@ impl find::Memory for Program {
 }
 
 impl Memory for Program {
+    fn selectors(&self) -> Option<Selectors> {
+        self.1
+    }
+
     fn write(&mut self, address: u32, data: &[u8]) -> bool {
         let start = address as usize;
         let range = PhysRange::with_length(address.into(), data.len() as u64);
@@ -202,7 +207,15 @@ fuzz_target!(|data: &[u8]| {
     let identity = Identity { driver: "test", mac, permanent_mac: mac, mtu: 1500, pci: None };
     let card = Card { identity, is_open: true };
     let mut world = World { card, answers: Vec::new(), ports: Vec::new(), files: Vec::new() };
-    let mut program = Program(vec![0; MEMORY_END]);
+    let mut program = Program(vec![0; MEMORY_END], None);
+    if data.first().is_some_and(|first| first & 1 != 0) {
+        const TABLE: PhysRange = PhysRange::new(0x500, 0x600);
+        const OURS: u64 = 0xffff | 0x9_0000 << 16 | 0x93 << 40;
+        let entries = [&[0; 8], &OURS.to_le_bytes(), data].concat();
+        let length = entries.len().min(TABLE.length() as usize);
+        program.0[TABLE.start() as usize..][..length].copy_from_slice(&entries[..length]);
+        program.1 = Some(Selectors { table: TABLE, data: 8 });
+    }
     let mut services = Services::new(Fence::new(vec![OURS]), BUFFERS, data.get(..8).unwrap_or_default());
     let packets = Packets { discover: vec![1; 300], ack: data.to_vec(), reply: data.to_vec() };
     assert!(services.install(&mut program, &packets));

@@ -47,6 +47,12 @@ pub fn all() -> Vec<Scenario> {
             calls,
         ),
         Scenario::new(
+            "leaving-protected",
+            "our own PXE stack is called in 16-bit protected mode, rightly and wrongly",
+            180,
+            protected,
+        ),
+        Scenario::new(
             "leaving-read",
             "servers are done with a program that has read its files and calls no more",
             180,
@@ -218,6 +224,22 @@ fn calls(name: &str) -> Result<()> {
     let mut machine = lab.machine(&Options::default())?;
     // A command of the program's sets what the script sees afterwards, and starts another script.
     for wanted in ["RIG-MARK command 17", "RIG-MARK pxe calls, wrong: 0000;", "RIG-MARK back 17"] {
+        machine.expect(wanted, 120)?;
+    }
+    expect_user_space(&mut machine, 150)
+}
+
+fn protected(name: &str) -> Result<()> {
+    let mut lab = Lab::try_new(name, NATIVE)?;
+    lab.usual_servers()?;
+    lab.tftp(quirk::CALLS_FILE, &quirk::calls_file())?;
+    lab.www("protected.nbp", &quirk::protected()?)?;
+    lab.script(&format!(
+        "chain --autofree http://{SERVER}/protected.nbp && echo RIG-MARK back\n{}",
+        boot_lines("")
+    ))?;
+    let mut machine = lab.machine(&Options::default())?;
+    for wanted in ["RIG-MARK protected, wrong: ;", "RIG-MARK back"] {
         machine.expect(wanted, 120)?;
     }
     expect_user_space(&mut machine, 150)

@@ -1,6 +1,8 @@
 //! A program's memory and a network for the tests.
 
-use super::{Buffers, Datagram, Fence, FileHandle, Memory, Network, Packets, Part, Services, Source};
+use super::{
+    Buffers, Datagram, Fence, FileHandle, Memory, Network, Packets, Part, Selectors, Services, Source,
+};
 use crate::abi::{Opcode, Status};
 use crate::find;
 use alloc::collections::VecDeque;
@@ -29,6 +31,8 @@ pub(super) const MEMORY_END: usize = 0x18_0000;
 pub(super) struct FakeMemory {
     pub(super) bytes: Vec<u8>,
     pub(super) written: Vec<PhysRange>,
+    /// For a program in protected mode.
+    pub(super) selectors: Option<Selectors>,
 }
 
 impl find::Memory for FakeMemory {
@@ -38,6 +42,10 @@ impl find::Memory for FakeMemory {
 }
 
 impl Memory for FakeMemory {
+    fn selectors(&self) -> Option<Selectors> {
+        self.selectors
+    }
+
     fn write(&mut self, address: u32, data: &[u8]) -> bool {
         let start = address as usize;
         let Some(place) = self.bytes.get_mut(start..start + data.len()) else { return false };
@@ -285,7 +293,7 @@ impl World {
             exchanges: 0,
         };
         let mut world = Self {
-            memory: FakeMemory { bytes: vec![0; MEMORY_END], written: Vec::new() },
+            memory: FakeMemory { bytes: vec![0; MEMORY_END], written: Vec::new(), selectors: None },
             network,
             services: Services::new(Fence::new(vec![RESERVED]), BUFFERS, b"quiet splash"),
         };

@@ -1,7 +1,8 @@
 //! The fence around what calls may write to.
 
-use super::{Answer, world::Memory};
-use crate::abi::Status;
+use super::Answer;
+use super::world::{Memory, Selectors};
+use crate::abi::{FarPointer, Status};
 use alloc::vec;
 use alloc::vec::Vec;
 use base::{PhysRange, SegOff};
@@ -11,7 +12,7 @@ const BIOS_DATA_END: u64 = 0x500;
 /// From here on is no RAM, but the screen and ROMs.
 const BASE_MEMORY_END: u64 = 0xa_0000;
 const REAL_MODE_END: u64 = 0x10_0000;
-const SEGMENT: usize = 0x1_0000;
+const SEGMENT: u64 = 0x1_0000;
 
 /// Which memory a call may write to, whatever pointers it is given: RAM behind the BIOS data area, but what is ours.
 #[derive(Clone, Debug, Default)]
@@ -52,7 +53,7 @@ impl<'a> Guarded<'a> {
 
     /// Reads `block`, the parameters.
     pub(super) fn begin(&mut self, block: &mut [u8]) -> Result<(), Status> {
-        let range = object(self.at, block.len())?;
+        let range = self.object(self.at, block.len())?;
         if !self.fence.admits(range) {
             return Err(Status::INVALID_PARAMETER);
         }
@@ -80,7 +81,7 @@ impl<'a> Guarded<'a> {
 
     /// The bytes at a far pointer.
     pub(super) fn read(&self, at: SegOff, into: &mut [u8]) -> Result<(), Status> {
-        let range = object(at, into.len())?;
+        let range = self.object(at, into.len())?;
         self.read_physical(range.start(), into)
     }
 
@@ -96,10 +97,10 @@ impl<'a> Guarded<'a> {
 
     /// The text at a far pointer up to the zero that ends it, at most `limit` bytes and one at least.
     pub(super) fn read_text(&self, at: SegOff, limit: usize) -> Result<Vec<u8>, Status> {
-        let in_segment = SEGMENT.saturating_sub(at.offset.into());
-        let in_memory = usize::try_from(REAL_MODE_END).unwrap_or(0).saturating_sub(linear(at));
-        let mut text = vec![0; in_segment.min(in_memory).min(limit.saturating_add(1))];
-        self.read(at, &mut text)?;
+        let rest = self.rest(at).ok_or(Status::INVALID_PARAMETER)?;
+        let room = usize::try_from(rest.length()).unwrap_or(usize::MAX);
+        let mut text = vec![0; room.min(limit.saturating_add(1))];
+        self.read_physical(rest.start(), &mut text)?;
         let end = text.iter().position(|byte| *byte == 0).filter(|end| *end > 0);
         text.truncate(end.ok_or(Status::INVALID_PARAMETER)?);
         Ok(text)
@@ -107,7 +108,7 @@ impl<'a> Guarded<'a> {
 
     /// The range of `length` bytes at a far pointer, if all of it may be written to.
     pub(super) fn writable(&self, at: SegOff, length: usize) -> Result<PhysRange, Status> {
-        let range = object(at, length)?;
+        let range = self.object(at, length)?;
         self.writable_physical(range)
     }
 
@@ -143,6 +144,69 @@ impl<'a> Guarded<'a> {
         self.read_physical(at.linear().into(), into)
     }
 
+    /// How the program is told of a place of ours.
+    pub(super) fn told(&self, at: SegOff) -> FarPointer {
+        let segment = self.memory.selectors().map_or(at.segment, |selectors| selectors.data);
+        SegOff::new(segment, at.offset).into()
+    }
+
+    /// Whether the program can name what is ours at `at`.
+    pub(super) fn names(&self, at: SegOff) -> bool {
+        let named = self.rest(self.told(at).into());
+        named.is_some_and(|named| named.start() == at.linear().into())
+    }
+
+    /// Where `length` bytes at a far pointer lie. Nothing lies anywhere.
+    fn object(&self, at: SegOff, length: usize) -> Result<PhysRange, Status> {
+        let wanted = u64::try_from(length).unwrap_or(u64::MAX);
+        match self.rest(at) {
+            Some(rest) if wanted <= rest.length() => Ok(PhysRange::with_length(rest.start(), wanted)),
+            _ if length == 0 => Ok(PhysRange::default()),
+            _ => Err(Status::INVALID_PARAMETER),
+        }
+    }
+
+    /// What lies from a far pointer on to the end of its segment, and below 1 MiB in real mode. Nothing is at 0:0, which
+    /// means "none".
+    fn rest(&self, at: SegOff) -> Option<PhysRange> {
+        let offset = u64::from(at.offset);
+        if let Some(selectors) = self.memory.selectors() {
+            let segment = self.segment(selectors, at.segment)?;
+            return (offset < segment.length())
+                .then(|| PhysRange::new(segment.start() + offset, segment.end()));
+        }
+        let start = u64::from(at.linear());
+        let end = (start + SEGMENT - offset).min(REAL_MODE_END);
+        (!at.is_null() && start < end).then(|| PhysRange::new(start, end))
+    }
+
+    /// The segment of a selector: present, data or code, and not one that expands down (Intel SDM volume 3, section
+    /// 3.4.5).
+    fn segment(&self, selectors: Selectors, selector: u16) -> Option<PhysRange> {
+        const LOCAL: u16 = 1 << 2;
+        const PRESENT: u64 = 1 << 47;
+        const CODE_OR_DATA: u64 = 1 << 44;
+        const CODE: u64 = 1 << 43;
+        const EXPANDS_DOWN: u64 = 1 << 42;
+        const IN_PAGES: u64 = 1 << 55;
+        let offset = u64::from(selector & !7);
+        let entry = PhysRange::with_length(selectors.table.start() + offset, 8);
+        if offset == 0 || selector & LOCAL != 0 || !selectors.table.contains(entry) {
+            return None;
+        }
+        let mut entry_bytes = [0; 8];
+        self.read_physical(entry.start(), &mut entry_bytes).ok()?;
+        let bits = u64::from_le_bytes(entry_bytes);
+        let wanted = PRESENT | CODE_OR_DATA;
+        if bits & wanted != wanted || bits & (CODE | EXPANDS_DOWN) == EXPANDS_DOWN {
+            return None;
+        }
+        let base = bits >> 16 & 0xff_ffff | bits >> 32 & 0xff00_0000;
+        let limit = bits & 0xffff | bits >> 32 & 0xf_0000;
+        let limit = if bits & IN_PAGES == 0 { limit } else { limit << 12 | 0xfff };
+        Some(PhysRange::new(base, (base + limit + 1).min(1 << 32)))
+    }
+
     fn write_unchecked(&mut self, address: u64, data: &[u8]) -> Result<(), Status> {
         let address = u32::try_from(address).map_err(|_| Status::INVALID_PARAMETER)?;
         if data.is_empty() || self.memory.write(address, data) {
@@ -150,22 +214,6 @@ impl<'a> Guarded<'a> {
         } else {
             Err(Status::INVALID_PARAMETER)
         }
-    }
-}
-
-fn linear(at: SegOff) -> usize {
-    usize::try_from(at.linear()).unwrap_or(usize::MAX)
-}
-
-/// Where `length` bytes at a far pointer lie: within the segment and below 1 MiB, and not at 0:0, which means "none".
-/// Nothing lies anywhere.
-fn object(at: SegOff, length: usize) -> Result<PhysRange, Status> {
-    let in_segment = usize::from(at.offset).checked_add(length).is_some_and(|end| end <= SEGMENT);
-    let range = PhysRange::with_length(at.linear().into(), u64::try_from(length).unwrap_or(u64::MAX));
-    if length == 0 || (!at.is_null() && in_segment && range.end() <= REAL_MODE_END) {
-        Ok(range)
-    } else {
-        Err(Status::INVALID_PARAMETER)
     }
 }
 

@@ -5,6 +5,8 @@
 //! passes, a call is answered, writes to nothing but its parameters and the buffers that they name, and to none of
 //! those outside of the [`Fence`].
 //!
+//! Programs call in real mode, or in 16-bit protected mode; then segments are selectors ([`Selectors`]).
+//!
 //! A call with parameters that cannot be written to is answered with failure in AX alone. A pointer that is null,
 //! leaves its segment or 1 MiB, leads behind the fence or over the parameters is [`Status::INVALID_PARAMETER`].
 //!
@@ -25,8 +27,8 @@ mod world;
 
 pub use memory::Fence;
 pub use preboot::PACKET_ROOM;
-pub use structures::{Places, bang_pxe, pxenv_plus};
-pub use world::{Datagram, FileHandle, Memory, Network, Packets, Part, Source};
+pub use structures::{Places, bang_pxe, data_selector, pxenv_plus};
+pub use world::{Datagram, FileHandle, Memory, Network, Packets, Part, Selectors, Source};
 
 use crate::abi::base_code::TftpReadFile;
 use crate::abi::{Initialize, Opcode, Plain, Status, UnloadStack};
@@ -129,6 +131,10 @@ impl Services {
         let Self { fence, buffers, arguments, undi, base, udp, tftp, files } = self;
         let buffers = *buffers;
         let mut call = Call { network, memory: Guarded::new(memory, fence, parameters) };
+        if !call.memory.names(buffers.packets) {
+            // It has not said by which selectors we are to be reached (PXE 2.1 section 3.2).
+            return call.refuse(Status::FAILURE);
+        }
         if needs_network(opcode) && !undi.is_ready() {
             return call.refuse(Status::INVALID_STATE);
         }

@@ -3,7 +3,7 @@
 use super::Buffers;
 use super::memory::{Guarded, word};
 use super::world::{Network, Packets, Part};
-use crate::abi::{CachedInfo, FarPointer, Status};
+use crate::abi::{CachedInfo, Status};
 use crate::cached::{ACK, DISCOVER, REPLY};
 use alloc::vec;
 use base::SegOff;
@@ -77,7 +77,7 @@ impl Base {
         packet.truncate(kept.max(used));
         if block.size.get() == 0 {
             block.size = word(packet.len()).into();
-            block.buffer = FarPointer::from(at);
+            block.buffer = memory.told(at);
             block.limit = PACKET_ROOM.into();
             return Ok(());
         }

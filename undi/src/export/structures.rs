@@ -3,7 +3,7 @@
 use crate::abi::{BangPxe, FarPointer, PxenvPlus, SegmentDescriptor};
 use crate::find::Segment;
 use base::SegOff;
-use zerocopy::{FromZeros, IntoBytes};
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 /// Version 2.1.
 const VERSION: u16 = 0x0201;
@@ -11,9 +11,9 @@ const VERSION: u16 = 0x0201;
 /// Where the parts of the exported stack are.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Places {
-    /// The real-mode entry of `!PXE`: opcode and parameters on the stack.
+    /// The entry of `!PXE`: opcode and parameters on the stack, in real mode or in 16-bit protected mode with a 16-bit stack.
     pub entry: SegOff,
-    /// The same for 16-bit protected mode with a 32-bit stack; null if there is none.
+    /// The same for 16-bit protected mode with a 32-bit stack. The segment is 0: the selector is the caller's.
     pub protected_entry: SegOff,
     /// The real-mode entry of `PXENV+`: opcode in BX, parameters at ES:DI.
     pub register_entry: SegOff,
@@ -54,6 +54,13 @@ pub fn bang_pxe(places: &Places) -> [u8; size_of::<BangPxe>()] {
     pxe.base_code_write = descriptor(places.base_code);
     pxe.checksum = complement(pxe.as_bytes());
     zerocopy::transmute!(pxe)
+}
+
+/// The selector of our data that a caller in protected mode has put into the `!PXE` at the beginning of `bytes`; null if it
+/// has put in another for our code than `code`, by which it calls.
+pub fn data_selector(bytes: &[u8], code: u16) -> u16 {
+    let pxe = BangPxe::ref_from_prefix(bytes).ok().map(|(pxe, _)| pxe);
+    pxe.filter(|pxe| pxe.undi_code.segment.get() == code).map_or(0, |pxe| pxe.undi_data.segment.get())
 }
 
 /// The bytes of `PXENV+`, which names no entry for protected mode: that of `!PXE` is to be used (PXE 2.1 section 3.3).

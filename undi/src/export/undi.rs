@@ -355,7 +355,7 @@ impl Undi {
         block.buffer_length = memory::word(part.len()).into();
         block.frame_length = memory::word(self.frame.len()).into();
         block.header_length = memory::word(HEADER).into();
-        block.frame = buffers.frame.into();
+        block.frame = memory.told(buffers.frame);
         (block.protocol, block.kind) = classify(&self.frame);
         Ok(())
     }

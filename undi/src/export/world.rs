@@ -3,15 +3,30 @@
 use crate::abi::Status;
 use crate::find;
 use alloc::vec::Vec;
-use base::{Instant, MacAddress};
+use base::{Instant, MacAddress, PhysRange};
 use core::net::{Ipv4Addr, SocketAddrV4};
 use nic::Nic;
 
 /// Physical memory as the program that calls sees it. Which of it a call may write to is not decided here: that is
 /// the [`Fence`](super::Fence)'s.
 pub trait Memory: find::Memory {
+    /// How a program that calls in 16-bit protected mode names memory; none in real mode.
+    fn selectors(&self) -> Option<Selectors> {
+        None
+    }
+
     /// Writes all of `data` from the physical `address` on; false, and nothing written, where that is not all RAM.
     fn write(&mut self, address: u32, data: &[u8]) -> bool;
+}
+
+/// What segments of far pointers are in 16-bit protected mode (PXE 2.1 section 3.2): selectors of the caller's GDT.
+#[derive(Clone, Copy, Debug)]
+pub struct Selectors {
+    /// The caller's GDT.
+    pub table: PhysRange,
+    /// What the caller has put into `!PXE` for our data, where [`Buffers`](super::Buffers) are; null if it has put in
+    /// nothing.
+    pub data: u16,
 }
 
 /// Names a file that is open in the [`Network`].
