@@ -1,7 +1,8 @@
 //! A network of its own for each scenario: a network and a process namespace that end with the scenario.
 //!
 //! [`enter`] starts a program inside; [`build`] is called there and lays the wires: the bridge `br0` with the
-//! servers' addresses, and `tap0` for the machine; `br1` and `tap1` for what is in a VLAN. Nothing has a name outside, so nothing can be left behind.
+//! servers' addresses, and `tap0` for the machine; `br1` and `tap1` for what is in a VLAN. Nothing has a name outside,
+//! so nothing can be left behind.
 
 use crate::expect::tail;
 use crate::failure::{Context, Failure, Result};

@@ -6,8 +6,8 @@
 //! small [`TransmitQueue`], because the stack answers a frame while it still borrows it from the card. A port that is
 //! given a [`Tag`] is one of that VLAN: the stack above sees no tags, and no other frames.
 //!
-//! In each round of the loop the firmware calls [`Port::poll`], which moves frames between card and driver, and
-//! then the stack's own `poll`, which takes frames from the port and puts its answers in the queue.
+//! In each round of the loop the stack puts what is due into the queue, [`Port::poll`] moves frames between card and
+//! driver, and the stack takes frames from the port and puts its answers in the queue.
 #![no_std]
 
 extern crate alloc;
