@@ -5,7 +5,7 @@ use crate::failure::{Context, Failure, Result, ensure};
 use crate::lab::{KPXE, Lab};
 use crate::namespace::{ATFTP, SERVER};
 use crate::peer::{Facts, Request};
-use crate::qemu::{Counting, INSTRUCTION, MAC, Options};
+use crate::qemu::{Counting, INSTRUCTION, MAC, Options, Wire};
 use crate::{paths, peer, quirk, servers, text};
 use std::fs;
 use std::os::unix::net::UnixDatagram;
@@ -151,7 +151,7 @@ impl Card {
 
     /// What is downloaded, in this order.
     fn downloads(self) -> impl Iterator<Item = Source> {
-        let http = Source { is_tftp: false, mebibytes: if self.is_native() { 256 } else { 16 } };
+        let http = Source { is_tftp: false, mebibytes: if self.is_native() { NATIVE_MEBIBYTES } else { 16 } };
         let tftp = Source { is_tftp: true, mebibytes: 16 };
         [http].into_iter().chain((!self.is_native()).then_some(tftp))
     }
@@ -192,6 +192,10 @@ impl Source {
     }
 }
 
+/// What a driver that has the card to itself downloads.
+const NATIVE_MEBIBYTES: u64 = 256;
+/// The longest that anything may take.
+const PATIENCE: Duration = Duration::from_secs(120);
 const FIRST: &str = "/first";
 const LAST: &str = "/last";
 const MEASURED: &str = "RIG-MARK measured";
@@ -321,7 +325,9 @@ pub fn run(card: Card, contender: Contender, plugin: &Path) -> Result<Run> {
     }
     lab.www("first", b"1")?;
     lab.www("last", b"1")?;
-    contender.instruct(&lab, card)?;
+    if !card.is_native() || contender == Contender::BareLoop {
+        contender.instruct(&lab, card)?;
+    }
     lab.usual_servers()?;
     lab.keep(servers::atftpd(&lab.tftp_root())?);
     let output = Path::new("counters").to_owned();
@@ -336,21 +342,22 @@ pub fn run(card: Card, contender: Contender, plugin: &Path) -> Result<Run> {
             Options { memory: 1024, card: "virtio-net-pci".to_owned(), ..Options::default() }
         }
     };
-    let mut machine = lab.machine(&Options { counting: Some(counting), ..options })?;
+    let options = Options { counting: Some(counting), ..options };
+    if card.is_native() && contender != Contender::BareLoop {
+        return native(card, contender, lab, &options, &output);
+    }
+    let mut machine = lab.machine(&options)?;
 
     if contender == Contender::RomAlone {
         return rom_alone(&output);
     }
-    let patience = Duration::from_secs(120);
-    let started = wait(patience, "the image's first instruction", || {
-        Ok(counter::read(&output).is_ok_and(|(_, events)| !events.is_empty()).then(Instant::now))
-    })?;
     if contender == Contender::BareLoop {
         return bare_loop(&output);
     }
+    let started = image_begins(&output)?;
     // Counters at a request and at the next one: between them is a download and nothing else.
     let counted = |name: &str| {
-        wait(patience, name, || {
+        wait(PATIENCE, name, || {
             Ok(if lab.facts()?.request(name).is_some() { Some(counter::read(&output)?.0) } else { None })
         })
     };
@@ -386,6 +393,70 @@ pub fn run(card: Card, contender: Contender, plugin: &Path) -> Result<Run> {
     let mut download = || downloads.next().transpose().map(Option::unwrap_or_default);
     let first = facts.request(FIRST).map(|first| first.at.saturating_duration_since(started));
     Ok(Run { to_script: first.map_or(0, micros), http: download()?, tftp: download()? })
+}
+
+/// When the image's first instruction is seen.
+fn image_begins(output: &Path) -> Result<Instant> {
+    wait(PATIENCE, "the image's first instruction", || {
+        Ok(counter::read(output).is_ok_and(|(_, events)| !events.is_empty()).then(Instant::now))
+    })
+}
+
+/// The same for a driver that has the card to itself, with the card on the tap: the peer takes longer for a frame than
+/// such a driver. What the peer would have seen is in the log of nginx and in the counters of the tap.
+fn native(card: Card, contender: Contender, mut lab: Lab, options: &Options, output: &Path) -> Result<Run> {
+    let source = Source { is_tftp: false, mebibytes: NATIVE_MEBIBYTES };
+    // The emulator's ROM is iPXE, so it is given the script, too. It gets another one.
+    lab.script(&format!("chain tftp://{SERVER}/{NATIVE}"))?;
+    let _machine = lab.machine(&Options { wire: Wire::Tap, ..options.clone() })?;
+    let started = image_begins(output)?;
+    contender.instruct(&lab, card)?;
+    let served = |name: &str| {
+        let seen = wait(PATIENCE, name, || Ok(Served::of(name, &lab.log("nginx/access.log")?)))?;
+        Ok::<_, Failure>((seen, counter::read(output)?.0, frames_to_machine()?))
+    };
+    let (_, work_before, frames_before) = served(FIRST)?;
+    let to_script = micros(started.elapsed());
+    let (last, work, frames) = served(LAST)?;
+    let (download, ..) = served(&source.request())?;
+    ensure(download.bytes >= source.bytes(), || format!("{} bytes only were served", download.bytes))?;
+    let http = Download {
+        bytes: source.bytes(),
+        length: last.from.saturating_sub(download.from) * 1000,
+        frames: frames - frames_before,
+        work: work - work_before,
+        own_count: 0,
+    };
+    Ok(Run { to_script, http, ..Run::default() })
+}
+
+/// A file that nginx has served, as its log says.
+#[derive(Debug, PartialEq, Eq)]
+struct Served {
+    /// Milliseconds of the host's clock when it was asked for.
+    from: u64,
+    /// The bytes sent.
+    bytes: u64,
+}
+
+impl Served {
+    /// The file of that name.
+    fn of(name: &str, log: &str) -> Option<Self> {
+        let line = log.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+        let [to, _, _, _, _, _, bytes, time, ..] = *line.rev().find(|words| words.get(3) == Some(&name))? else {
+            return None;
+        };
+        let milliseconds = |text: &str| text.replace('.', "").parse::<u64>().ok();
+        Some(Self { from: milliseconds(to)?.checked_sub(milliseconds(time)?)?, bytes: bytes.parse().ok()? })
+    }
+}
+
+/// The frames that the tap has handed to the machine.
+fn frames_to_machine() -> Result<u64> {
+    let counters = fs::read_to_string("/proc/net/dev")?;
+    let tap = counters.lines().find_map(|line| line.trim().strip_prefix("tap0:")).unwrap_or_default();
+    // Eight numbers of what was received from it, and then of what was sent the bytes and the packets.
+    tap.split_whitespace().nth(9).unwrap_or_default().parse().context("the counters of tap0")
 }
 
 /// What [`quirk::receiver`] needs for its frames.
@@ -635,6 +706,15 @@ mod tests {
     fn runs_travel_as_lines() {
         assert_eq!(Run::from_line(&RUN.to_line()), Some(RUN));
         assert_eq!(Run::from_line("RUN 1 2"), None);
+    }
+
+    #[test]
+    fn the_log_of_nginx_is_understood() {
+        let log = "12.345 10.77.0.9 \"GET /first HTTP/1.1\" 200 1 0.000 \"-\"\n\
+                   17.500 10.77.0.9 \"GET /256M.bin HTTP/1.1\" 200 268435700 5.125 \"-\"\n";
+        let download = Served { from: 12_375, bytes: 268_435_700 };
+        assert_eq!(Served::of("/256M.bin", log), Some(download));
+        assert_eq!(Served::of("/last", log), None);
     }
 
     #[test]
