@@ -443,7 +443,8 @@ impl Served {
     /// The file of that name.
     fn of(name: &str, log: &str) -> Option<Self> {
         let line = log.lines().map(|line| line.split(' ').collect::<Vec<_>>());
-        let [to, _, _, _, _, _, bytes, time, ..] = *line.rev().find(|words| words.get(3) == Some(&name))? else {
+        let [to, _, _, _, _, _, bytes, time, ..] = *line.rev().find(|words| words.get(3) == Some(&name))?
+        else {
             return None;
         };
         let milliseconds = |text: &str| text.replace('.', "").parse::<u64>().ok();

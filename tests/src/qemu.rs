@@ -251,7 +251,9 @@ fn arguments(options: &Options) -> Vec<String> {
     if options.counting.is_some() {
         // What the host takes to find a page of memory when it is touched first is not to be measured.
         let size = options.memory;
-        add(&format!("-object memory-backend-ram,id=ram,size={size}M,prealloc=on -machine memory-backend=ram"));
+        add(&format!(
+            "-object memory-backend-ram,id=ram,size={size}M,prealloc=on -machine memory-backend=ram"
+        ));
     }
     if let Some(below) = options.memory_below {
         add(&format!("-machine max-ram-below-4g={below}M"));

@@ -20,10 +20,10 @@ use queue::Queue;
 use transport::{Transport, VERSION_1, status};
 
 /// Frames that the device may have room for; fewer where its queue is short.
-const RECEIVE_SLOTS: u16 = 128;
+const RECEIVE_SLOTS: u16 = 256;
 /// Frames that may wait to be sent.
 const TRANSMIT_SLOTS: u16 = 16;
-/// Bytes of a frame's buffer.
+/// Bytes of the buffer for a frame and the header before it.
 const BUFFER: usize = 2048;
 /// Slots that are given back to the device at once.
 const REFILL: u16 = 16;
@@ -31,10 +31,7 @@ const RECEIVE: u16 = 0;
 const TRANSMIT: u16 = 1;
 
 const TRANSMIT_QUEUE: usize = queue::MEMORY;
-/// The header of a frame: for all that are sent the same, all zero; for each that is received its own.
-const HEADERS: usize = 2 * queue::MEMORY;
-const HEADER_ROOM: usize = 16;
-const RECEIVE_BUFFERS: usize = HEADERS + (1 + RECEIVE_SLOTS as usize) * HEADER_ROOM;
+const RECEIVE_BUFFERS: usize = 2 * queue::MEMORY;
 const TRANSMIT_BUFFERS: usize = RECEIVE_BUFFERS + RECEIVE_SLOTS as usize * BUFFER;
 
 /// Bytes of memory that the driver and the device share.
@@ -44,6 +41,8 @@ pub const MEMORY: usize = TRANSMIT_BUFFERS + TRANSMIT_SLOTS as usize * BUFFER;
 const MTU: u64 = 1 << 3;
 const MAC: u64 = 1 << 5;
 const STATUS: u64 = 1 << 16;
+/// A header and its frame may be one buffer (section 6.3); so it is always with version 1.
+const ANY_LAYOUT: u64 = 1 << 27;
 
 /// Whether the driver is for a card.
 pub fn drives(vendor: u16, device: u16) -> bool {
@@ -116,17 +115,18 @@ impl<D: Device, M: DeviceMemory> VirtioNet<D, M> {
         self.transport.reset()?;
         self.transport.announce(status::ACKNOWLEDGE);
         self.transport.announce(status::DRIVER);
-        self.features = self.transport.negotiate(VERSION_1 | MAC | STATUS | MTU)?;
+        self.features = self.transport.negotiate(VERSION_1 | ANY_LAYOUT | MAC | STATUS | MTU)?;
         Ok(())
     }
 
     /// Sets up a queue and gives it to the device.
     fn queue(&mut self, number: u16, offset: usize, slots: u16) -> Result<Queue, Error> {
-        let size = self.transport.queue_size(number, 2 * slots);
+        let is_parted = self.features & (VERSION_1 | ANY_LAYOUT) == 0;
+        let size = self.transport.queue_size(number, slots << u16::from(is_parted));
         if !size.is_power_of_two() || !(2..=queue::SIZE_LIMIT).contains(&size) {
             return Err(errors::UNSUPPORTED.of(alloc::format!("a queue of {size}")));
         }
-        let mut queue = Queue::new(&mut self.memory, offset, size);
+        let mut queue = Queue::new(&mut self.memory, offset, size, is_parted);
         queue.doorbell = self.transport.enable_queue(queue.addresses(&self.memory));
         Ok(queue)
     }
@@ -139,12 +139,12 @@ impl<D: Device, M: DeviceMemory> VirtioNet<D, M> {
         self.receive = self.queue(RECEIVE, 0, RECEIVE_SLOTS)?;
         self.transmit = self.queue(TRANSMIT, TRANSMIT_QUEUE, TRANSMIT_SLOTS)?;
         for slot in 0..self.receive_slots() {
-            let at = (HEADERS + (1 + usize::from(slot)) * HEADER_ROOM, header);
-            let frame = (receive_buffer(slot), BUFFER);
-            self.receive.describe(&mut self.memory, slot, at, frame, true);
+            let lengths = [header, BUFFER - header];
+            self.receive.describe(&mut self.memory, slot, receive_buffer(slot), lengths, true);
         }
+        // The headers of frames to be sent are all zero.
+        self.memory.bytes_mut(TRANSMIT_BUFFERS, MEMORY - TRANSMIT_BUFFERS).fill(0);
         (self.shown, self.refilled, self.sending) = (None, 0, 0);
-        self.memory.bytes_mut(HEADERS, HEADER_ROOM).fill(0);
         self.transport.announce(status::DRIVER_OK);
         for slot in 0..self.receive_slots() {
             self.receive.give(&mut self.memory, slot);
@@ -153,9 +153,9 @@ impl<D: Device, M: DeviceMemory> VirtioNet<D, M> {
         Ok(())
     }
 
-    /// Frames that the device may have room for: each takes two descriptors.
+    /// Frames that the device may have room for.
     fn receive_slots(&self) -> u16 {
-        RECEIVE_SLOTS.min(self.receive.size() / 2)
+        RECEIVE_SLOTS.min(self.receive.slots())
     }
 
     /// Bytes of the header before each frame (section 5.1.6).
@@ -202,7 +202,7 @@ impl<D: Device, M: DeviceMemory> VirtioNet<D, M> {
     /// The first slot that is not on its way.
     fn free_slot(&self) -> Option<u16> {
         let slot = self.sending.trailing_ones() as u16;
-        let slots = TRANSMIT_SLOTS.min(self.transmit.size() / 2);
+        let slots = TRANSMIT_SLOTS.min(self.transmit.slots());
         (self.is_open && slot < slots).then_some(slot)
     }
 }
@@ -280,10 +280,11 @@ impl<D: Device, M: DeviceMemory> Nic for VirtioNet<D, M> {
                 }
             };
             self.shown = Some(slot);
-            let length = (length as usize).wrapping_sub(self.header_length());
+            let header = self.header_length();
+            let length = (length as usize).wrapping_sub(header);
             if length <= FRAME_CAPACITY {
                 self.counters.received += 1;
-                return Some(self.memory.bytes(receive_buffer(slot), length));
+                return Some(self.memory.bytes(receive_buffer(slot) + header, length));
             }
             self.counters.receive_drops += 1;
         }
@@ -297,13 +298,13 @@ impl<D: Device, M: DeviceMemory> Nic for VirtioNet<D, M> {
     fn transmit(&mut self, frame: &[u8]) -> bool {
         self.reclaim();
         let Some(slot) = self.free_slot() else { return false };
-        let buffer = self.memory.bytes_mut(transmit_buffer(slot), BUFFER);
+        let (offset, header) = (transmit_buffer(slot), self.header_length());
+        let buffer = self.memory.bytes_mut(offset + header, BUFFER - header);
         let Some(length) = nic::put_padded(frame, buffer) else {
             self.counters.send_errors += 1;
             return true;
         };
-        let header = (HEADERS, self.header_length());
-        self.transmit.describe(&mut self.memory, slot, header, (transmit_buffer(slot), length), false);
+        self.transmit.describe(&mut self.memory, slot, offset, [header, length], false);
         self.transmit.give(&mut self.memory, slot);
         self.sending |= 1 << slot;
         self.tell();

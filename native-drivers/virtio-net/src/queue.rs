@@ -1,4 +1,4 @@
-//! A split virtqueue (Virtual I/O Device Version 1.2, section 2.7) whose every buffer is a header and a frame.
+//! A split virtqueue (Virtual I/O Device Version 1.2, section 2.7) whose every buffer is a header and a frame behind it.
 
 use crate::transport::{Doorbell, QueueAddresses};
 use core::sync::atomic::{Ordering, fence};
@@ -28,11 +28,13 @@ const fn used_offset(size: u16) -> usize {
     (available_offset(size) + 6 + 2 * size as usize).next_multiple_of(PAGE)
 }
 
-/// A queue at `offset` of the driver's memory. Slot n is made of descriptors 2n, for the header, and 2n + 1.
+/// A queue at `offset` of the driver's memory.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     offset: usize,
     size: u16,
+    /// The header has a descriptor of its own: a slot has two, not one.
+    is_parted: bool,
     /// Entries that were ever made available, and ever taken back, modulo 2 to the power of 16.
     given: u16,
     taken: u16,
@@ -46,16 +48,16 @@ pub(crate) struct Queue {
 pub(crate) struct OutOfOrder;
 
 impl Queue {
-    /// An empty queue of `size` descriptors, a power of 2.
-    pub(crate) fn new(memory: &mut impl DeviceMemory, offset: usize, size: u16) -> Self {
+    /// An empty queue of `size` descriptors, a power of 2, of which a slot has two if it `is_parted`, else one.
+    pub(crate) fn new(memory: &mut impl DeviceMemory, offset: usize, size: u16, is_parted: bool) -> Self {
         memory.bytes_mut(offset, MEMORY).fill(0);
         memory.write16(offset + available_offset(size), NO_INTERRUPT);
-        Self { offset, size, ..Self::default() }
+        Self { offset, size, is_parted, ..Self::default() }
     }
 
-    /// Descriptors that it has.
-    pub(crate) fn size(&self) -> u16 {
-        self.size
+    /// Slots that it has.
+    pub(crate) fn slots(&self) -> u16 {
+        self.size >> u16::from(self.is_parted)
     }
 
     /// Where its parts are.
@@ -68,31 +70,38 @@ impl Queue {
         }
     }
 
-    /// Says where a slot's header and frame are, as offsets and lengths, and whether the device writes them.
+    /// Says where a slot's header is, how long it and the frame behind it are, and whether the device writes them.
     pub(crate) fn describe(
         &mut self,
         memory: &mut impl DeviceMemory,
         slot: u16,
-        header: (usize, usize),
-        frame: (usize, usize),
+        offset: usize,
+        [header, frame]: [usize; 2],
         is_written: bool,
     ) {
-        let base = memory.address();
         let flags = if is_written { WRITE } else { 0 };
-        let first = self.offset + usize::from(slot) * 2 * DESCRIPTOR;
-        let next = NEXT | u64::from(slot * 2 + 1) << 48;
-        for (at, (offset, length), flags) in
-            [(first, header, flags | next), (first + DESCRIPTOR, frame, flags)]
-        {
-            memory.write64(at, base + offset as u64);
+        let first = slot << u16::from(self.is_parted);
+        let mut write = |descriptor: u16, offset: usize, length: usize, flags: u64| {
+            let at = self.offset + usize::from(descriptor) * DESCRIPTOR;
+            let address = memory.address() + offset as u64;
+            memory.write64(at, address);
             memory.write64(at + 8, length as u64 | flags);
+        };
+        if self.is_parted {
+            write(first, offset, header, flags | NEXT | u64::from(first + 1) << 48);
+            write(first + 1, offset + header, frame, flags);
+        } else {
+            write(first, offset, header + frame, flags);
         }
     }
 
     /// Makes a slot available to the device, which is told by the next ring of the bell.
     pub(crate) fn give(&mut self, memory: &mut impl DeviceMemory, slot: u16) {
         let available = self.offset + available_offset(self.size);
-        memory.write16(available + 4 + 2 * usize::from(self.given % self.size), slot * 2);
+        memory.write16(
+            available + 4 + 2 * usize::from(self.given % self.size),
+            slot << u16::from(self.is_parted),
+        );
         self.given = self.given.wrapping_add(1);
         memory.write16(available + 2, self.given);
         self.is_news = true;
@@ -117,7 +126,9 @@ impl Queue {
         self.taken = self.taken.wrapping_add(1);
         let [head, length] = [entry, entry + 4].map(|offset| memory.read32(offset));
         match u16::try_from(head) {
-            Ok(head) if head < self.size && head % 2 == 0 => Ok(Some((head / 2, length))),
+            Ok(head) if head < self.size && !(self.is_parted && head % 2 == 1) => {
+                Ok(Some((head >> u16::from(self.is_parted), length)))
+            }
             _ => Err(OutOfOrder),
         }
     }

@@ -20,9 +20,21 @@ struct Shared {
     used: u16,
 }
 
+/// A device of version 1, or from before: the same in all that is asked of it here, but that the oldest ones want the
+/// header in a buffer of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Kind {
+    #[default]
+    Oldest,
+    Old,
+    Modern,
+}
+
+const KINDS: [Kind; 3] = [Kind::Oldest, Kind::Old, Kind::Modern];
+
 #[derive(Debug, Default)]
 struct Card {
-    is_modern: bool,
+    kind: Kind,
     status: u8,
     feature_half: u32,
     driver_features: u64,
@@ -34,11 +46,21 @@ struct Card {
     is_hostile: bool,
 }
 
+impl Kind {
+    fn feature(self) -> u64 {
+        match self {
+            Self::Oldest => 0,
+            Self::Old => ANY_LAYOUT,
+            Self::Modern => VERSION_1,
+        }
+    }
+}
+
 impl Card {
     const FEATURES: u64 = MAC | STATUS | MTU | 1 << 15 | 1 << 34;
 
     fn features(&self) -> u64 {
-        Self::FEATURES | if self.is_modern { VERSION_1 } else { 0 }
+        Self::FEATURES | self.kind.feature()
     }
 
     /// What the device says of itself: address, link up, pairs of queues, MTU.
@@ -60,7 +82,7 @@ impl HostDevice for Card {
 
     fn read(&self, bar: u8, offset: u32, _: usize) -> u32 {
         let queue = self.queues.get(usize::from(self.queue)).copied().unwrap_or_default();
-        match (self.is_modern, bar, offset) {
+        match (self.kind == Kind::Modern, bar, offset) {
             (false, 0, 0) => self.features() as u32,
             (false, 0, 0x0c) => queue.size.into(),
             (false, 0, 0x12) | (true, BAR, 0x14) => self.status.into(),
@@ -79,7 +101,7 @@ impl HostDevice for Card {
 
     fn write(&mut self, bar: u8, offset: u32, _: usize, value: u32) {
         let selected = usize::from(self.queue);
-        match (self.is_modern, bar, offset) {
+        match (self.kind == Kind::Modern, bar, offset) {
             (false, 0, 0x04) => self.driver_features = value.into(),
             (false, 0, 0x08) => {
                 let queue = &mut self.queues[selected % 2];
@@ -133,7 +155,7 @@ impl HostDevice for Card {
             0,
             0, // 74h: MSI-X
         ];
-        match (self.is_modern, offset) {
+        match (self.kind == Kind::Modern, offset) {
             (true, 0x04) => 1 << 20,
             (true, 0x34) => 0x40,
             (true, 0x40..0x80) => CAPABILITIES[(usize::from(offset) - 0x40) / 4],
@@ -144,14 +166,14 @@ impl HostDevice for Card {
 
 type Driver = VirtioNet<Card, HostMemory>;
 
-fn driver(is_modern: bool) -> Driver {
-    let card = Card { is_modern, ..Card::default() };
+fn driver(kind: Kind) -> Driver {
+    let card = Card { kind, ..Card::default() };
     let mut driver = VirtioNet::try_new(card, HostMemory(vec![0xcc; MEMORY]), PCI).unwrap();
     driver.open().unwrap();
     driver
 }
 
-/// The descriptors of the next buffer that the driver made available in a queue: offsets and lengths.
+/// The next buffer that the driver made available in a queue: offsets and lengths of its header and its frame.
 fn next(driver: &mut Driver, number: usize) -> Option<(u16, [(usize, usize); 2])> {
     let memory = &driver.memory;
     let queue = &mut driver.transport.device.queues[number];
@@ -166,9 +188,16 @@ fn next(driver: &mut Driver, number: usize) -> Option<(u16, [(usize, usize); 2])
         let offset = (memory.read64(at(index)) - HOST_MEMORY_ADDRESS) as usize;
         (offset, memory.read32(at(index) + 8) as usize)
     };
-    assert_eq!(memory.read16(at(head) + 12) & 1, 1);
-    let second = memory.read16(at(head) + 14);
-    Some((head, [place(head), place(second)]))
+    let first = place(head);
+    let parts = if driver.transport.device.kind == Kind::Oldest {
+        assert_eq!(memory.read16(at(head) + 12) & 1, 1);
+        [first, place(memory.read16(at(head) + 14))]
+    } else {
+        assert_eq!(memory.read16(at(head) + 12) & 1, 0);
+        let header = if driver.transport.is_modern() { 12 } else { 10 };
+        [(first.0, header), (first.0 + header, first.1 - header)]
+    };
+    Some((head, parts))
 }
 
 /// Says that a buffer was used.
@@ -204,22 +233,21 @@ fn sent(driver: &mut Driver) -> Vec<Vec<u8>> {
 
 #[test]
 fn both_kinds_say_who_they_are() {
-    for is_modern in [false, true] {
-        let mut driver = driver(is_modern);
+    for kind in KINDS {
+        let mut driver = driver(kind);
         assert_eq!((driver.identity().mac, driver.identity().mtu), (MacAddress(MAC_BYTES), 1500));
         assert_eq!(driver.link(), Link::Up);
         let card = &driver.transport.device;
-        let version = if is_modern { VERSION_1 } else { 0 };
-        assert_eq!(card.driver_features, MAC | STATUS | MTU | version);
+        assert_eq!(card.driver_features, MAC | STATUS | MTU | kind.feature());
         assert_eq!(card.status & status::DRIVER_OK, status::DRIVER_OK);
-        assert_eq!(driver.transport.is_modern(), is_modern);
+        assert_eq!(driver.transport.is_modern(), kind == Kind::Modern);
     }
 }
 
 #[test]
 fn frames_come_in_order_round_the_ring() {
-    for is_modern in [false, true] {
-        let mut driver = driver(is_modern);
+    for kind in KINDS {
+        let mut driver = driver(kind);
         let (mut number, mut expected) = (0_usize, 0_usize);
         for burst in [1, 100, 112, 3, 112, 112, 64, 112, 1] {
             for _ in 0..burst {
@@ -241,20 +269,22 @@ fn frames_come_in_order_round_the_ring() {
 
 #[test]
 fn the_device_holds_as_many_frames_as_are_promised() {
-    let mut driver = driver(true);
-    for _ in 0..9 {
-        for _ in 0..driver.frames_ahead() {
-            assert!(deliver(&mut driver, &[0; 60]));
+    for (kind, frames) in KINDS.into_iter().zip([112, 240, 240]) {
+        let mut driver = driver(kind);
+        assert_eq!(driver.frames_ahead(), frames);
+        for _ in 0..9 {
+            for _ in 0..frames {
+                assert!(deliver(&mut driver, &[0; 60]));
+            }
+            while driver.receive().is_some() {}
         }
-        while driver.receive().is_some() {}
     }
-    assert!(!deliver(&mut driver, &[0; 60]) || driver.frames_ahead() < 128);
 }
 
 #[test]
 fn frames_are_sent_padded_and_as_many_as_there_is_room_for() {
-    for is_modern in [false, true] {
-        let mut driver = driver(is_modern);
+    for kind in KINDS {
+        let mut driver = driver(kind);
         for round in 1..6_u64 {
             let mut taken = 0;
             while driver.transmit(&[taken; 20]) {
@@ -272,7 +302,7 @@ fn frames_are_sent_padded_and_as_many_as_there_is_room_for() {
 
 #[test]
 fn frames_that_are_too_long_are_dropped() {
-    let mut driver = driver(true);
+    let mut driver = driver(Kind::Modern);
     assert!(deliver(&mut driver, &[1; FRAME_CAPACITY + 1]));
     assert!(deliver(&mut driver, &[2; FRAME_CAPACITY]));
     assert_eq!(driver.receive(), Some(&[2; FRAME_CAPACITY][..]));
@@ -281,7 +311,7 @@ fn frames_that_are_too_long_are_dropped() {
 
 #[test]
 fn a_closed_card_is_quiet() {
-    let mut driver = driver(true);
+    let mut driver = driver(Kind::Modern);
     driver.close();
     assert!(!driver.transport.device.host.is_master);
     assert_eq!(driver.transport.device.status, 0);
@@ -296,16 +326,16 @@ fn a_closed_card_is_quiet() {
 
 #[test]
 fn a_device_that_uses_what_it_does_not_have_is_closed() {
-    for head in [1, 256, 0xfffe] {
-        let mut driver = driver(true);
+    for (kind, head) in [(Kind::Oldest, 1), (Kind::Modern, 256), (Kind::Oldest, 256), (Kind::Old, 0xfffe)] {
+        let mut driver = driver(kind);
         finish(&mut driver, 0, head, 100);
         assert_eq!(driver.receive(), None);
         let error = driver.poll(Instant::ZERO, Instant::ZERO).unwrap_err();
         assert!(error.is(&errors::NO_ANSWER), "{error}");
         assert!(!driver.transport.device.host.is_master);
     }
-    let mut driver = driver(true);
-    for _ in 0..129 {
+    let mut driver = driver(Kind::Modern);
+    for _ in 0..257 {
         finish(&mut driver, 1, 0, 0);
     }
     assert!(driver.poll(Instant::ZERO, Instant::ZERO).is_err());
@@ -323,12 +353,12 @@ proptest! {
     /// Whatever the device says and writes, the driver neither panics nor hangs nor gives more than a frame.
     #[test]
     fn a_hostile_device_does_no_harm(
-        is_modern: bool,
+        kind in prop::sample::select(&KINDS),
         lies in prop::collection::vec(any::<u32>(), 0..200),
         writes in prop::collection::vec((0..TRANSMIT_QUEUE * 2, any::<u64>()), 0..300),
         steps in prop::collection::vec(any::<u8>(), 1..60),
     ) {
-        let mut driver = driver(is_modern);
+        let mut driver = driver(kind);
         driver.transport.device.host.lies.replace(lies);
         driver.transport.device.is_hostile = true;
         for (offset, value) in writes {
