@@ -10,8 +10,6 @@
 
         .code16
         .set    WARM_UP, 20000                  # frames, in which the emulator translates
-        .set    SPEED, 100000
-        .set    FRAMES, 2000
         .set    E1000, 0x100e8086
         .set    VIRTIO_NET, 0x10001af4
         .set    PCI_FIND, 0xb102                # INT 1Ah (PCI BIOS specification 2.1)

@@ -4,15 +4,14 @@
 # none was. The order from the first GET_CACHED_INFO on is that of a boot program of Windows: the packets, a question to
 # port 4011, the size of a file and the file itself, the card, and at last the stack is unloaded, if UNLOAD is defined.
 #
-# The TFTP server that the ACK names has `calls.bin`, 1500 bytes that count from 0 up, again and again. So has the web
-# server that the program is from; its arguments are `one two`. The card is PCI 00:02.0.
+# The TFTP server that the ACK names has `calls.bin`, FILE_SIZE bytes that count from 0 up, again and again. So has the
+# web server that the program is from; its arguments are `one two`. The card is PCI 00:02.0.
 #
 # On entry (PXE 2.1, section 4.4.5): CS = 0; on the stack the return address, then the address of !PXE.
 
         .code16
         .include "../quirk-rom/pxe.inc"
 
-        .set    FILE_SIZE, 1500
         .set    PACKET_BYTES, 512               # of a TFTP packet
         .set    PATIENCE, 91                    # ticks of the clock, 5 s
         .set    TICKS, 0x46c                    # of the BIOS

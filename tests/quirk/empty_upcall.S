@@ -1,15 +1,14 @@
 # A boot program that calls up for nothing: what the way up costs, and the way back.
 #
-# It asks the PXE stack that it finds for the state of the card, an answer that is known at once, a thousand times in
-# each of ROUNDS rounds. The counter plugin is told when a round begins (1) and ends (2), and when all were made (3). If
-# a call fails, it stops, and tells nothing any more.
+# It asks the PXE stack that it finds for the state of the card, an answer that is known at once, TIMES times in each
+# of ROUNDS rounds. The counter plugin is told when a round begins (1) and ends (2), and when all were made (3). If a
+# call fails, it stops, and tells nothing any more.
 #
 # On entry (PXE 2.1, section 4.4.5): CS = 0; on the stack the return address, then the address of !PXE.
 
         .code16
         .set    PXE_ENTRY, 0x10
         .set    UNDI_GET_STATE, 0x15
-        .set    TIMES, 1000
 
         .macro  event number
         .byte   0x0f, 0x1f, 0x80, \number, 0xb0

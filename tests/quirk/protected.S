@@ -1,7 +1,7 @@
 # A boot program that calls its PXE stack in 16-bit protected mode, and compares the answers with those of real mode. It
 # says RIG-MARK protected, then a letter for each thing that was wrong, and returns; 0 in AX if none was.
 #
-# The TFTP server that the ACK names has `calls.bin`, 1500 bytes that count from 0 up, again and again.
+# The TFTP server that the ACK names has `calls.bin`, FILE_SIZE bytes that count from 0 up, again and again.
 #
 # On entry (PXE 2.1, section 4.4.5): CS = 0; on the stack the return address, then the address of !PXE.
 
@@ -24,7 +24,6 @@
         .set    USER_STACK, 0x70000
         .set    PAGES, 0x20000                  # page directory: the first 4 MiB one to one
         .set    PLACE, 0x30000                  # of a whole file
-        .set    FILE_SIZE, 1500
         .set    PACKET_ROOM, 1260
         .set    BOOTP_SERVER, 20
 

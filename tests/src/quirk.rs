@@ -29,7 +29,7 @@ pub fn before(image: &[u8], quirk: Quirk) -> Result<Vec<u8>> {
         Quirk::Int18 => "INT_18",
         Quirk::State => "STATE",
     };
-    let mut bytes = assemble("stub.S", Some((symbol, 1)))?;
+    let mut bytes = assemble("stub.S", &[(symbol, 1)])?;
     ensure(bytes.len() == 1024, || format!("the stub has {} bytes", bytes.len()))?;
     bytes.extend_from_slice(image);
     Ok(bytes)
@@ -37,13 +37,13 @@ pub fn before(image: &[u8], quirk: Quirk) -> Result<Vec<u8>> {
 
 /// A disk whose boot sector says [`NEXT_DEVICE`](crate::text::NEXT_DEVICE) and in which state it found the machine.
 pub fn next_device() -> Result<Vec<u8>> {
-    assemble("next.S", None)
+    assemble("next.S", &[])
 }
 
 /// A boot program that only receives `frames` frames, each time all that there are. Events of the counter plugin mark
 /// the beginning (1) and the end (2) of each time, and the end of all (3).
 pub fn receiver(frames: u64) -> Result<Vec<u8>> {
-    assemble("receive.S", Some(("FRAMES", frames)))
+    assemble("receive.S", &[("FRAMES", frames)])
 }
 
 /// A boot program that only takes frames from a card's ring, and never ends: first [`BARE_LOOP_SPEED`] without a pause,
@@ -52,7 +52,7 @@ pub fn receiver(frames: u64) -> Result<Vec<u8>> {
 pub fn bare_loop(is_virtio: bool) -> Result<Vec<u8>> {
     // The device and its vendor (PCI ID database).
     let device = if is_virtio { 0x1000_1af4 } else { 0x100e_8086 };
-    assemble("bare_loop.S", Some(("DEVICE", device)))
+    assemble("bare_loop.S", &[("DEVICE", device), ("SPEED", BARE_LOOP_SPEED), ("FRAMES", BARE_LOOP_FRAMES)])
 }
 
 /// What the program of [`bare_loop`] receives.
@@ -62,18 +62,18 @@ pub const BARE_LOOP_FRAMES: u64 = 2000;
 
 /// A boot program that writes over all memory that it is told is free, and returns `status`.
 pub fn program(status: u16) -> Result<Vec<u8>> {
-    assemble("program.S", Some(("STATUS", status.into())))
+    assemble("program.S", &[("STATUS", status.into())])
 }
 
 /// A boot program that calls a PXE stack of ours a thousand times, also out of a handler of the timer's interrupt.
 pub fn upcall() -> Result<Vec<u8>> {
-    assemble("upcall.S", None)
+    assemble("upcall.S", &[])
 }
 
 /// A boot program that calls a PXE stack of ours [`EMPTY_UPCALLS`] times for nothing, in each of `rounds` rounds. Events
 /// of the counter plugin mark the beginning (1) and the end (2) of each, and the end of all (3).
 pub fn empty_upcall(rounds: u64) -> Result<Vec<u8>> {
-    assemble("empty_upcall.S", Some(("ROUNDS", rounds)))
+    assemble("empty_upcall.S", &[("ROUNDS", rounds), ("TIMES", EMPTY_UPCALLS)])
 }
 
 /// The calls in a round of [`empty_upcall`].
@@ -83,36 +83,41 @@ pub const EMPTY_UPCALLS: u64 = 1000;
 /// right, and in the end how many were not. The server that the DHCP ACK names has [`CALLS_FILE`] with
 /// [`calls_file`]. With `unload` it unloads the stack in the end.
 pub fn calls(unload: bool) -> Result<Vec<u8>> {
-    assemble("calls.S", unload.then_some(("UNLOAD", 1)))
+    let mut symbols = vec![("FILE_SIZE", CALLS_FILE_SIZE as u64)];
+    symbols.extend(unload.then_some(("UNLOAD", 1)));
+    assemble("calls.S", &symbols)
 }
 
 /// A boot program that calls a PXE stack in 16-bit protected mode, and says what was wrong with that. The server that the
 /// DHCP ACK names has [`CALLS_FILE`] with [`calls_file`].
 pub fn protected() -> Result<Vec<u8>> {
-    assemble("protected.S", None)
+    assemble("protected.S", &[("FILE_SIZE", CALLS_FILE_SIZE as u64)])
 }
 
 /// A boot program that reads [`CALLS_FILE`] by HTTP from beside itself and by TFTP, and then never calls again.
 pub fn read() -> Result<Vec<u8>> {
-    assemble("read.S", None)
+    assemble("read.S", &[])
 }
 
 /// What the program of [`calls`] reads.
 pub const CALLS_FILE: &str = "calls.bin";
 
+/// The bytes of [`CALLS_FILE`].
+const CALLS_FILE_SIZE: usize = 1500;
+
 /// The content of [`CALLS_FILE`].
 pub fn calls_file() -> Vec<u8> {
-    (0..=u8::MAX).cycle().take(1500).collect()
+    (0..=u8::MAX).cycle().take(CALLS_FILE_SIZE).collect()
 }
 
 /// A boot program that comes back at once, as [`Program::Returning`](crate::case::Program::Returning) says.
 pub fn again(place: u8, has_failed: u16) -> Result<Vec<u8>> {
-    assemble("again.S", Some(("PROGRAM", u64::from(place) << 16 | u64::from(has_failed))))
+    assemble("again.S", &[("PROGRAM", u64::from(place) << 16 | u64::from(has_failed))])
 }
 
 /// A kernel that only says what it was given, and keeps arguments of any length.
 pub fn kernel() -> Result<Vec<u8>> {
-    assemble("kernel.S", None)
+    assemble("kernel.S", &[])
 }
 
 /// The same with almost all of it missing, by its own words: a small file that cannot be started.
@@ -125,15 +130,15 @@ pub fn truncated_kernel() -> Result<Vec<u8>> {
 
 /// An ELF file for 32-bit protected mode that only says in which state it found the machine.
 pub fn executable() -> Result<Vec<u8>> {
-    object("executable.S", None)?;
+    object("executable.S", &[])?;
     let mut link = Command::new(tool("ld")?);
     run(link.args(["-m", "elf_i386", "-Ttext=0x200000", "-o", "executable.elf", "quirk.o"]))?;
     std::fs::read("executable.elf").context("executable.elf")
 }
 
-/// The bytes of an assembly source that runs at 0000:7C00.
-fn assemble(source: &str, symbol: Option<(&str, u64)>) -> Result<Vec<u8>> {
-    object(source, symbol)?;
+/// The bytes of an assembly source that runs at 0000:7C00, with these symbols.
+fn assemble(source: &str, symbols: &[(&str, u64)]) -> Result<Vec<u8>> {
+    object(source, symbols)?;
     let mut link = Command::new(tool("ld")?);
     link.args(["-m", "elf_i386", "--oformat", "binary", "-Ttext=0x7c00", "-o", "quirk.bin", "quirk.o"]);
     run(&mut link)?;
@@ -141,11 +146,11 @@ fn assemble(source: &str, symbol: Option<(&str, u64)>) -> Result<Vec<u8>> {
 }
 
 /// Assembles a source to `quirk.o`.
-fn object(source: &str, symbol: Option<(&str, u64)>) -> Result<()> {
+fn object(source: &str, symbols: &[(&str, u64)]) -> Result<()> {
     let folder = paths::root().join("tests/quirk");
     let mut assembler = Command::new(tool("as")?);
     assembler.args(["--32", "-o", "quirk.o", "-I"]).arg(&folder);
-    if let Some((symbol, value)) = symbol {
+    for (symbol, value) in symbols {
         assembler.arg("--defsym").arg(format!("{symbol}={value}"));
     }
     run(assembler.arg(folder.join(source))).map(drop)
