@@ -9,6 +9,8 @@
 # which the legacy interface is used. The rings have as much room as those of QEMU and of our driver.
 
         .code16
+        .include "program.inc"
+
         .set    WARM_UP, 20000                  # frames, in which the emulator translates
         .set    E1000, 0x100e8086
         .set    VIRTIO_NET, 0x10001af4
@@ -21,10 +23,6 @@
         .set    BUFFERS, RING + 0x10000
         .set    BUFFER, 2048
         .set    BATCH, 16                       # buffers that are given back at once
-
-        .macro  event number
-        .byte   0x0f, 0x1f, 0x80, \number, 0xb0
-        .endm
 
 # On entry: CS = 0. It never comes back.
         .globl  _start

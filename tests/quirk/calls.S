@@ -10,7 +10,7 @@
 # On entry (PXE 2.1, section 4.4.5): CS = 0; on the stack the return address, then the address of !PXE.
 
         .code16
-        .include "../quirk-rom/pxe.inc"
+        .include "program.inc"
 
         .set    PACKET_BYTES, 512               # of a TFTP packet
         .set    PATIENCE, 91                    # ticks of the clock, 5 s
@@ -89,16 +89,8 @@
         .text   0
         .globl  _start
 _start:
-        pushal
-        pushw   %ds
-        pushw   %es
-        cld
-        movw    %sp, %bp                        # ds, es: 4; pushal: 32; then the return address: 4; then !PXE
-        lesw    40(%bp), %bx
-        xorw    %ax, %ax
-        movw    %ax, %ds
-        movl    %es:PXE_ENTRY(%bx), %eax
-        movl    %eax, entry_point
+        save_registers
+        find_entry SAVED
         movw    %ds, %ax
         movw    %ax, %es
 
@@ -127,9 +119,7 @@ _start:
         call    report_hex
         movw    $mark_end, %si
         call    report_text
-        popw    %es
-        popw    %ds
-        popal
+        restore_registers
         movw    wrong, %ax
         lretw
 

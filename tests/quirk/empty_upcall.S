@@ -7,22 +7,13 @@
 # On entry (PXE 2.1, section 4.4.5): CS = 0; on the stack the return address, then the address of !PXE.
 
         .code16
-        .set    PXE_ENTRY, 0x10
-        .set    UNDI_GET_STATE, 0x15
+        .include "program.inc"
 
-        .macro  event number
-        .byte   0x0f, 0x1f, 0x80, \number, 0xb0
-        .endm
+        .set    UNDI_GET_STATE, 0x15
 
         .globl  _start
 _start:
-        cld
-        xorw    %ax, %ax
-        movw    %ax, %ds
-        movw    %sp, %bp
-        lesw    4(%bp), %bx
-        movl    %es:PXE_ENTRY(%bx), %eax
-        movl    %eax, entry
+        find_entry
         movw    $ROUNDS, %si
         call    round                           # the emulator translates meanwhile
 1:      event   1
@@ -38,7 +29,7 @@ round:  movw    $TIMES, %cx
 1:      pushw   %ds
         pushw   $parameters
         pushw   $UNDI_GET_STATE
-        lcallw  *entry
+        lcallw  *entry_point
         jc      2f
         addw    $6, %sp
         loop    1b
@@ -47,6 +38,7 @@ round:  movw    $TIMES, %cx
         jmp     2b
 
         .balign 4
-entry:  .long   0
+entry_point:
+        .long   0
 parameters:
         .fill   4                               # status, UNDI's state

@@ -5,22 +5,17 @@
 # !PXE.
 
         .code16
+        .include "program.inc"
+
         .set    PLACE, 0x9000           # KiB by KiB, from here up to the mark, base memory is written over
         .set    ENTRY, 24               # bytes of an entry of the map
         .set    PIECE, 0x8000           # bytes that are written at a time above 1 MiB
 
         .globl  _start
 _start:
-        pushal
-        pushw   %ds
-        pushw   %es
-        cld
-        movw    %sp, %bp                # ds, es: 4; pushal: 32; then the return address: 4; then !PXE
-        lesw    40(%bp), %di
-        movl    %es:(%di), %eax
-        cmpl    $0x45585021, %eax       # "!PXE"
-        movw    $0, %ax
-        movw    %ax, %ds
+        save_registers
+        find_stack SAVED
+        cmpl    $0x45585021, %es:(%bx)  # "!PXE"
         movw    $no_stack, %si
         jne     1f
         movw    $begins, %si
@@ -149,9 +144,7 @@ _start:
 
 8:      movw    $ends, %si
         call    report_text
-        popw    %es
-        popw    %ds
-        popal
+        restore_registers
         movw    $STATUS, %ax
         lretw
 

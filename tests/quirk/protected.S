@@ -6,7 +6,7 @@
 # On entry (PXE 2.1, section 4.4.5): CS = 0; on the stack the return address, then the address of !PXE.
 
         .code16
-        .include "../quirk-rom/pxe.inc"
+        .include "program.inc"
 
 # Selectors of our table.
         .set    OUR_CODE, 0x08
@@ -29,8 +29,6 @@
 
 # In `!PXE` (PXE 2.1 section 3.2)
         .set    PXE_FIRST_SELECTOR, 0x1e
-        .set    PXE_UNDI_DATA, 0x28
-        .set    PXE_UNDI_CODE, 0x30
         .set    SEGMENT_ADDRESS, 2
 
 # Notes a letter if the last comparison did not find what it should.
@@ -60,18 +58,10 @@
 
         .globl  _start
 _start:
-        pushal
-        pushw   %ds
-        pushw   %es
-        cld
-        movw    %sp, %bp                        # ds, es: 4; pushal: 32; then the return address: 4; then !PXE
-        lesw    40(%bp), %bx
-        xorw    %ax, %ax
-        movw    %ax, %ds
+        save_registers
+        find_entry SAVED
         movw    %es, pxe+2
         movw    %bx, pxe
-        movl    %es:PXE_ENTRY(%bx), %eax
-        movl    %eax, entry_point
         movw    %ax, entry_sp
         movw    %es:PXE_ENTRY_ESP(%bx), %ax
         movw    %ax, entry_esp
@@ -323,20 +313,13 @@ gate:   movw    $OUR_DATA, %ax
         call    report_text
         movw    $mark_end, %si
         call    report_text
-        popw    %es
-        popw    %ds
-        popal
+        restore_registers
         movw    notes, %ax                      # 0 if there is none
         lretw
 
 # In real mode: BX = opcode, DI = parameters. CF = 1 if it failed.
 ask_real:
-        pushw   %ds
-        pushw   %di
-        pushw   %bx
-        lcallw  *entry_point
-        leaw    6(%esp), %sp                    # CF stays
-        ret
+        make_call
 
 # After a call: notes what it has changed and must not. AX, CF as the call has left them stay.
 look:   pushfl

@@ -4,19 +4,13 @@
 # On entry (PXE 2.1, section 4.4.5): CS = 0; on the stack the return address, then the address of !PXE.
 
         .code16
-        .include "../quirk-rom/pxe.inc"
+        .include "program.inc"
 
         .set    TFTP_IS_OPEN, 0x1b              # of FILE_READ: nothing has come yet
 
         .globl  _start
 _start:
-        cld
-        movw    %sp, %bp
-        lesw    4(%bp), %bx
-        xorw    %ax, %ax
-        movw    %ax, %ds
-        movl    %es:PXE_ENTRY(%bx), %eax
-        movl    %eax, entry_point
+        find_entry
 
         movw    $beside, open_name
         call    read
@@ -47,12 +41,7 @@ say:    call    report_text
         ret
 
 # BX = opcode, DI = its parameters. CF = 1 if it failed.
-ask:    pushw   %ds
-        pushw   %di
-        pushw   %bx
-        lcallw  *entry_point
-        leaw    6(%esp), %sp                    # CF stays
-        ret
+ask:    make_call
 
         .include "state.S"
 

@@ -4,38 +4,19 @@
 # plugin is told when it begins to (1), when it has (2), and when it has had FRAMES (3).
 
         .code16
-        .set    WARM_UP, 20                     # times, in which the emulator translates
-        .set    PXENV_UNDI_STARTUP, 0x01        # PXE 2.1, appendix: opcodes and parameters
-        .set    PXENV_UNDI_INITIALIZE, 0x03
-        .set    PXENV_UNDI_OPEN, 0x06
-        .set    PXENV_UNDI_ISR, 0x14
-        .set    ENTRY_POINT, 0x10               # in !PXE
-        .set    START, 1                        # FuncFlag in
-        .set    PROCESS, 2
-        .set    GET_NEXT, 3
-        .set    OURS, 0                         # FuncFlag out
-        .set    DONE, 0
-        .set    RECEIVE, 3
+        .include "program.inc"
 
-        .macro  event number
-        .byte   0x0f, 0x1f, 0x80, \number, 0xb0
-        .endm
+        .set    WARM_UP, 20                     # times, in which the emulator translates
 
 # On entry: CS = 0; the return address and the address of !PXE on the stack. It never comes back.
         .globl  _start
 _start:
-        cld
-        xorw    %ax, %ax
-        movw    %ax, %ds
-        movw    %sp, %bp
-        lesw    4(%bp), %bx
-        movl    %es:ENTRY_POINT(%bx), %eax
-        movl    %eax, entry_point
+        find_entry
         movw    $PXENV_UNDI_STARTUP, %bx
         call    undi
         movw    $PXENV_UNDI_INITIALIZE, %bx
         call    undi
-        movw    $3, packet_filter               # directed and broadcast
+        movw    $FILTER_DIRECTED | FILTER_BROADCAST, packet_filter
         movw    $PXENV_UNDI_OPEN, %bx
         call    undi
         movw    $PXENV_UNDI_ISR, %bx
@@ -61,19 +42,19 @@ _start:
 
 # BX = UNDI_ISR. Receives what there is, until nothing is left to be received.
 receive:
-        movw    $START, function
+        movw    $ISR_START, function
         call    undi
-        cmpw    $OURS, function
+        cmpw    $ISR_OURS, function
         jne     3f
-        movw    $PROCESS, function
+        movw    $ISR_PROCESS, function
 1:      call    undi
-        cmpw    $DONE, function
+        cmpw    $ISR_DONE, function
         je      3f
-        cmpw    $RECEIVE, function
+        cmpw    $ISR_RECEIVE, function
         jne     2f
         decl    left
         jz      3f
-2:      movw    $GET_NEXT, function
+2:      movw    $ISR_GET_NEXT, function
         jmp     1b
 3:      ret
 

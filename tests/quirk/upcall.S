@@ -7,34 +7,26 @@
 # !PXE.
 
         .code16
-        .set    PXE_ENTRY, 0x10
-        .set    PXENV_ENTRY, 0x0a
-        .set    GET_CACHED_INFO, 0x71
+        .include "program.inc"
+
         .set    TFTP_OPEN, 0x20
         .set    TFTP_CLOSE, 0x21
         .set    TFTP_READ, 0x22
         .set    NO_CALL, 0x7777
-        .set    UNSUPPORTED, 3
         .set    TICK_VECTOR, 0x1c * 4
         .set    TIMES, 1000
         .set    BOOTP_SERVER, 20                # in the ACK
 
         .globl  _start
 _start:
-        pushal
-        pushw   %ds
-        pushw   %es
-        cld
+        save_registers
         xorw    %ax, %ax
         movw    %ax, %ds
         movl    %es:PXENV_ENTRY(%bx), %eax
         movl    %eax, pxenv_entry
         movw    %bx, pxenv
         movw    %es, pxenv + 2
-        movw    %sp, %bp                        # ds, es: 4; pushal: 32; then the return address: 4; then !PXE
-        lesw    40(%bp), %bx
-        movl    %es:PXE_ENTRY(%bx), %eax
-        movl    %eax, pxe_entry
+        find_entry SAVED
 
         movw    $0x5650, %ax                    # INT 1Ah tells of the same
         int     $0x1a
@@ -55,7 +47,7 @@ _start:
         sti
 
         movw    $TIMES, %cx
-1:      movw    $GET_CACHED_INFO, %bx
+1:      movw    $PXENV_GET_CACHED_INFO, %bx
         movw    $cached, %di
         movw    $0, cached + 4                  # BufferSize: only where it is
         movl    $0x12345678, %esi               # all registers but AX are kept
@@ -105,9 +97,7 @@ _start:
         call    say
         movw    $end_text, %si
         call    report_text
-        popw    %es
-        popw    %ds
-        popal
+        restore_registers
         xorw    %ax, %ax
         lretw
 
@@ -124,12 +114,7 @@ by_registers:
         lcallw  *pxenv_entry
         ret
 by_stack:
-        pushw   %ds
-        pushw   %di
-        pushw   %bx
-        lcallw  *pxe_entry
-        leaw    6(%esp), %sp                    # CF stays
-        ret
+        make_call
 
 # SI -> text, AX = a number.
 say:    pushw   %ax
@@ -138,9 +123,7 @@ say:    pushw   %ax
         jmp     report_hex
 
 # INT 1Ch: a call that nobody serves. Its status says whether anybody has looked at it.
-tick:   pushal
-        pushw   %ds
-        pushw   %es
+tick:   save_registers
         xorw    %ax, %ax
         movw    %ax, %ds
         movw    $0xeeee, tick_parameters
@@ -155,9 +138,7 @@ tick:   pushal
         incw    answered
         jmp     5f
 6:      incw    refused
-5:      popw    %es
-        popw    %ds
-        popal
+5:      restore_registers
         ljmpw   *%cs:old_tick
 
         .include "state.S"
@@ -172,7 +153,7 @@ failed_text:
         .asciz  "\r\nRIG-MARK upcalls: a call has failed\r\n"
 
         .balign 4
-pxe_entry:
+entry_point:
         .long   0
 pxenv_entry:
         .long   0
