@@ -526,7 +526,8 @@ impl Host for World<'_> {
             return Err(FAILED.of(card));
         }
         // A card of the scenario has from the beginning what it is given.
-        for (name, value) in self.scenario.usual.vlan_lease.iter().flatten().filter(|_| card.contains('-')) {
+        let lease = self.scenario.usual.vlan_lease.iter().flatten().filter(|_| Vlan::is_name(card));
+        for (name, value) in lease {
             self.tree.store(format!("{card}.dhcp/{name}").as_bytes(), value.as_bytes())?;
         }
         Ok(())

@@ -119,7 +119,7 @@ impl Vlan {
     /// What `vcreate` is to make of a card that is there.
     pub fn to_create(command: &Invocation<'_>, host: &mut dyn Host) -> Result<Self, Error> {
         let trunk = known_card(command, host)?;
-        if is_vlan(&trunk) {
+        if Self::is_name(&trunk) {
             return Err(NO_TRUNK.of(trunk));
         }
         let number = |letter| command.number(letter).unwrap_or(0);
@@ -131,10 +131,15 @@ impl Vlan {
         }
     }
 
+    /// Whether a card of this name is a VLAN: the names of others have no dash.
+    pub fn is_name(card: &str) -> bool {
+        card.contains('-')
+    }
+
     /// The name of the VLAN that `vdestroy` is to take away.
     pub fn to_destroy(command: &Invocation<'_>, host: &mut dyn Host) -> Result<String, Error> {
         let name = known_card(command, host)?;
-        if is_vlan(&name) { Ok(name) } else { Err(NO_VLAN.of(name)) }
+        if Self::is_name(&name) { Ok(name) } else { Err(NO_VLAN.of(name)) }
     }
 }
 
@@ -142,10 +147,6 @@ impl Vlan {
 fn known_card(command: &Invocation<'_>, host: &mut dyn Host) -> Result<String, Error> {
     let name = card(host.settings(), command.argument(0));
     if host.cards().contains(&name) { Ok(name) } else { Err(NO_CARD.of(readable(command.argument(0)))) }
-}
-
-fn is_vlan(card: &str) -> bool {
-    card.contains('-')
 }
 
 /// The name of a card; `netX` is the one opened last.
