@@ -158,24 +158,27 @@ fn place_segments(
 
 /// Where the modules go, each on pages of its own: they stay where they are unless the program goes there.
 fn place_modules(modules: &[Initrd<'_>], free: &mut MemoryMap) -> Option<Vec<PhysRange>> {
-    let stays = |free: &MemoryMap, image: PhysRange| {
+    let mut staying = Vec::new();
+    for Initrd { image, .. } in modules {
         let whole = PhysRange::new(image.start(), pages(image.end()));
-        HIGH_MEMORY.contains(whole) && free.is_usable(whole) && image.start().is_multiple_of(PAGE)
-    };
-    let mut places = vec![None; modules.len()];
-    for (module, place) in modules.iter().zip(&mut places) {
-        if stays(free, module.image) {
-            *place = Some(module.image);
-            exclude(free, module.image);
+        let stays =
+            HIGH_MEMORY.contains(whole) && free.is_usable(whole) && image.start().is_multiple_of(PAGE);
+        if stays {
+            exclude(free, *image);
         }
+        staying.push(stays);
     }
-    for (module, place) in modules.iter().zip(&mut places).filter(|(_, place)| place.is_none()) {
-        let length = module.image.length();
-        let found = free.find_bottom(length.max(1), PAGE, HIGH_MEMORY)?;
-        *place = Some(PhysRange::with_length(found.start(), length));
-        exclude(free, found);
+    let mut places = Vec::new();
+    for (Initrd { image, .. }, stays) in modules.iter().zip(staying) {
+        let mut place = *image;
+        if !stays {
+            let found = free.find_bottom(image.length().max(1), PAGE, HIGH_MEMORY)?;
+            exclude(free, found);
+            place = PhysRange::with_length(found.start(), image.length());
+        }
+        places.push(place);
     }
-    Some(base::list(places.into_iter().flatten()))
+    Some(places)
 }
 
 /// From the start of the first to the end of the last.
