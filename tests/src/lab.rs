@@ -214,7 +214,7 @@ const BASE_MEMORY_WITH_BLOCK: u16 = 40;
 pub fn expect_user_space(machine: &mut Machine, seconds: u64) -> Result<()> {
     machine.expect(text::USER_SPACE, seconds)?;
     let transcript = machine.transcript();
-    let hangs = transcript.count("kept, as a call of the ROM has not come back") > 0;
+    let hangs = transcript.count(text::CALL_NOT_BACK) > 0;
     let limit = if hangs { BASE_MEMORY_WITH_BLOCK } else { BASE_MEMORY };
     for in_use in transcript.all_between("Base memory in use: ", " KiB") {
         let is_little = in_use.parse().is_ok_and(|kib: u16| kib <= limit);

@@ -33,6 +33,9 @@ pub const BY_ROM: &str = "PXE stack by entry stack";
 /// Said of a card whose UNDI was loaded from its option ROM.
 pub const BY_LOADER: &str = "PXE stack by UNDI loader";
 
+/// Said of what a call of the ROM that has not come back may still write to.
+pub const CALL_NOT_BACK: &str = "kept, as a call of the ROM has not come back";
+
 /// Said when we leave by a far return into the vendor's stack.
 pub const LEAVING_RETURN: &str = "next boot device: returning to what started us";
 
