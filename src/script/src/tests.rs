@@ -1,7 +1,7 @@
 //! Whole scripts in a small world.
 
 use crate::errors::{
-    CANCELLED, NO_LABEL, NOT_EXECUTABLE, NOT_IN_SCRIPT, TOO_LONG, UNKNOWN_COMMAND, UNKNOWN_OPTION,
+    CANCELLED, NO_CARD, NO_LABEL, NOT_EXECUTABLE, NOT_IN_SCRIPT, TOO_LONG, UNKNOWN_COMMAND, UNKNOWN_OPTION,
 };
 use crate::{
     COMMANDS, Command, Drafts, Failure, Fetch, Fetched, Handle, Host, Image, ImageId, Images, Invocation,
@@ -954,6 +954,17 @@ fn cards_are_opened_and_closed() {
     assert_eq!(play(&mut world, script), Ok(()));
     assert_eq!(world.log, ["last counts\n", "net1\n", "up\n", "down\n", "closed\n", "configure net1 ipv6 0"]);
     assert_eq!(world.tree.latest(), world.tree.find(b"net1"));
+}
+
+#[test]
+fn boot_servers_are_looked_for_by_a_card_that_is_there() {
+    let mut world = World::new(&[]);
+    assert_eq!(
+        play(&mut world, "pxebs net9 1 || pxebs netX 1 || echo none\nifopen net1\npxebs netX 1"),
+        Ok(())
+    );
+    assert_eq!(world.log, ["none\n", "pxebs netX 1"]);
+    assert!(world.reports.iter().all(|error| error.is(&NO_CARD)) && world.reports.len() == 2);
 }
 
 #[test]

@@ -87,13 +87,16 @@ fn local(name: &str) -> Result<()> {
 fn command(name: &str) -> Result<()> {
     let mut lab = Lab::try_new(name, KPXE)?;
     lab.embed(
-        "dhcp\npxebs net0 1 || echo RIG-MARK refused\npxebs netX 32768 && echo RIG-MARK found ${pxebs/filename}\n\
+        "dhcp\npxebs net7 32768 || echo RIG-MARK no card\npxebs net0 1 || echo RIG-MARK refused\n\
+         pxebs netX 32768 && echo RIG-MARK found ${pxebs/filename}\n\
          chain tftp://${pxebs/next-server}/${pxebs/filename}",
     )?;
     lab.tftp("first.ipxe", b"#!ipxe\necho RIG-MARK first\npoweroff\n")?;
     lab.dnsmasq(&Dnsmasq::Menu { rom: KPXE, lines: &[FIRST, SECOND] })?;
     let mut machine = lab.machine(&Options::default())?;
-    machine.expect(dhcp::errors::NO_WAY.id(), 90)?;
+    machine.expect(script::errors::NO_CARD.id(), 90)?;
+    machine.expect("RIG-MARK no card", 10)?;
+    machine.expect(dhcp::errors::NO_WAY.id(), 10)?;
     machine.expect("RIG-MARK refused", 10)?;
     machine.expect("RIG-MARK found first.ipxe", 30)?;
     machine.expect("RIG-MARK first", 30)?;

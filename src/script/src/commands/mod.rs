@@ -155,7 +155,7 @@ pub static COMMANDS: &[Command] = &[
     command("poweroff", flow::machine),
     command("present [--form NAME] [--keep]", dialogs::present),
     command("prompt [--key KEY] [--timeout MS] [TEXT...]", flow::prompt),
-    command("pxebs CARD NUMBER", flow::machine),
+    command("pxebs CARD NUMBER", network::machine_with_card),
     command("pxestat [URI]", flow::machine),
     command("read [--timeout MS] SETTING", values::read),
     command("reboot [--warm] [--setup]", flow::machine),

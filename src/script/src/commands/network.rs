@@ -1,6 +1,6 @@
 //! Network cards.
 
-use super::{Call, Done};
+use super::{Call, Done, flow};
 use crate::Host;
 use crate::errors::{CANCELLED, NO_CARD, NO_CONFIGURATOR, NO_TRUNK, NO_VLAN, OUT_OF_RANGE};
 use crate::interpreter::Flow;
@@ -53,6 +53,12 @@ pub(super) fn autoboot(call: &mut Call<'_>) -> Done {
     configure(call)?;
     let fetched = call.host.fetch_boot_file()?;
     Ok(Flow::Execute(call.host.images().register(fetched)))
+}
+
+/// Carried out by the host, with a card that is there.
+pub(super) fn machine_with_card(call: &mut Call<'_>) -> Done {
+    known_card(&call.invocation, call.host)?;
+    flow::machine(call)
 }
 
 type Work<'a> = &'a mut dyn FnMut(&mut dyn Host, &str) -> Result<(), Error>;
