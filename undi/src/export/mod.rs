@@ -12,8 +12,6 @@
 //!
 //! Sources: PXE 2.1 sections 3 and 4; `PXE extensions` of iPXE for the calls from e0h on.
 
-#[cfg(test)]
-mod fake;
 mod file;
 mod memory;
 mod preboot;

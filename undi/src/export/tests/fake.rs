@@ -1,9 +1,9 @@
 //! A program's memory and a network for the tests.
 
-use super::{
-    Buffers, Datagram, Fence, FileHandle, Memory, Network, Packets, Part, Selectors, Services, Source,
-};
 use crate::abi::{Opcode, Status};
+use crate::export::{
+    Answer, Buffers, Datagram, Fence, FileHandle, Memory, Network, Packets, Part, Selectors, Services, Source,
+};
 use crate::find;
 use alloc::collections::VecDeque;
 use alloc::vec;
@@ -323,7 +323,7 @@ impl World {
         self.put(BLOCK, block.as_bytes());
         self.put(BLOCK, &[0xee; 2]);
         let answer = self.services.call(opcode, BLOCK, &mut self.memory, &mut self.network);
-        let super::Answer::Return(status) = answer else { panic!("it does not return") };
+        let Answer::Return(status) = answer else { panic!("it does not return") };
         *block = T::read_from_bytes(self.at(BLOCK, size_of::<T>())).unwrap();
         assert_eq!(block.as_bytes()[..2], status.0.to_le_bytes());
         assert_eq!(answer.ax(), u16::from(status != Status::SUCCESS));
