@@ -139,10 +139,6 @@ fn sent(driver: &mut Driver) -> Vec<Vec<u8>> {
     }
 }
 
-fn poll(driver: &mut Driver) {
-    driver.poll(Instant::ZERO, Instant::ZERO).unwrap();
-}
-
 #[test]
 fn addresses_come_from_the_card() {
     for (pci, name) in [(PCI, "e1000"), (ADVANCED_CARD, "igb")] {
@@ -155,42 +151,10 @@ fn addresses_come_from_the_card() {
 #[test]
 fn frames_come_in_order_round_the_ring() {
     for pci in [PCI, ADVANCED_CARD] {
-        let mut driver = driver_of(pci);
-        let good = whole(&driver);
-        let mut number = 0_u32;
-        let mut expected = 0_u32;
-        for burst in [1, 100, 111, 3, 111, 64, 1] {
-            for _ in 0..burst {
-                let mut frame = vec![7; 60 + number as usize % 1400];
-                frame[..4].copy_from_slice(&number.to_le_bytes());
-                assert!(deliver(&mut driver, &frame, good), "{number}");
-                number += 1;
-            }
-            poll(&mut driver);
-            while let Some(frame) = driver.receive() {
-                assert_eq!(
-                    (frame[..4].to_vec(), frame.len()),
-                    (expected.to_le_bytes().to_vec(), 60 + expected as usize % 1400)
-                );
-                expected += 1;
-            }
-            assert_eq!(expected, number);
-        }
-        assert_eq!(driver.counters().received, u64::from(number));
-    }
-}
-
-#[test]
-fn the_card_holds_as_many_frames_as_are_promised() {
-    for pci in [PCI, ADVANCED_CARD] {
-        let mut driver = driver_of(pci);
-        let good = whole(&driver);
-        for _ in 0..9 {
-            for _ in 0..driver.frames_ahead() {
-                assert!(deliver(&mut driver, &[0; 60], good));
-            }
-            while driver.receive().is_some() {}
-        }
+        let good = whole(&driver_of(pci));
+        let deliver = |driver: &mut Driver, frame: &[u8]| deliver(driver, frame, good);
+        nic::receives_in_order(&mut driver_of(pci), &[1, 100, 239, 3, 239, 64, 1], deliver);
+        nic::holds_what_it_promises(&mut driver_of(pci), deliver);
     }
 }
 
@@ -210,22 +174,7 @@ fn broken_frames_are_dropped_and_counted() {
 #[test]
 fn frames_are_sent_padded_and_as_many_as_there_is_room_for() {
     for pci in [PCI, ADVANCED_CARD] {
-        let mut driver = driver_of(pci);
-        for round in 0..5 {
-            let mut taken = 0;
-            while driver.transmit(&[taken; 20]) {
-                taken += 1;
-            }
-            assert_eq!(usize::from(taken), TRANSMIT_SLOTS - 1);
-            assert!(!driver.can_transmit());
-            let frames = sent(&mut driver);
-            for (number, frame) in (0..).zip(&frames) {
-                assert_eq!((&frame[..20], &frame[20..]), (&[number; 20][..], &[0; 40][..]));
-            }
-            poll(&mut driver);
-            assert!(driver.can_transmit());
-            assert_eq!(driver.counters().sent, u64::from(taken) * (round + 1));
-        }
+        nic::sends_padded(&mut driver_of(pci), TRANSMIT_SLOTS - 1, sent);
     }
 }
 

@@ -176,34 +176,14 @@ fn the_card_is_set_up() {
 
 #[test]
 fn frames_come_in_order_round_the_ring() {
-    let mut driver = driver();
-    let (mut number, mut expected) = (0_usize, 0_usize);
-    for burst in [1, 63, 62, 3, 63, 20, 63] {
-        for _ in 0..burst {
-            let mut frame = vec![7; 60 + number * 37 % 1459];
-            frame[..8].copy_from_slice(&number.to_le_bytes());
-            assert!(deliver(&mut driver, &frame, DONE | OK), "{number}");
-            number += 1;
-        }
-        poll(&mut driver);
-        while let Some(frame) = driver.receive() {
-            assert_eq!((&frame[..8], frame.len()), (&expected.to_le_bytes()[..], 60 + expected * 37 % 1459));
-            expected += 1;
-        }
-        assert_eq!(expected, number);
-    }
+    let deliver = |driver: &mut Driver, frame: &[u8]| deliver(driver, frame, DONE | OK);
+    nic::receives_in_order(&mut driver(), &[1, 63, 62, 3, 63, 20, 63], deliver);
 }
 
 #[test]
 fn the_card_holds_as_many_frames_as_are_promised_and_is_started_again_after_more() {
     let mut driver = driver();
-    for _ in 0..9 {
-        for _ in 0..driver.frames_ahead() {
-            assert!(deliver(&mut driver, &[0; FRAME_CAPACITY], DONE | OK));
-        }
-        poll(&mut driver);
-        while driver.receive().is_some() {}
-    }
+    nic::holds_what_it_promises(&mut driver, |driver, frame| deliver(driver, frame, DONE | OK));
     for frames in [1, 17, 0] {
         while deliver(&mut driver, &[1; 60], DONE | OK) {}
         poll(&mut driver);
@@ -235,24 +215,14 @@ fn broken_frames_are_dropped_and_counted() {
 
 #[test]
 fn frames_are_sent_in_order_and_those_that_come_meanwhile_wait() {
-    let mut driver = driver();
-    for round in 1..6_u64 {
-        let mut taken = 0;
-        while driver.transmit(&[taken; 20]) {
-            taken += 1;
-        }
-        assert_eq!((usize::from(taken), driver.can_transmit()), (TRANSMIT_SLOTS, false));
+    nic::sends_padded(&mut driver(), TRANSMIT_SLOTS, |driver| {
         // The first is on its way alone; the others are sent together when it is done.
-        let mut frames = sent(&mut driver);
+        let mut frames = sent(driver);
         assert_eq!(frames.len(), 1);
-        poll(&mut driver);
-        frames.extend(sent(&mut driver));
-        for (number, frame) in (0..taken).zip(&frames) {
-            assert_eq!((&frame[..20], &frame[20..]), (&[number; 20][..], &[0; 40][..]));
-        }
-        poll(&mut driver);
-        assert_eq!((frames.len(), driver.counters().sent), (TRANSMIT_SLOTS, u64::from(taken) * round));
-    }
+        poll(driver);
+        frames.extend(sent(driver));
+        frames
+    });
 }
 
 #[test]

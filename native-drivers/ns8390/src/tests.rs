@@ -188,23 +188,8 @@ fn frames_come_in_order_round_the_ring() {
     for (width, vendor, device) in [(4, 0x10ec, 0x8029), (2, 0x1106, 0x0926), (4, 0x12c3, 0x5598)] {
         let mut driver = driver_of(width, device, vendor);
         assert_eq!((driver.identity().mac, driver.link()), (MacAddress(MAC), Link::Unknown));
-        let (mut number, mut expected) = (0_usize, 0_usize);
-        for burst in [1, 4, 4, 3, 4, 4, 4, 4, 1, 4, 2, 4, 4] {
-            for _ in 0..burst {
-                let mut frame: Vec<u8> = (0..60 + number * 37 % 1459).map(|place| place as u8).collect();
-                frame[..8].copy_from_slice(&number.to_le_bytes());
-                assert!(deliver(&mut driver, &frame, IS_GOOD), "{number}");
-                number += 1;
-            }
-            poll(&mut driver);
-            while let Some(frame) = driver.receive() {
-                let length = 60 + expected * 37 % 1459;
-                assert_eq!((&frame[..8], frame.len()), (&expected.to_le_bytes()[..], length));
-                assert!(frame.iter().enumerate().skip(8).all(|(place, byte)| *byte == place as u8));
-                expected += 1;
-            }
-            assert_eq!(expected, number);
-        }
+        let bursts = [1, 4, 4, 3, 4, 4, 4, 4, 1, 4, 2, 4, 4];
+        nic::receives_in_order(&mut driver, &bursts, |driver, frame| deliver(driver, frame, IS_GOOD));
     }
 }
 
@@ -212,12 +197,7 @@ fn frames_come_in_order_round_the_ring() {
 fn the_card_holds_as_many_frames_as_are_promised() {
     let mut driver = driver();
     assert_eq!(driver.frames_ahead(), 9);
-    for _ in 0..9 {
-        for _ in 0..driver.frames_ahead() {
-            assert!(deliver(&mut driver, &[0; FRAME_CAPACITY], IS_GOOD));
-        }
-        while driver.receive().is_some() {}
-    }
+    nic::holds_what_it_promises(&mut driver, |driver, frame| deliver(driver, frame, IS_GOOD));
 }
 
 #[test]

@@ -90,32 +90,10 @@ fn poll(driver: &mut Driver) {
 fn frames_come_in_order_round_the_ring() {
     let mut driver = driver();
     assert_eq!(driver.identity().mac, MacAddress(MAC));
-    let (mut number, mut expected) = (0_usize, 0_usize);
-    for burst in [1, 20, 21, 3, 21, 20, 21, 21, 1, 21, 21] {
-        for _ in 0..burst {
-            let mut frame = vec![7; 60 + number * 37 % 1459];
-            frame[..8].copy_from_slice(&number.to_le_bytes());
-            assert!(deliver(&mut driver, &frame, RECEIVE_OK), "{number}");
-            number += 1;
-        }
-        poll(&mut driver);
-        while let Some(frame) = driver.receive() {
-            assert_eq!((&frame[..8], frame.len()), (&expected.to_le_bytes()[..], 60 + expected * 37 % 1459));
-            expected += 1;
-        }
-        assert_eq!(expected, number);
-    }
-}
-
-#[test]
-fn the_card_holds_as_many_frames_as_are_promised() {
-    let mut driver = driver();
-    for _ in 0..9 {
-        for _ in 0..driver.frames_ahead() {
-            assert!(deliver(&mut driver, &[0; FRAME_CAPACITY], RECEIVE_OK));
-        }
-        while driver.receive().is_some() {}
-    }
+    let bursts = [1, 20, 21, 3, 21, 20, 21, 21, 1, 21, 21];
+    let deliver = |driver: &mut Driver, frame: &[u8]| deliver(driver, frame, RECEIVE_OK);
+    nic::receives_in_order(&mut driver, &bursts, deliver);
+    nic::holds_what_it_promises(&mut driver, deliver);
 }
 
 #[test]
@@ -135,23 +113,15 @@ fn a_ring_that_makes_no_sense_is_begun_anew() {
 
 #[test]
 fn frames_are_sent_padded_and_as_many_as_there_is_room_for() {
-    let mut driver = driver();
-    for round in 1..6_u64 {
-        let mut taken = 0;
-        while driver.transmit(&[taken; 20]) {
-            taken += 1;
-        }
-        assert_eq!(usize::from(taken), TRANSMIT_SLOTS);
-        for slot in 0..TRANSMIT_SLOTS {
+    nic::sends_padded(&mut driver(), TRANSMIT_SLOTS, |driver| {
+        let send = |slot: usize| {
             let order = driver.device.status[slot];
-            assert_eq!((order & 0x1fff, order & TRANSMIT_OWN), (60, 0));
-            let frame = driver.memory.bytes(buffer(slot), 60);
-            assert_eq!((&frame[..20], &frame[20..]), (&[slot as u8; 20][..], &[0; 40][..]));
+            assert_eq!(order & TRANSMIT_OWN, 0);
             driver.device.status[slot] |= TRANSMIT_OWN | TRANSMIT_DONE;
-        }
-        poll(&mut driver);
-        assert_eq!(driver.counters().sent, u64::from(taken) * round);
-    }
+            driver.memory.bytes(buffer(slot), (order & 0x1fff) as usize).to_vec()
+        };
+        (0..TRANSMIT_SLOTS).map(send).collect()
+    });
 }
 
 #[test]

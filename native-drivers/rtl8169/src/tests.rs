@@ -151,34 +151,10 @@ fn each_family_is_set_up_in_its_way() {
 #[test]
 fn frames_come_in_order_round_the_ring() {
     for device in [0x8169, 0x8168, 0x8125] {
-        let mut driver = driver_of(0x10ec, device);
-        let (mut number, mut expected) = (0_usize, 0_usize);
-        for burst in [1, 127, 126, 3, 127, 20, 127] {
-            for _ in 0..burst {
-                let mut frame = vec![7; 60 + number * 37 % 1459];
-                frame[..8].copy_from_slice(&number.to_le_bytes());
-                assert!(deliver(&mut driver, &frame, WHOLE), "{number}");
-                number += 1;
-            }
-            poll(&mut driver);
-            while let Some(frame) = driver.receive() {
-                let length = 60 + expected * 37 % 1459;
-                assert_eq!((&frame[..8], frame.len()), (&expected.to_le_bytes()[..], length));
-                expected += 1;
-            }
-            assert_eq!(expected, number);
-        }
-    }
-}
-
-#[test]
-fn the_card_holds_as_many_frames_as_are_promised() {
-    let mut driver = driver();
-    for _ in 0..9 {
-        for _ in 0..driver.frames_ahead() {
-            assert!(deliver(&mut driver, &[0; FRAME_CAPACITY], WHOLE));
-        }
-        while driver.receive().is_some() {}
+        let driver = || driver_of(0x10ec, device);
+        let deliver = |driver: &mut Driver, frame: &[u8]| deliver(driver, frame, WHOLE);
+        nic::receives_in_order(&mut driver(), &[1, 127, 126, 3, 127, 20, 127], deliver);
+        nic::holds_what_it_promises(&mut driver(), deliver);
     }
 }
 
@@ -199,22 +175,15 @@ fn broken_frames_are_dropped_and_counted() {
 #[test]
 fn frames_are_sent_padded_and_a_forgotten_order_is_given_again() {
     for device in [0x8168, 0x8125] {
-        let mut driver = driver_of(0x10ec, device);
-        for round in 1..6_u64 {
-            let mut taken = 0;
-            while driver.transmit(&[taken; 20]) {
-                taken += 1;
-            }
-            assert_eq!((usize::from(taken), driver.can_transmit()), (TRANSMIT_SLOTS, false));
+        nic::sends_padded(&mut driver_of(0x10ec, device), TRANSMIT_SLOTS, |driver| {
             driver.device.kicks = 0;
-            poll(&mut driver);
+            poll(driver);
             assert_eq!(driver.device.kicks, 1);
-            for (number, frame) in (0..).zip(sent(&mut driver)) {
-                assert_eq!((&frame[..20], &frame[20..]), (&[number; 20][..], &[0; 40][..]));
-            }
-            poll(&mut driver);
-            assert_eq!((driver.device.kicks, driver.counters().sent), (1, u64::from(taken) * round));
-        }
+            let frames = sent(driver);
+            poll(driver);
+            assert_eq!(driver.device.kicks, 1);
+            frames
+        });
     }
 }
 

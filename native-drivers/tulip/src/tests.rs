@@ -212,33 +212,14 @@ fn the_card_listens_to_us_and_to_all() {
 
 #[test]
 fn frames_come_in_order_round_the_ring() {
-    let mut driver = driver();
-    let (mut number, mut expected) = (0_usize, 0_usize);
-    for burst in [1, 63, 62, 3, 63, 20, 63] {
-        for _ in 0..burst {
-            let mut frame = vec![7; 60 + number * 37 % 1459];
-            frame[..8].copy_from_slice(&number.to_le_bytes());
-            assert!(deliver(&mut driver, &frame, WHOLE), "{number}");
-            number += 1;
-        }
-        poll(&mut driver);
-        while let Some(frame) = driver.receive() {
-            assert_eq!((&frame[..8], frame.len()), (&expected.to_le_bytes()[..], 60 + expected * 37 % 1459));
-            expected += 1;
-        }
-        assert_eq!(expected, number);
-    }
+    let deliver = |driver: &mut Driver, frame: &[u8]| deliver(driver, frame, WHOLE);
+    nic::receives_in_order(&mut driver(), &[1, 63, 62, 3, 63, 20, 63], deliver);
 }
 
 #[test]
 fn the_card_holds_as_many_frames_as_are_promised_and_goes_on_after_more() {
     let mut driver = driver();
-    for _ in 0..9 {
-        for _ in 0..driver.frames_ahead() {
-            assert!(deliver(&mut driver, &[0; FRAME_CAPACITY], WHOLE));
-        }
-        while driver.receive().is_some() {}
-    }
+    nic::holds_what_it_promises(&mut driver, |driver, frame| deliver(driver, frame, WHOLE));
     while deliver(&mut driver, &[0; 60], WHOLE) {}
     poll(&mut driver);
     assert_eq!(*driver.device.register(STATUS) & RECEIVE_UNAVAILABLE, 0);
@@ -262,18 +243,7 @@ fn broken_frames_are_dropped_and_counted() {
 #[test]
 fn frames_are_sent_padded_and_as_many_as_there_is_room_for() {
     let mut driver = driver();
-    for round in 1..6_u64 {
-        let mut taken = 0;
-        while driver.transmit(&[taken; 20]) {
-            taken += 1;
-        }
-        assert_eq!((usize::from(taken), driver.can_transmit()), (TRANSMIT_SLOTS, false));
-        for (number, frame) in (0..).zip(sent(&mut driver, 0)) {
-            assert_eq!((&frame[..20], &frame[20..]), (&[number; 20][..], &[0; 40][..]));
-        }
-        poll(&mut driver);
-        assert_eq!(driver.counters().sent, u64::from(taken) * round);
-    }
+    nic::sends_padded(&mut driver, TRANSMIT_SLOTS, |driver| sent(driver, 0));
     assert!(driver.transmit(&[1; FRAME_CAPACITY]));
     assert_eq!(sent(&mut driver, ERROR), [vec![1; FRAME_CAPACITY]]);
     poll(&mut driver);

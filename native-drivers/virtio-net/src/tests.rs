@@ -248,21 +248,7 @@ fn both_kinds_say_who_they_are() {
 fn frames_come_in_order_round_the_ring() {
     for kind in KINDS {
         let mut driver = driver(kind);
-        let (mut number, mut expected) = (0_usize, 0_usize);
-        for burst in [1, 100, 112, 3, 112, 112, 64, 112, 1] {
-            for _ in 0..burst {
-                let mut frame = vec![7; 60 + number % 1400];
-                frame[..8].copy_from_slice(&number.to_le_bytes());
-                assert!(deliver(&mut driver, &frame), "{number}");
-                number += 1;
-            }
-            driver.poll(Instant::ZERO, Instant::ZERO).unwrap();
-            while let Some(frame) = driver.receive() {
-                assert_eq!((&frame[..8], frame.len()), (&expected.to_le_bytes()[..], 60 + expected % 1400));
-                expected += 1;
-            }
-            assert_eq!(expected, number);
-        }
+        nic::receives_in_order(&mut driver, &[1, 100, 112, 3, 112, 112, 64, 112, 1], deliver);
         assert!(driver.transport.device.rings > 10);
     }
 }
@@ -272,31 +258,14 @@ fn the_device_holds_as_many_frames_as_are_promised() {
     for (kind, frames) in KINDS.into_iter().zip([112, 240, 240]) {
         let mut driver = driver(kind);
         assert_eq!(driver.frames_ahead(), frames);
-        for _ in 0..9 {
-            for _ in 0..frames {
-                assert!(deliver(&mut driver, &[0; 60]));
-            }
-            while driver.receive().is_some() {}
-        }
+        nic::holds_what_it_promises(&mut driver, deliver);
     }
 }
 
 #[test]
 fn frames_are_sent_padded_and_as_many_as_there_is_room_for() {
     for kind in KINDS {
-        let mut driver = driver(kind);
-        for round in 1..6_u64 {
-            let mut taken = 0;
-            while driver.transmit(&[taken; 20]) {
-                taken += 1;
-            }
-            assert_eq!(u16::from(taken), TRANSMIT_SLOTS);
-            for (number, frame) in (0..).zip(&sent(&mut driver)) {
-                assert_eq!((&frame[..20], &frame[20..]), (&[number; 20][..], &[0; 40][..]));
-            }
-            driver.poll(Instant::ZERO, Instant::ZERO).unwrap();
-            assert_eq!(driver.counters().sent, u64::from(taken) * round);
-        }
+        nic::sends_padded(&mut driver(kind), TRANSMIT_SLOTS.into(), sent);
     }
 }
 

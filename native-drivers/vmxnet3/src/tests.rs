@@ -172,32 +172,14 @@ fn poll(driver: &mut Driver) {
 fn frames_come_in_order_round_the_rings() {
     let mut driver = driver();
     assert_eq!((driver.identity().mac, driver.link()), (MacAddress(MAC), Link::Up));
-    let (mut number, mut expected) = (0_usize, 0_usize);
-    for burst in [1, 100, 111, 3, 111, 64, 111, 111, 1, 111] {
-        for _ in 0..burst {
-            let mut frame = vec![7; 60 + number * 37 % 1459];
-            frame[..8].copy_from_slice(&number.to_le_bytes());
-            assert!(deliver(&mut driver, &frame, WHOLE, 0), "{number}");
-            number += 1;
-        }
-        poll(&mut driver);
-        while let Some(frame) = driver.receive() {
-            assert_eq!((&frame[..8], frame.len()), (&expected.to_le_bytes()[..], 60 + expected * 37 % 1459));
-            expected += 1;
-        }
-        assert_eq!(expected, number);
-    }
+    let bursts = [1, 100, 111, 3, 111, 64, 111, 111, 1, 111];
+    nic::receives_in_order(&mut driver, &bursts, |driver, frame| deliver(driver, frame, WHOLE, 0));
 }
 
 #[test]
 fn the_device_holds_as_many_frames_as_are_promised() {
     let mut driver = driver();
-    for _ in 0..9 {
-        for _ in 0..driver.frames_ahead() {
-            assert!(deliver(&mut driver, &[0; FRAME_CAPACITY], WHOLE, 0));
-        }
-        while driver.receive().is_some() {}
-    }
+    nic::holds_what_it_promises(&mut driver, |driver, frame| deliver(driver, frame, WHOLE, 0));
     while deliver(&mut driver, &[0; 60], WHOLE, 0) {}
     assert!(driver.receive().is_some());
 }
@@ -219,19 +201,7 @@ fn broken_frames_are_dropped_and_counted() {
 
 #[test]
 fn frames_are_sent_padded_and_as_many_as_there_is_room_for() {
-    let mut driver = driver();
-    for round in 1..6_u64 {
-        let mut taken = 0;
-        while driver.transmit(&[taken; 20]) {
-            taken += 1;
-        }
-        assert_eq!((u32::from(taken), driver.can_transmit()), (TRANSMIT_SLOTS - 1, false));
-        for (number, frame) in (0..).zip(sent(&mut driver)) {
-            assert_eq!((&frame[..20], &frame[20..]), (&[number; 20][..], &[0; 40][..]));
-        }
-        poll(&mut driver);
-        assert_eq!(driver.counters().sent, u64::from(taken) * round);
-    }
+    nic::sends_padded(&mut driver(), TRANSMIT_SLOTS as usize - 1, sent);
 }
 
 #[test]

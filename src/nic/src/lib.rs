@@ -8,6 +8,11 @@ extern crate alloc;
 
 pub mod errors;
 pub mod ring;
+#[cfg(not(target_os = "none"))]
+mod trial;
+
+#[cfg(not(target_os = "none"))]
+pub use trial::{holds_what_it_promises, receives_in_order, sends_padded, try_out};
 
 use base::{Error, Instant, MacAddress};
 
@@ -120,32 +125,6 @@ pub trait Nic {
 
     /// How many frames may come between two polls. More may be lost, so servers are not to send more ahead.
     fn frames_ahead(&self) -> u16;
-}
-
-/// For the tests of drivers: does with a card what a stack may do, a thing for each of `steps`, in whatever order, and
-/// `before` each. No frame may be longer than [`FRAME_CAPACITY`].
-#[cfg(not(target_os = "none"))]
-pub fn try_out<N: Nic>(nic: &mut N, steps: &[u8], mut before: impl FnMut(&mut N)) {
-    const MORE_THAN_ANY_RING_HAS: usize = 300;
-    for step in steps {
-        before(nic);
-        // Errors are as right as successes: what counts is that nothing panics or hangs.
-        match step % 5 {
-            0 => _ = nic.poll(Instant::ZERO, Instant::ZERO),
-            1 => {
-                for _ in 0..MORE_THAN_ANY_RING_HAS {
-                    let length = nic.receive().map_or(0, <[u8]>::len);
-                    assert!(length <= FRAME_CAPACITY, "a frame of {length} bytes");
-                }
-            }
-            2 => _ = nic.transmit(&[0; 1514]),
-            3 => _ = nic.link(),
-            _ => {
-                nic.close();
-                _ = nic.open();
-            }
-        }
-    }
 }
 
 #[cfg(test)]
