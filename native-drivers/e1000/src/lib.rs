@@ -12,6 +12,7 @@
 #![no_std]
 #![allow(clippy::cast_possible_truncation, reason = "numbers are cut into the halves that registers have")]
 
+#[cfg(test)]
 extern crate alloc;
 
 mod ids;
@@ -74,14 +75,12 @@ impl<D: Device, M: DeviceMemory> E1000<D, M> {
         if memory.length() < MEMORY {
             return Err(errors::NO_MEMORY.error());
         }
-        let mac = MacAddress([0; 6]);
-        let identity = Identity { driver: family.name(), mac, permanent_mac: mac, mtu: 1500, pci: Some(pci) };
         let mut nic = Self {
             device,
             memory,
             family,
             format: family.format(),
-            identity,
+            identity: Identity::new(family.name(), pci),
             is_open: false,
             negotiation: None,
             next_received: 0,
@@ -93,10 +92,7 @@ impl<D: Device, M: DeviceMemory> E1000<D, M> {
         nic.reset()?;
         // The reset has loaded the address from the card's memory, or somebody else's word for it.
         let mac = nic.station_address();
-        if !mac.is_unicast() {
-            return Err(errors::NO_ADDRESS.of(alloc::string::ToString::to_string(&mac)));
-        }
-        nic.identity.mac = mac;
+        nic.identity.set_address(mac)?;
         nic.identity.permanent_mac = nic.memorized_address().unwrap_or(mac);
         Ok(nic)
     }

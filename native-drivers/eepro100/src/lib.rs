@@ -8,12 +8,12 @@
 #![no_std]
 #![allow(clippy::cast_possible_truncation, reason = "numbers are cut into the sizes that registers have")]
 
+#[cfg(test)]
 extern crate alloc;
 
 #[cfg(test)]
 mod tests;
 
-use alloc::string::ToString;
 use base::{Duration, Error, Instant, MacAddress};
 use hw::device::{Device, DeviceMemory};
 use hw::microwire::Microwire;
@@ -136,12 +136,10 @@ impl<D: Device, M: DeviceMemory> Eepro100<D, M> {
         if memory.length() < MEMORY {
             return Err(errors::NO_MEMORY.error());
         }
-        let mac = MacAddress([0; 6]);
-        let identity = Identity { driver: "eepro100", mac, permanent_mac: mac, mtu: 1500, pci: Some(pci) };
         let mut nic = Self {
             device,
             memory,
-            identity,
+            identity: Identity::new("eepro100", pci),
             is_open: false,
             phy: 1,
             receiving: ReceiveRing::default(),
@@ -167,11 +165,7 @@ impl<D: Device, M: DeviceMemory> Eepro100<D, M> {
         };
         let [a, b, c] = [a, b, c].map(u16::to_le_bytes);
         let mac = MacAddress([a[0], a[1], b[0], b[1], c[0], c[1]]);
-        if !mac.is_unicast() {
-            return Err(errors::NO_ADDRESS.of(mac.to_string()));
-        }
-        nic.identity.mac = mac;
-        nic.identity.permanent_mac = mac;
+        nic.identity.set_address(mac)?;
         // Those inside of cards, and in chipsets, are the first.
         nic.phy = Some(u32::from(phy & 0xff)).filter(|phy| (1..32).contains(phy)).unwrap_or(1);
         Ok(nic)

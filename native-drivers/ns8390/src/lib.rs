@@ -7,12 +7,12 @@
 #![no_std]
 #![allow(clippy::cast_possible_truncation, reason = "numbers are cut into the sizes that registers have")]
 
+#[cfg(test)]
 extern crate alloc;
 
 #[cfg(test)]
 mod tests;
 
-use alloc::string::ToString;
 use base::{Duration, Error, Instant, MacAddress};
 use hw::device::{Device, DeviceMemory};
 use nic::{Counters, FRAME_CAPACITY, Identity, Link, Nic, PciIdentity, errors};
@@ -217,12 +217,10 @@ impl<D: Device, M: DeviceMemory> Ns8390<D, M> {
         if memory.length() < MEMORY {
             return Err(errors::NO_MEMORY.error());
         }
-        let mac = MacAddress([0; 6]);
-        let identity = Identity { driver: "ns8390", mac, permanent_mac: mac, mtu: 1500, pci: Some(pci) };
         let mut nic = Self {
             chip: Chip { device, kind },
             memory,
-            identity,
+            identity: Identity::new("ns8390", pci),
             is_open: false,
             next: RING_START,
             is_confused: false,
@@ -239,11 +237,7 @@ impl<D: Device, M: DeviceMemory> Ns8390<D, M> {
         for (byte, twice) in mac.0.iter_mut().zip(doubled.chunks_exact(2)) {
             *byte = twice.first().copied().unwrap_or_default();
         }
-        if !mac.is_unicast() {
-            return Err(errors::NO_ADDRESS.of(mac.to_string()));
-        }
-        nic.identity.mac = mac;
-        nic.identity.permanent_mac = mac;
+        nic.identity.set_address(mac)?;
         Ok(nic)
     }
 

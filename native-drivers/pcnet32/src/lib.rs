@@ -7,12 +7,12 @@
 #![no_std]
 #![allow(clippy::cast_possible_truncation, reason = "numbers are cut into the sizes that registers have")]
 
+#[cfg(test)]
 extern crate alloc;
 
 #[cfg(test)]
 mod tests;
 
-use alloc::string::ToString;
 use base::{Error, Instant, MacAddress};
 use hw::device::{Device, DeviceMemory};
 use nic::ring::{ReceiveRing, TransmitRing};
@@ -166,13 +166,11 @@ impl<D: Device, M: DeviceMemory> Pcnet32<D, M> {
         if memory.length() < MEMORY {
             return Err(errors::NO_MEMORY.error());
         }
-        let mac = MacAddress([0; 6]);
-        let identity = Identity { driver: "pcnet32", mac, permanent_mac: mac, mtu: 1500, pci: Some(pci) };
         let mut nic = Self {
             device,
             memory,
             width: Width::Words,
-            identity,
+            identity: Identity::new("pcnet32", pci),
             is_open: false,
             receiving: ReceiveRing::default(),
             sending: TransmitRing::default(),
@@ -183,11 +181,7 @@ impl<D: Device, M: DeviceMemory> Pcnet32<D, M> {
         // A reset of the hardware has loaded this one from the card's memory; somebody else may have changed it.
         let [a, b, c] = [0, 1, 2].map(|word| nic.control(STATION_ADDRESS + word).to_le_bytes());
         let station = MacAddress([a[0], a[1], b[0], b[1], c[0], c[1]]);
-        let Some(mac) = [permanent, station].into_iter().find(|mac| mac.is_unicast()) else {
-            return Err(errors::NO_ADDRESS.of(permanent.to_string()));
-        };
-        nic.identity.mac = mac;
-        nic.identity.permanent_mac = mac;
+        nic.identity.set_address(if permanent.is_unicast() { permanent } else { station })?;
         Ok(nic)
     }
 

@@ -6,12 +6,12 @@
 #![no_std]
 #![allow(clippy::cast_possible_truncation, reason = "numbers are cut into the sizes that registers have")]
 
+#[cfg(test)]
 extern crate alloc;
 
 #[cfg(test)]
 mod tests;
 
-use alloc::string::ToString;
 use base::{Error, Instant, MacAddress};
 use hw::device::{Device, DeviceMemory};
 use nic::ring::TransmitRing;
@@ -112,12 +112,10 @@ impl<D: Device, M: DeviceMemory> Rtl8139<D, M> {
         if memory.length() < MEMORY {
             return Err(errors::NO_MEMORY.error());
         }
-        let mac = MacAddress([0; 6]);
-        let identity = Identity { driver: "rtl8139", mac, permanent_mac: mac, mtu: 1500, pci: Some(pci) };
         let mut nic = Self {
             device,
             memory,
-            identity,
+            identity: Identity::new("rtl8139", pci),
             is_open: false,
             place: 0,
             is_confused: false,
@@ -127,11 +125,7 @@ impl<D: Device, M: DeviceMemory> Rtl8139<D, M> {
         // The reset loads the address from the card's memory.
         nic.reset()?;
         let mac = MacAddress([0, 1, 2, 3, 4, 5].map(|byte| nic.device.read8(PORTS, ADDRESS + byte)));
-        if !mac.is_unicast() {
-            return Err(errors::NO_ADDRESS.of(mac.to_string()));
-        }
-        nic.identity.mac = mac;
-        nic.identity.permanent_mac = mac;
+        nic.identity.set_address(mac)?;
         Ok(nic)
     }
 

@@ -8,13 +8,13 @@
 #![no_std]
 #![allow(clippy::cast_possible_truncation, reason = "numbers are cut into the sizes that registers have")]
 
+#[cfg(test)]
 extern crate alloc;
 
 mod management;
 #[cfg(test)]
 mod tests;
 
-use alloc::string::ToString;
 use base::{Duration, Error, Instant, MacAddress};
 use hw::device::{Device, DeviceMemory};
 use hw::microwire::Microwire;
@@ -163,13 +163,11 @@ impl<D: Device, M: DeviceMemory> Tulip<D, M> {
         if memory.length() < MEMORY {
             return Err(errors::NO_MEMORY.error());
         }
-        let mac = MacAddress([0; 6]);
-        let identity = Identity { driver: "tulip", mac, permanent_mac: mac, mtu: 1500, pci: Some(pci) };
         let mut nic = Self {
             device,
             memory,
             family,
-            identity,
+            identity: Identity::new("tulip", pci),
             is_open: false,
             phy: None,
             is_full_duplex: false,
@@ -187,11 +185,7 @@ impl<D: Device, M: DeviceMemory> Tulip<D, M> {
                 MacAddress([a, b, c, d, e, f])
             }
         };
-        if !mac.is_unicast() {
-            return Err(errors::NO_ADDRESS.of(mac.to_string()));
-        }
-        nic.identity.mac = mac;
-        nic.identity.permanent_mac = mac;
+        nic.identity.set_address(mac)?;
         if family == Family::Dec {
             nic.phy = management::find(&mut nic.device);
         }

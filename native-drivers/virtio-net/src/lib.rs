@@ -12,7 +12,6 @@ mod queue;
 mod tests;
 mod transport;
 
-use alloc::string::ToString;
 use base::{Error, Instant, MacAddress};
 use hw::device::{Device, DeviceMemory};
 use nic::{Counters, FRAME_CAPACITY, Identity, Link, Nic, PciIdentity, errors};
@@ -78,12 +77,10 @@ impl<D: Device, M: DeviceMemory> VirtioNet<D, M> {
         if memory.length() < MEMORY {
             return Err(errors::NO_MEMORY.error());
         }
-        let mac = MacAddress([0; 6]);
-        let identity = Identity { driver: "virtio-net", mac, permanent_mac: mac, mtu: 1500, pci: Some(pci) };
         let mut nic = Self {
             transport: Transport::new(device),
             memory,
-            identity,
+            identity: Identity::new("virtio-net", pci),
             features: 0,
             is_open: false,
             is_broken: false,
@@ -96,12 +93,8 @@ impl<D: Device, M: DeviceMemory> VirtioNet<D, M> {
         };
         nic.negotiate()?;
         let bytes = [0, 1, 2, 3, 4, 5].map(|offset| nic.transport.configuration(offset));
-        let mac = MacAddress(bytes);
-        if nic.features & MAC == 0 || !mac.is_unicast() {
-            return Err(errors::NO_ADDRESS.of(mac.to_string()));
-        }
-        nic.identity.mac = mac;
-        nic.identity.permanent_mac = mac;
+        let mac = if nic.features & MAC == 0 { [0; 6] } else { bytes };
+        nic.identity.set_address(MacAddress(mac))?;
         if nic.features & MTU != 0 {
             let [low, high] = [10, 11].map(|offset| nic.transport.configuration(offset));
             nic.identity.mtu = u16::from_le_bytes([low, high]).clamp(576, 1500);

@@ -7,13 +7,13 @@
 #![no_std]
 #![allow(clippy::cast_possible_truncation, reason = "numbers are cut into the sizes that fields have")]
 
+#[cfg(test)]
 extern crate alloc;
 
 mod layout;
 #[cfg(test)]
 mod tests;
 
-use alloc::string::ToString;
 use base::{Error, Instant, MacAddress};
 use hw::device::{Device, DeviceMemory};
 use layout::{command, completion, device_register, queue, receive, register, shared, transmit};
@@ -84,12 +84,10 @@ impl<D: Device, M: DeviceMemory> Vmxnet3<D, M> {
         if memory.length() < MEMORY {
             return Err(errors::NO_MEMORY.error());
         }
-        let mac = MacAddress([0; 6]);
-        let identity = Identity { driver: "vmxnet3", mac, permanent_mac: mac, mtu: 1500, pci: Some(pci) };
         let mut nic = Self {
             device,
             memory,
-            identity,
+            identity: Identity::new("vmxnet3", pci),
             is_open: false,
             received: 0,
             given: 0,
@@ -112,10 +110,7 @@ impl<D: Device, M: DeviceMemory> Vmxnet3<D, M> {
         let permanent = [command::PERMANENT_MAC_LOW, command::PERMANENT_MAC_HIGH].map(|half| nic.ask(half));
         let current = [device_register::MAC_LOW, device_register::MAC_HIGH];
         let current = current.map(|half| nic.device.read32(layout::DEVICE, half));
-        nic.identity.mac = mac_address(current);
-        if !nic.identity.mac.is_unicast() {
-            return Err(errors::NO_ADDRESS.of(nic.identity.mac.to_string()));
-        }
+        nic.identity.set_address(mac_address(current))?;
         let permanent = Some(mac_address(permanent)).filter(|mac| mac.is_unicast());
         nic.identity.permanent_mac = permanent.unwrap_or(nic.identity.mac);
         Ok(nic)

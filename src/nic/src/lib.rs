@@ -14,6 +14,7 @@ mod trial;
 #[cfg(not(target_os = "none"))]
 pub use trial::{holds_what_it_promises, receives_in_order, sends_padded, try_out};
 
+use alloc::string::ToString;
 use base::{Error, Instant, MacAddress};
 
 /// The most bytes of an Ethernet frame that every driver takes and may deliver: 14 header, 1500 payload, 4 VLAN tag.
@@ -46,6 +47,23 @@ pub struct Identity {
     pub mtu: u16,
     /// Where the card sits and what it is, if it is on PCI.
     pub pci: Option<PciIdentity>,
+}
+
+impl Identity {
+    /// Of a card on PCI whose address is not known yet.
+    pub fn new(driver: &'static str, pci: PciIdentity) -> Self {
+        let mac = MacAddress([0; 6]);
+        Self { driver, mac, permanent_mac: mac, mtu: 1500, pci: Some(pci) }
+    }
+
+    /// Takes the address that the card has. One that no station can have is refused ([`errors::NO_ADDRESS`]).
+    pub fn set_address(&mut self, mac: MacAddress) -> Result<(), Error> {
+        if !mac.is_unicast() {
+            return Err(errors::NO_ADDRESS.of(mac.to_string()));
+        }
+        (self.mac, self.permanent_mac) = (mac, mac);
+        Ok(())
+    }
 }
 
 /// A card's place and kind on the PCI bus.
