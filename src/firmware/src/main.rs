@@ -14,9 +14,11 @@ extern crate alloc;
 mod autoboot;
 #[cfg(target_os = "none")]
 mod boot_menu;
+#[cfg(target_os = "none")]
 mod commands;
 #[cfg(target_os = "none")]
 mod depart;
+#[cfg(target_os = "none")]
 mod dialogue;
 #[cfg(target_os = "none")]
 mod drivers;
