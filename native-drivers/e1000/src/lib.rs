@@ -131,9 +131,8 @@ impl<D: Device, M: DeviceMemory> E1000<D, M> {
 
     /// The address that the card listens to.
     fn station_address(&self) -> MacAddress {
-        let [a, b, c, d] = self.read(registers::RECEIVE_ADDRESS_LOW).to_le_bytes();
-        let [e, f, _, _] = self.read(registers::RECEIVE_ADDRESS_HIGH).to_le_bytes();
-        MacAddress([a, b, c, d, e, f])
+        let halves = [registers::RECEIVE_ADDRESS_LOW, registers::RECEIVE_ADDRESS_HIGH];
+        MacAddress::from_registers(halves.map(|half| self.read(half)))
     }
 
     /// The address in the card's own memory, where it is read by a register (8254x manual, section 13.4.4).

@@ -160,12 +160,10 @@ impl<D: Device, M: DeviceMemory> Eepro100<D, M> {
             get: |device| device.read16(PORTS, SERIAL_MEMORY) & MICROWIRE_OUTPUT != 0,
         };
         let words = serial.words(&mut nic.device, 0).zip(serial.words(&mut nic.device, MEMORY_PHY));
-        let Some(([a, b, c], [phy])) = words else {
+        let Some((address, [phy])) = words else {
             return Err(errors::NO_ANSWER.of("its serial memory is not there"));
         };
-        let [a, b, c] = [a, b, c].map(u16::to_le_bytes);
-        let mac = MacAddress([a[0], a[1], b[0], b[1], c[0], c[1]]);
-        nic.identity.set_address(mac)?;
+        nic.identity.set_address(MacAddress::from_words(address))?;
         // Those inside of cards, and in chipsets, are the first.
         nic.phy = Some(u32::from(phy & 0xff)).filter(|phy| (1..32).contains(phy)).unwrap_or(1);
         Ok(nic)

@@ -179,8 +179,7 @@ impl<D: Device, M: DeviceMemory> Pcnet32<D, M> {
         nic.reset()?;
         let permanent = MacAddress([0, 1, 2, 3, 4, 5].map(|byte| nic.device.read8(PORTS, ADDRESS + byte)));
         // A reset of the hardware has loaded this one from the card's memory; somebody else may have changed it.
-        let [a, b, c] = [0, 1, 2].map(|word| nic.control(STATION_ADDRESS + word).to_le_bytes());
-        let station = MacAddress([a[0], a[1], b[0], b[1], c[0], c[1]]);
+        let station = MacAddress::from_words([0, 1, 2].map(|word| nic.control(STATION_ADDRESS + word)));
         nic.identity.set_address(if permanent.is_unicast() { permanent } else { station })?;
         Ok(nic)
     }
@@ -241,11 +240,11 @@ impl<D: Device, M: DeviceMemory> Pcnet32<D, M> {
         }
         (self.receiving, self.sending) = (ReceiveRing::default(), TransmitRing::default());
 
-        let [a, b, c, d, e, f] = self.identity.mac.0;
+        let [address_low, address_high] = self.identity.mac.to_registers();
         let block = [
             RECEIVE_SLOTS.ilog2() << 20 | TRANSMIT_SLOTS.ilog2() << 28,
-            u32::from_le_bytes([a, b, c, d]),
-            u32::from_le_bytes([e, f, 0, 0]),
+            address_low,
+            address_high,
             // The filter lets all multicasts through.
             u32::MAX,
             u32::MAX,

@@ -180,9 +180,7 @@ impl<D: Device, M: DeviceMemory> Tulip<D, M> {
         let mac = match family {
             Family::Dec => nic.memorized_address()?,
             Family::Admtek => {
-                let [low, high] = [0, 4].map(|offset| nic.read(STATION_ADDRESS + offset).to_le_bytes());
-                let ([a, b, c, d], [e, f, _, _]) = (low, high);
-                MacAddress([a, b, c, d, e, f])
+                MacAddress::from_registers([0, 4].map(|offset| nic.read(STATION_ADDRESS + offset)))
             }
         };
         nic.identity.set_address(mac)?;
@@ -232,9 +230,8 @@ impl<D: Device, M: DeviceMemory> Tulip<D, M> {
         let Some([a, b, c, d, .., e, f, g, h, i]) = words else {
             return Err(errors::NO_ANSWER.of("its serial memory is not there"));
         };
-        let words = if [a, b, c, d] == [e, f, g, h] { [a, b, c] } else { [g, h, i] };
-        let [a, b, c] = words.map(u16::to_le_bytes);
-        Ok(MacAddress([a[0], a[1], b[0], b[1], c[0], c[1]]))
+        let is_repeated = [a, b, c, d] == [e, f, g, h];
+        Ok(MacAddress::from_words(if is_repeated { [a, b, c] } else { [g, h, i] }))
     }
 
     /// Lays out both rings and starts both processes (manual, section 4.3).
@@ -266,14 +263,15 @@ impl<D: Device, M: DeviceMemory> Tulip<D, M> {
 
     /// Has the card listen to our address and to broadcasts.
     fn set_filter(&mut self) {
-        let MacAddress([a, b, c, d, e, f]) = self.identity.mac;
         if self.family == Family::Admtek {
-            self.write(STATION_ADDRESS, u32::from_le_bytes([a, b, c, d]));
-            self.write(STATION_ADDRESS + 4, u32::from_le_bytes([e, f, 0, 0]));
+            let [low, high] = self.identity.mac.to_registers();
+            self.write(STATION_ADDRESS, low);
+            self.write(STATION_ADDRESS + 4, high);
             self.write(MULTICAST_FILTER, u32::MAX);
             self.write(MULTICAST_FILTER + 4, u32::MAX);
             return;
         }
+        let MacAddress([a, b, c, d, e, f]) = self.identity.mac;
         // 16 addresses, each in three double words of which the lower half counts: ours, then broadcasts.
         let ours = [[a, b], [c, d], [e, f]].into_iter();
         let words = ours.chain([[0xff; 2]; SETUP_LENGTH / 4 - 3]);

@@ -110,8 +110,8 @@ impl<D: Device, M: DeviceMemory> Vmxnet3<D, M> {
         let permanent = [command::PERMANENT_MAC_LOW, command::PERMANENT_MAC_HIGH].map(|half| nic.ask(half));
         let current = [device_register::MAC_LOW, device_register::MAC_HIGH];
         let current = current.map(|half| nic.device.read32(layout::DEVICE, half));
-        nic.identity.set_address(mac_address(current))?;
-        let permanent = Some(mac_address(permanent)).filter(|mac| mac.is_unicast());
+        nic.identity.set_address(MacAddress::from_registers(current))?;
+        let permanent = Some(MacAddress::from_registers(permanent)).filter(|mac| mac.is_unicast());
         nic.identity.permanent_mac = permanent.unwrap_or(nic.identity.mac);
         Ok(nic)
     }
@@ -171,8 +171,7 @@ impl<D: Device, M: DeviceMemory> Vmxnet3<D, M> {
         self.memory.write32(receiving + queue::SECOND_RING_SIZE, RECEIVE_SLOTS);
         self.memory.write32(receiving + queue::COMPLETIONS_SIZE, RECEIVE_COMPLETIONS);
 
-        let [a, b, c, d, e, f] = self.identity.mac.0;
-        let [low, high] = [[a, b, c, d], [e, f, 0, 0]].map(u32::from_le_bytes);
+        let [low, high] = self.identity.mac.to_registers();
         self.device.write32(layout::DEVICE, device_register::MAC_LOW, low);
         self.device.write32(layout::DEVICE, device_register::MAC_HIGH, high);
         self.device.set_bus_mastering(true);
@@ -228,12 +227,6 @@ impl<D: Device, M: DeviceMemory> Vmxnet3<D, M> {
             self.counters.sent += 1;
         }
     }
-}
-
-/// The two registers or answers that an address is in.
-fn mac_address([low, high]: [u32; 2]) -> MacAddress {
-    let ([a, b, c, d], [e, f, _, _]) = (low.to_le_bytes(), high.to_le_bytes());
-    MacAddress([a, b, c, d, e, f])
 }
 
 /// Where the buffer of a receive slot is.

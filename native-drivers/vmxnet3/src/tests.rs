@@ -30,12 +30,8 @@ struct Card {
 
 impl Card {
     fn new() -> Self {
-        Self { has_link: true, mac: halves(MAC), ..Self::default() }
+        Self { has_link: true, mac: MacAddress(MAC).to_registers(), ..Self::default() }
     }
-}
-
-fn halves([a, b, c, d, e, f]: [u8; 6]) -> [u32; 2] {
-    [[a, b, c, d], [e, f, 0, 0]].map(u32::from_le_bytes)
 }
 
 impl HostDevice for Card {
@@ -78,8 +74,8 @@ impl HostDevice for Card {
                     }
                     command::QUIESCE | command::RESET => self.is_active = false,
                     command::LINK => self.answer = u32::from(self.has_link) | 10_000 << 16,
-                    command::PERMANENT_MAC_LOW => self.answer = halves(MAC)[0],
-                    command::PERMANENT_MAC_HIGH => self.answer = halves(MAC)[1],
+                    command::PERMANENT_MAC_LOW => self.answer = MacAddress(MAC).to_registers()[0],
+                    command::PERMANENT_MAC_HIGH => self.answer = MacAddress(MAC).to_registers()[1],
                     command::UPDATE_RECEIVE_MODE | command::UPDATE_VLAN_FILTER => {}
                     _ => panic!("{value:x}"),
                 }

@@ -143,6 +143,24 @@ impl MacAddress {
         let [a, b, c, d, e, f] = self.0;
         a & 1 == 0 && (a | b | c | d | e | f) != 0
     }
+
+    /// As many cards have it in two registers: the first byte lowest, the upper half of the second zero.
+    pub const fn to_registers(self) -> [u32; 2] {
+        let [a, b, c, d, e, f] = self.0;
+        [u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, 0, 0])]
+    }
+
+    /// Out of such registers; the upper half of the second does not count.
+    pub const fn from_registers([low, high]: [u32; 2]) -> Self {
+        let ([a, b, c, d], [e, f, _, _]) = (low.to_le_bytes(), high.to_le_bytes());
+        Self([a, b, c, d, e, f])
+    }
+
+    /// Out of three words, as serial memories have them: the first byte lowest.
+    pub const fn from_words([first, second, third]: [u16; 3]) -> Self {
+        let ([a, b], [c, d], [e, f]) = (first.to_le_bytes(), second.to_le_bytes(), third.to_le_bytes());
+        Self([a, b, c, d, e, f])
+    }
 }
 
 impl fmt::Display for MacAddress {
@@ -169,6 +187,14 @@ mod tests {
         assert_eq!(PhysRange::new(0, 10).intersection(PhysRange::new(8, 20)), PhysRange::new(8, 10));
         assert!(!PhysRange::new(0, 10).overlaps(PhysRange::new(10, 20)));
         assert_eq!(PhysRange::with_length(u64::MAX - 1, 10).length(), 1);
+    }
+
+    #[test]
+    fn cards_have_an_address_in_parts() {
+        let mac = MacAddress([1, 2, 3, 4, 5, 6]);
+        assert_eq!(mac.to_registers(), [0x0403_0201, 0x0605]);
+        assert_eq!(MacAddress::from_registers([0x0403_0201, 0xffff_0605]), mac);
+        assert_eq!(MacAddress::from_words([0x0201, 0x0403, 0x0605]), mac);
     }
 
     #[test]
