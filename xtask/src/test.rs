@@ -23,7 +23,7 @@ pub(crate) fn test(kind: Option<Kind>, filters: &[String]) -> Result<()> {
         host(filters)?;
     }
     if kind != Some(Kind::Host) {
-        rig("boot", filters)?;
+        boot(filters)?;
     }
     Ok(())
 }
@@ -34,13 +34,30 @@ fn host(filters: &[String]) -> Result<()> {
     shell::run(Command::new("cargo").args(["test", "--package", "unpack", "--lib", "--"]).args(filters))
 }
 
+/// Builds the images, and those that are built on request only and these scenarios need, and boots them.
+fn boot(arguments: &[String]) -> Result<()> {
+    if !arguments.iter().any(|word| word == "--list") {
+        let images = shell::output(program("boot").arg("--images").args(arguments))?;
+        let images: Vec<_> = images.lines().map(str::to_owned).collect();
+        if !images.is_empty() {
+            build::build(&images)?;
+        }
+    }
+    rig("boot", arguments)
+}
+
 /// Builds the images and runs a program of the crate `tests` on them: `boot`, `bench` or `soak`.
-pub(crate) fn rig(program: &str, arguments: &[String]) -> Result<()> {
+pub(crate) fn rig(name: &str, arguments: &[String]) -> Result<()> {
     setup::need(Purpose::Test)?;
     build::build(&[])?;
+    shell::run(program(name).args(arguments))
+}
+
+/// A program of the crate `tests`.
+fn program(name: &str) -> Command {
     let mut cargo = Command::new("cargo");
-    cargo.args(["run", "--quiet", "--package", "tests", "--bin", program, "--"]);
-    shell::run(cargo.args(arguments))
+    cargo.args(["run", "--quiet", "--package", "tests", "--bin", name, "--"]);
+    cargo
 }
 
 /// What lets libFuzzer see which code an input reaches: LLVM's SanitizerCoverage, the flags of cargo-fuzz.

@@ -6,7 +6,7 @@
     reason = "this runs on the host, where std is at home and a panic is a failed test"
 )]
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs;
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
@@ -19,12 +19,14 @@ use tests::{namespace, paths, payload};
 const HELP: &str = "\
 Boots images in an emulator against real servers, and says what passed.
 
-usage: boot [--bin DIR] [--jobs N] [--list] [FILTER...]
+usage: boot [--bin DIR] [--jobs N] [--list | --images] [FILTER...]
 
   FILTER      run the scenarios whose names contain it; `quick` runs one of each
               kind, in a few minutes; without a filter all run but those
               that are many of a kind: `variants` and `replay` name them
   --list      print the names that the filters choose, and run nothing
+  --images    print the images that these need of those that are built on
+              request only, and run nothing
   --bin DIR   take the images from there (default: bin/)
   --jobs N    run so many at once (default: 3)
 
@@ -38,6 +40,7 @@ struct Arguments {
     filters: Vec<String>,
     jobs: usize,
     list: bool,
+    images: bool,
 }
 
 fn main() -> ExitCode {
@@ -65,13 +68,14 @@ fn main() -> ExitCode {
 }
 
 fn parse(words: &[String]) -> Result<Option<Arguments>> {
-    let mut arguments = Arguments { filters: Vec::new(), jobs: 3, list: false };
+    let mut arguments = Arguments { filters: Vec::new(), jobs: 3, list: false, images: false };
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| Failure(format!("{word} needs a value")));
         match word.as_str() {
             "--help" | "-h" => return Ok(None),
             "--list" => arguments.list = true,
+            "--images" => arguments.images = true,
             "--jobs" => arguments.jobs = value()?.parse().context(word)?,
             "--bin" => {
                 let path = fs::canonicalize(value()?).context(word)?;
@@ -109,6 +113,13 @@ fn run_all(arguments: &Arguments) -> Result<bool> {
     if arguments.list {
         for scenario in &chosen {
             println!("{:28} {}", scenario.name, scenario.about);
+        }
+        return Ok(true);
+    }
+    if arguments.images {
+        let needed: BTreeSet<_> = chosen.iter().filter_map(|scenario| scenario.needs.as_deref()).collect();
+        for image in needed {
+            println!("{image}");
         }
         return Ok(true);
     }

@@ -40,6 +40,8 @@ pub struct Scenario {
     pub quick: bool,
     /// It runs only where a filter names it: there are many of its kind.
     pub by_name: bool,
+    /// The image that it needs of those that are built on request only.
+    pub needs: Option<String>,
     /// Why it cannot be run here, in one sentence.
     pub obstacle: Option<String>,
     /// Runs it in its own process.
@@ -60,6 +62,7 @@ impl Scenario {
             bound,
             quick: false,
             by_name: false,
+            needs: None,
             obstacle: None,
             run: Box::new(run),
         }
@@ -75,6 +78,12 @@ impl Scenario {
     #[must_use]
     pub fn by_name(self) -> Self {
         Self { by_name: true, ..self }
+    }
+
+    /// The same scenario of an image that is built on request only, which runs only where a filter names it.
+    #[must_use]
+    pub fn needs(self, image: &str) -> Self {
+        Self { needs: Some(image.to_owned()), ..self.by_name() }
     }
 }
 

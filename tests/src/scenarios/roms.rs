@@ -7,8 +7,7 @@ use crate::qemu::{Machine, Options};
 use crate::{paths, text};
 use std::fs;
 
-/// The scenarios of this topic. Of ROMs only `virtio-net.mrom` is built without being asked for, so the others run only
-/// where they are asked for.
+/// The scenarios of this topic. Of ROMs only `virtio-net.mrom` is built without being asked for.
 pub fn all() -> Vec<Scenario> {
     vec![
         Scenario::new(
@@ -29,25 +28,25 @@ pub fn all() -> Vec<Scenario> {
             120,
             two_cards,
         )
-        .by_name(),
+        .needs("intel.mrom"),
         Scenario::new(
             "roms-two-roms",
             "two cards with our ROM: that is driven which the BIOS boots",
             120,
             two_roms,
         )
-        .by_name(),
+        .needs("intel.mrom"),
         Scenario::new("roms-beside", "the ROM boots beside that of another vendor's card", 120, beside)
-            .by_name(),
+            .needs("intel.mrom"),
         Scenario::new("roms-menu", "the BIOS's boot menu calls the ROM by its name and starts it", 120, menu)
-            .by_name(),
+            .needs("intel.mrom"),
         Scenario::new(
             "roms-exit",
             "beside the screen's, a ROM says that it has no pixels; exit leads to the next boot device",
             120,
             exit,
         )
-        .by_name(),
+        .needs("intel.mrom"),
     ]
 }
 
