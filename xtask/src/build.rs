@@ -112,8 +112,13 @@ fn rom_by_name(plans: &[ImagePlan], name: &str) -> Option<ImagePlan> {
 fn drives(plan: &ImagePlan, vendor: u16, device: u16) -> bool {
     plan.native.iter().any(|driver| match driver.as_str() {
         "e1000" => e1000::drives(vendor, device),
+        "eepro100" => eepro100::drives(vendor, device),
+        "ns8390" => ns8390::drives(vendor, device),
+        "pcnet32" => pcnet32::drives(vendor, device),
         "rtl8139" => rtl8139::drives(vendor, device),
+        "tulip" => tulip::drives(vendor, device),
         "virtio-net" => virtio_net::drives(vendor, device),
+        "vmxnet3" => vmxnet3::drives(vendor, device),
         _ => false,
     })
 }
@@ -171,6 +176,8 @@ mod tests {
     fn a_rom_is_for_its_own_card_and_lists_the_others() {
         for (name, set, card) in [
             ("808610ea.mrom", "intel", (0x8086, 0x10ea)),
+            ("80861031.mrom", "eepro100", (0x8086, 0x1031)),
+            ("13170985.mrom", "tulip", (0x1317, 0x0985)),
             ("10ec8139.mrom", "realtek", (0x10ec, 0x8139)),
             ("11131211.mrom", "realtek", (0x1113, 0x1211)),
             ("1af41000.mrom", "virtio-net", (0x1af4, 0x1000)),
