@@ -1,0 +1,253 @@
+//! Drivers of ours and a card that says anything: in its registers, which a serial memory's bits come through as well,
+//! in its configuration space, and in the memory that both share, where each look may find something else.
+//!
+//! The input is pieces: the card and what is done with it; what its registers have; its configuration space; what is
+//! said in place of its registers, and of memory.
+#![no_main]
+
+use base::{Duration, Error};
+use core::cell::{Cell, RefCell};
+use hw::device::{Device, DeviceMemory, HostMemory};
+use libfuzzer_sys::fuzz_target;
+use nic::{Nic, PciIdentity};
+use std::rc::Rc;
+
+/// A card of each family.
+const CARDS: [(u16, u16); 16] = [
+    (0x8086, 0x1008), // e1000: 82544
+    (0x8086, 0x100e), // 82540EM
+    (0x8086, 0x10d3), // 82574L
+    (0x8086, 0x153a), // I217
+    (0x8086, 0x10c9), // 82576
+    (0x8086, 0x15f2), // I225
+    (0x8086, 0x1229), // eepro100
+    (0x10ec, 0x8029), // ns8390
+    (0x1106, 0x0926), // by words
+    (0x1022, 0x2000), // pcnet32
+    (0x10ec, 0x8139), // rtl8139
+    (0x10ec, 0x8168), // rtl8169
+    (0x1011, 0x0019), // tulip: 21143
+    (0x1317, 0x0985), // AN983
+    (0x1af4, 0x1000), // virtio-net
+    (0x15ad, 0x07b0), // vmxnet3
+];
+
+/// Registers of all regions; they lie one above the other.
+const REGISTERS: usize = 4096;
+
+/// What is said in place of what is there, by bytes: the upper two bits say what, the others how often.
+#[derive(Default)]
+struct Lies {
+    input: Vec<u8>,
+    at: usize,
+    lie: Option<u32>,
+    left: u8,
+}
+
+impl Lies {
+    fn next(&mut self) -> Option<u8> {
+        let byte = self.input.get(self.at).copied();
+        self.at += 1;
+        byte
+    }
+
+    fn instead_of(&mut self, truth: u32) -> u32 {
+        if self.left == 0 {
+            let Some(kind) = self.next() else { return truth };
+            self.left = (kind & 0x3f) + 1;
+            self.lie = match kind >> 6 {
+                0 => None,
+                1 => Some(0),
+                2 => Some(u32::MAX),
+                _ => Some(u32::from_le_bytes([(); 4].map(|()| self.next().unwrap_or_default()))),
+            };
+        }
+        self.left -= 1;
+        let said = self.lie.unwrap_or(truth);
+        // The next look finds the next bit.
+        self.lie = self.lie.map(|lie| lie.rotate_right(1));
+        said
+    }
+}
+
+/// The card, and what it shares with the driver.
+#[derive(Default)]
+struct State {
+    registers: RefCell<Vec<u8>>,
+    /// Registers have what was written to them, not what they had at first.
+    keeps: bool,
+    configuration: Vec<u8>,
+    said: RefCell<Lies>,
+    memory_said: RefCell<Lies>,
+    is_master: Cell<bool>,
+    waited: Cell<u64>,
+    steps: Vec<u8>,
+}
+
+type World = Rc<State>;
+
+struct Card(World);
+
+impl Card {
+    fn read<const SIZE: usize>(&self, bar: u8, offset: u32) -> [u8; SIZE] {
+        let registers = self.0.registers.borrow();
+        let mut bytes = [0; 4];
+        for (byte, at) in bytes.iter_mut().zip(place(bar, offset)..) {
+            *byte = registers[at % REGISTERS];
+        }
+        let said = self.0.said.borrow_mut().instead_of(u32::from_le_bytes(bytes)).to_le_bytes();
+        core::array::from_fn(|at| said[at])
+    }
+
+    fn write(&mut self, bar: u8, offset: u32, value: &[u8]) {
+        if self.0.keeps {
+            let mut registers = self.0.registers.borrow_mut();
+            for (byte, at) in value.iter().zip(place(bar, offset)..) {
+                registers[at % REGISTERS] = *byte;
+            }
+        }
+    }
+}
+
+fn place(bar: u8, offset: u32) -> usize {
+    usize::from(bar) * 256 + offset as usize % REGISTERS
+}
+
+impl Device for Card {
+    fn read8(&self, bar: u8, offset: u32) -> u8 {
+        u8::from_le_bytes(self.read(bar, offset))
+    }
+    fn read16(&self, bar: u8, offset: u32) -> u16 {
+        u16::from_le_bytes(self.read(bar, offset))
+    }
+    fn read32(&self, bar: u8, offset: u32) -> u32 {
+        u32::from_le_bytes(self.read(bar, offset))
+    }
+    fn write8(&mut self, bar: u8, offset: u32, value: u8) {
+        self.write(bar, offset, &value.to_le_bytes());
+    }
+    fn write16(&mut self, bar: u8, offset: u32, value: u16) {
+        self.write(bar, offset, &value.to_le_bytes());
+    }
+    fn write32(&mut self, bar: u8, offset: u32, value: u32) {
+        self.write(bar, offset, &value.to_le_bytes());
+    }
+    fn read_configuration(&self, offset: u16) -> u32 {
+        assert!(offset.is_multiple_of(4) && offset < 256, "there is no register {offset:#x}");
+        let byte = |at: u16| self.0.configuration.get(usize::from(offset + at)).copied().unwrap_or_default();
+        u32::from_le_bytes([byte(0), byte(1), byte(2), byte(3)])
+    }
+    fn set_bus_mastering(&mut self, is_on: bool) {
+        self.0.is_master.set(is_on);
+    }
+    fn wait(&self, length: Duration) {
+        self.0.waited.set(self.0.waited.get() + length.as_micros());
+        assert!(self.0.waited.get() < 1_000_000, "the driver waits for ever");
+    }
+}
+
+/// Memory that the card writes to behind the driver's back.
+struct Memory(HostMemory, World);
+
+impl Memory {
+    fn said(&self, truth: u32) -> u32 {
+        self.1.memory_said.borrow_mut().instead_of(truth)
+    }
+}
+
+impl DeviceMemory for Memory {
+    fn address(&self) -> u64 {
+        self.0.address()
+    }
+    fn length(&self) -> usize {
+        self.0.length()
+    }
+    fn read16(&self, offset: usize) -> u16 {
+        self.said(self.0.read16(offset).into()) as u16
+    }
+    fn read32(&self, offset: usize) -> u32 {
+        self.said(self.0.read32(offset))
+    }
+    fn read64(&self, offset: usize) -> u64 {
+        let value = self.0.read64(offset);
+        let [low, high] = [value as u32, (value >> 32) as u32].map(|half| u64::from(self.said(half)));
+        low | high << 32
+    }
+    fn write16(&mut self, offset: usize, value: u16) {
+        self.0.write16(offset, value);
+    }
+    fn write32(&mut self, offset: usize, value: u32) {
+        self.0.write32(offset, value);
+    }
+    fn write64(&mut self, offset: usize, value: u64) {
+        self.0.write64(offset, value);
+    }
+    fn bytes(&self, offset: usize, length: usize) -> &[u8] {
+        self.0.bytes(offset, length)
+    }
+    fn bytes_mut(&mut self, offset: usize, length: usize) -> &mut [u8] {
+        self.0.bytes_mut(offset, length)
+    }
+}
+
+/// Whatever the card says, the driver neither panics nor hangs nor gives more than a frame, and it takes the bus from a
+/// card that is not at work.
+fn try_out<N: Nic>(world: World, memory: usize, make: impl Fn(Card, Memory) -> Result<N, Error>) {
+    let made = make(Card(world.clone()), Memory(HostMemory(vec![0; memory]), world.clone()));
+    assert!(!world.is_master.get(), "a card has the bus before it is opened");
+    let Ok(mut nic) = made else { return };
+    assert!(nic.identity().mac.is_unicast());
+    world.waited.set(0);
+    let _ = nic.open();
+    nic::try_out(&mut nic, &world.steps, |_| world.waited.set(0));
+    world.waited.set(0);
+    nic.close();
+    assert!(!world.is_master.get(), "a closed card has the bus");
+    assert!(nic.receive().is_none() && !nic.transmit(&[0; 60]), "a closed card transfers");
+}
+
+/// Tries the driver that is for the card.
+fn try_its_driver(world: World, pci: PciIdentity) {
+    let is_for = |drives: fn(u16, u16) -> bool| drives(pci.vendor, pci.device);
+    if is_for(e1000::drives) {
+        try_out(world, e1000::MEMORY, |card, memory| e1000::E1000::try_new(card, memory, pci));
+    } else if is_for(eepro100::drives) {
+        try_out(world, eepro100::MEMORY, |card, memory| eepro100::Eepro100::try_new(card, memory, pci));
+    } else if is_for(ns8390::drives) {
+        try_out(world, ns8390::MEMORY, |card, memory| ns8390::Ns8390::try_new(card, memory, pci));
+    } else if is_for(pcnet32::drives) {
+        try_out(world, pcnet32::MEMORY, |card, memory| pcnet32::Pcnet32::try_new(card, memory, pci));
+    } else if is_for(rtl8139::drives) {
+        try_out(world, rtl8139::MEMORY, |card, memory| rtl8139::Rtl8139::try_new(card, memory, pci));
+    } else if is_for(rtl8169::drives) {
+        try_out(world, rtl8169::MEMORY, |card, memory| rtl8169::Rtl8169::try_new(card, memory, pci));
+    } else if is_for(tulip::drives) {
+        try_out(world, tulip::MEMORY, |card, memory| tulip::Tulip::try_new(card, memory, pci));
+    } else if is_for(virtio_net::drives) {
+        try_out(world, virtio_net::MEMORY, |card, memory| virtio_net::VirtioNet::try_new(card, memory, pci));
+    } else if is_for(vmxnet3::drives) {
+        try_out(world, vmxnet3::MEMORY, |card, memory| vmxnet3::Vmxnet3::try_new(card, memory, pci));
+    } else {
+        panic!("no driver is for {pci:?}");
+    }
+}
+
+fuzz_target!(|data: &[u8]| {
+    let mut pieces = fuzz::pieces(data);
+    let mut piece = || pieces.next().unwrap_or_default();
+    let [card, keeps, steps @ ..] = piece() else { return };
+    let registers = [piece(), &[0]].concat().into_iter().cycle().take(REGISTERS).collect();
+    let configuration = piece().to_vec();
+    let mut lies = || RefCell::new(Lies { input: piece().to_vec(), ..Lies::default() });
+    let world = State {
+        registers: RefCell::new(registers),
+        keeps: keeps & 1 != 0,
+        configuration,
+        said: lies(),
+        memory_said: lies(),
+        steps: steps.iter().copied().take(60).collect(),
+        ..State::default()
+    };
+    let (vendor, device) = CARDS[usize::from(*card) % CARDS.len()];
+    try_its_driver(world.into(), PciIdentity { bus_device_function: 0x10, vendor, device });
+});
