@@ -33,7 +33,7 @@ rom_stays:                                      /* blocks of the ROM without its
     .word   0
 rom_place:                                      /* where the card's place is in its name: `00:00.0` */
     .word   0
-rom_image:                                      /* where the image begins in the ROM, a multiple of 512 */
+rom_image:                                      /* where the image begins in the ROM, a multiple of 4 */
     .long   0
 rom_image_length:                               /* a multiple of 4 */
     .long   0

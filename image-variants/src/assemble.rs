@@ -72,6 +72,7 @@ fn pad(bytes: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::variants::Packing;
 
     fn plan() -> ImagePlan {
         ImagePlan {
@@ -82,6 +83,7 @@ mod tests {
             features: Vec::new(),
             card: None,
             is_split: false,
+            packing: Packing::Quick,
             on_request: false,
             prefix: "pxe".to_owned(),
             keep: 1,

@@ -2,9 +2,11 @@
 
 use crate::PAGE;
 use crate::link_unit::Core;
+use crate::variants::Packing;
 use anyhow::{Result, anyhow, ensure};
 use sha2::{Digest as _, Sha256};
-use unpack::model::Memory;
+use unpack::code::encode;
+use unpack::model::{Dense, Quick};
 use zerocopy::FromZeros as _;
 
 /// A packed payload and the header's numbers about it.
@@ -26,10 +28,10 @@ pub struct Payload {
 
 impl Payload {
     /// Packs `core`.
-    pub fn pack(core: &Core) -> Result<Self> {
+    pub fn pack(core: &Core, packing: Packing) -> Result<Self> {
         let (plain, lengths) = plain(core);
         Ok(Self {
-            packed: compress(&plain, lengths[0])?,
+            packed: compress(&plain, lengths[0], packing)?,
             build_id: digest(&plain),
             lengths,
             bss_length: core.bss_length,
@@ -60,24 +62,36 @@ pub fn plain(core: &Core) -> (Vec<u8>, [usize; 3]) {
 }
 
 /// `plain`, whose first `code_length` bytes are machine code, through the filter of operands and then packed.
-pub fn compress(plain: &[u8], code_length: usize) -> Result<Vec<u8>> {
+pub fn compress(plain: &[u8], code_length: usize, packing: Packing) -> Result<Vec<u8>> {
     ensure!(!plain.is_empty(), "there is nothing to compress");
     let mut filtered = plain.to_vec();
     unpack::operands::encode(filtered.get_mut(..code_length).unwrap_or_default());
-    let mut memory = Memory::new_box_zeroed().map_err(|_| anyhow!("no memory for the packer's model"))?;
-    Ok(unpack::code::encode(&filtered, code_length, &mut memory))
+    let no_memory = |_| anyhow!("no memory for the packer's model");
+    Ok(match packing {
+        Packing::Quick => encode(&filtered, code_length, &mut *Quick::new_box_zeroed().map_err(no_memory)?),
+        Packing::Dense => encode(&filtered, code_length, &mut *Dense::new_box_zeroed().map_err(no_memory)?),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use unpack::code::decode;
+
+    const PACKINGS: [Packing; 2] = [Packing::Quick, Packing::Dense];
 
     /// `packed` through the code that the image itself carries.
-    fn unpacked(packed: &[u8], length: usize, code_length: usize) -> Option<Vec<u8>> {
+    fn unpacked(packed: &[u8], length: usize, code_length: usize, packing: Packing) -> Option<Vec<u8>> {
         let mut bytes = vec![0; length];
-        let mut memory = Memory::new_box_zeroed().unwrap();
-        unpack::code::decode(packed, &mut bytes, code_length, &mut memory).ok()?;
+        match packing {
+            Packing::Quick => {
+                decode(packed, &mut bytes, code_length, &mut *Quick::new_box_zeroed().unwrap()).ok()?;
+            }
+            Packing::Dense => {
+                decode(packed, &mut bytes, code_length, &mut *Dense::new_box_zeroed().unwrap()).ok()?;
+            }
+        }
         unpack::operands::decode(bytes.get_mut(..code_length).unwrap_or_default());
         Some(bytes)
     }
@@ -87,9 +101,13 @@ mod tests {
         // This test's own machine code, which is as good as any.
         let code = std::fs::read(std::env::current_exe().unwrap()).unwrap();
         let code = &code[..code.len().min(300_000)];
-        let packed = compress(code, code.len()).unwrap();
-        assert!(packed.len() < code.len() / 2, "{} of {}", packed.len(), code.len());
-        assert!(unpacked(&packed, code.len(), code.len()).unwrap() == code);
+        let [quick, dense] = PACKINGS.map(|packing| {
+            let packed = compress(code, code.len(), packing).unwrap();
+            assert!(unpacked(&packed, code.len(), code.len(), packing).unwrap() == code);
+            packed.len()
+        });
+        assert!(quick < code.len() / 2, "{quick} of {}", code.len());
+        assert!(dense < quick * 98 / 100, "{dense} of {quick}");
     }
 
     #[test]
@@ -115,27 +133,37 @@ mod tests {
         assert_eq!(digest(b""), [0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14]);
     }
 
+    fn packings() -> impl Strategy<Value = Packing> {
+        prop::sample::select(&PACKINGS)
+    }
+
     proptest! {
+        // Each case fills the memory of two models.
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
-        fn any_bytes_survive(bytes in proptest::collection::vec(any::<u8>(), 1..2000), code_length in 0_usize..2000) {
-            let packed = compress(&bytes, code_length).unwrap();
-            prop_assert_eq!(unpacked(&packed, bytes.len(), code_length), Some(bytes));
+        fn any_bytes_survive(
+            bytes in prop::collection::vec(any::<u8>(), 1..2000), code_length in 0_usize..2000, packing in packings(),
+        ) {
+            let packed = compress(&bytes, code_length, packing).unwrap();
+            prop_assert_eq!(unpacked(&packed, bytes.len(), code_length, packing), Some(bytes));
         }
 
         #[test]
         fn what_was_not_packed_does_no_harm(
-            packed in proptest::collection::vec(any::<u8>(), 0..300), length in 0_usize..3000, code_length in 0_usize..3000,
+            packed in prop::collection::vec(any::<u8>(), 0..300), length in 0_usize..3000, code_length in 0_usize..3000,
+            packing in packings(),
         ) {
-            unpacked(&packed, length, code_length);
-            unpacked(&[0xff; 20], length, code_length);
+            unpacked(&packed, length, code_length, packing);
+            unpacked(&[0xff; 20], length, code_length, packing);
         }
 
         #[test]
         fn compressible_bytes_survive(
-            pieces in proptest::collection::vec((any::<u8>(), 1_usize..400), 1..20),
+            pieces in prop::collection::vec((any::<u8>(), 1_usize..400), 1..20), packing in packings(),
         ) {
             let bytes: Vec<u8> = pieces.iter().flat_map(|(byte, count)| vec![*byte; *count]).collect();
-            prop_assert_eq!(unpacked(&compress(&bytes, 0).unwrap(), bytes.len(), 0), Some(bytes));
+            prop_assert_eq!(unpacked(&compress(&bytes, 0, packing).unwrap(), bytes.len(), 0, packing), Some(bytes));
         }
     }
 }

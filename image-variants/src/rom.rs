@@ -1,7 +1,7 @@
 //! Option ROMs of PCI cards: made, and checked more strictly than BIOSes do.
 //!
-//! A ROM is the loader (`prefix/rom.S`), the devices that it is for, the card's name for the BIOS's menu, all padded to
-//! blocks, and the image, padded to blocks. The structures are those of the PCI Firmware Specification 3.0 (section
+//! A ROM is the loader (`prefix/rom.S`), the devices that it is for, the card's name for the BIOS's menu, and the image,
+//! padded to blocks; of a split ROM the first part is padded, too. The structures are those of the PCI Firmware Specification 3.0 (section
 //! 5.1) and of the Plug and Play BIOS Specification 1.0A (section 3.2). There is no UNDI ROM ID structure: nobody could
 //! load an UNDI from this ROM.
 
@@ -63,8 +63,9 @@ pub fn make(
     let name_at = rom.len();
     rom.extend(format!("iPXE {name} (PCI {PLACE})\0").bytes());
     let place_at = rom.len() - 2 - PLACE.len();
-    pad(&mut rom);
-    let stays = rom.len() / BLOCK;
+    // What stays is whole blocks, also where the image begins in the last of them.
+    rom.resize(rom.len().next_multiple_of(if is_split { BLOCK } else { 4 }), 0);
+    let stays = rom.len().div_ceil(BLOCK);
     let image_at = rom.len();
     rom.extend(image);
     rom.resize(rom.len().next_multiple_of(4), 0);
@@ -207,12 +208,13 @@ fn image(rom: &[u8], seen: usize, product: &str, runtime_blocks: u16) -> Result<
     let image = rom.get(at..).and_then(|rest| rest.get(..length)).unwrap_or_default();
     let Some(header) = ImageHeader::read(image) else { return Ok(None) };
     ensure!(header.image_length as usize + header.script_length as usize <= length, "its image is cut off");
-    ensure!(at % BLOCK == 0 && length % 4 == 0, "its image is not where the loader can copy it from");
+    ensure!(at >= ROM_PARAMETERS + size_of::<Parameters>(), "its image lies over the loader");
+    ensure!(at % 4 == 0 && length % 4 == 0, "its image is not where the loader can copy it from");
     ensure!(at >= seen || at + length <= seen, "its image is only partly visible");
     ensure!(dwords(image) == parameters.image_sum.get(), "its image does not have the sum that is said");
     let stays = parameters.stays.get();
     ensure!(
-        stays == runtime_blocks && usize::from(stays) * BLOCK == at,
+        stays == runtime_blocks && usize::from(stays) == at.div_ceil(BLOCK),
         "what stays is not what is before its image"
     );
     ensure!(usize::from(stays) <= STAYS, "{stays} blocks of it stay, and {STAYS} may");
@@ -325,11 +327,11 @@ mod tests {
             devices: vec![0x100e, 0x10d3],
             product: "iPXE some.rom (PCI 00:00.0)".to_owned(),
             has_undi: false,
-            image: Some((512, 2052)),
+            image: Some((180, 2052)),
         };
         assert_eq!(check(&rom).unwrap(), expected);
-        assert_eq!((rom.len(), rom[2], sum(&rom)), (512 + 2560, 6, 0));
-        assert_eq!(rom[512..][..2050], image(2050));
+        assert_eq!((rom.len(), rom[2], sum(&rom)), (2560, 5, 0));
+        assert_eq!(rom[180..][..2050], image(2050));
         // As cards have it: padded.
         assert_eq!(check(&[&rom[..], &[0xff; 4096]].concat()).unwrap(), expected);
     }
@@ -353,7 +355,7 @@ mod tests {
 
     #[test]
     fn a_rom_has_a_limit() {
-        let largest = LIMIT - BLOCK;
+        let largest = LIMIT - 176;
         let made =
             |length| make(&loader(), &image(length), "some.rom", CARD, &[], false).map(|rom| rom.len());
         assert_eq!(made(largest).unwrap(), LIMIT);
@@ -368,8 +370,8 @@ mod tests {
         for (at, byte, fragment) in [
             (0, 0x54, "55h AAh"),
             (2, 0, "no length"),
-            (2, 7, "has 3072"),
-            (2, 5, "add up"),
+            (2, 7, "has 2560"),
+            (2, 4, "add up"),
             (3, 0x90, "no jump into it"),
             (5, 0x80, "no jump into it"),
             (0x18, 0x44, "no PCIR"),

@@ -31,6 +31,8 @@ pub struct ImagePlan {
     pub card: Option<(u16, u16)>,
     /// A BIOS sees only the loader of the ROM, which reads the image from the card.
     pub is_split: bool,
+    /// How hard its core is packed.
+    pub packing: Packing,
     /// It is built only if it is asked for.
     pub on_request: bool,
     /// The most bytes that the image may have, without its medium, and that a ROM may have as a whole.
@@ -49,6 +51,17 @@ pub enum Medium {
     Cd,
     /// A boot loader that knows Linux kernels.
     Kernel,
+}
+
+/// How hard the core is packed: what takes longer to unpack is smaller.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Packing {
+    /// It is unpacked soon.
+    #[default]
+    Quick,
+    /// It is as small as it can be.
+    Dense,
 }
 
 #[derive(Deserialize)]
@@ -81,6 +94,7 @@ struct Variant {
     rom: Option<bool>,
     /// A BIOS sees only the loader of that.
     split: Option<bool>,
+    packing: Option<Packing>,
     /// Parts of the firmware, beside the set's.
     parts: Option<Vec<String>>,
     /// In place of the set's.
@@ -159,6 +173,7 @@ pub fn elaborate(files: &[(String, String)]) -> Result<Vec<ImagePlan>> {
                     Keep::Pxe => bits | KEEP_PXE,
                 }),
                 medium: variant.medium,
+                packing: variant.packing.unwrap_or_default(),
                 budget: variant.budget.unwrap_or(set.budget),
             };
             let cards = if is_rom { &set.cards[..] } else { &[] };
@@ -187,6 +202,7 @@ fn inherited(name: &str, variants: &BTreeMap<&str, Variant>) -> Result<Variant> 
             medium: all.medium.or(parent.medium),
             rom: all.rom.or(parent.rom),
             split: all.split.or(parent.split),
+            packing: all.packing.or(parent.packing),
             parts: all.parts.or(parent.parts),
             budget: all.budget.or(parent.budget),
         };

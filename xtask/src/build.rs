@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use image_variants::assemble;
 use image_variants::link_unit::{Core, Front};
 use image_variants::payload::{self, Payload};
-use image_variants::variants::{self, ImagePlan};
+use image_variants::variants::{self, ImagePlan, Packing};
 use image_variants::{media, rom};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,37 +16,56 @@ use std::path::{Path, PathBuf};
 pub(crate) fn build(names: &[String]) -> Result<()> {
     setup::need(setup::Purpose::Build)?;
     let plans = chosen(plans()?, names)?;
-    let front = link_unit("unpack", "unpack.ld", &[])?;
-    let front = read(&front)?;
-    let front = Front::from_elf(&front).context("in the link unit `unpack`")?;
     fs::create_dir_all(bin(""))?;
-    // The core is linked once for all that have the same drivers of our own and other parts.
-    let mut sets: Vec<_> = plans.iter().map(|plan| &plan.features).collect();
-    sets.sort();
-    sets.dedup();
-    for set in sets {
-        let elf = link_unit("firmware", "core.ld", set)?;
-        let core = Core::from_elf(&read(&elf)?).context("in the link unit `firmware`")?;
-        let payload = Payload::pack(&core)?;
-        for plan in plans.iter().filter(|plan| plan.features == *set) {
-            let image = assemble::image(plan, &front.flat, &payload)?;
-            let file = match (plan.medium, plan.card) {
-                (Some(medium), _) => media::put(medium, &front, &image)?,
-                (None, Some(card)) => {
-                    let devices = devices(plan, card.0);
-                    rom::make(&front.rom, &image, &plan.name, card, &devices, plan.is_split)?
-                }
-                (None, None) => image.clone(),
-            };
-            let length = if plan.medium.is_some() { image.len() } else { file.len() };
-            assemble::check_budget(plan, length)?;
-            fs::write(bin(&plan.name), file)?;
-            let suffix = if plan.card.is_some() { ".rom" } else { "" };
-            fs::copy(&elf, bin(&format!("{}{suffix}.elf", plan.driver_set)))?;
-            println!("bin/{}: {length} bytes of {}", plan.name, plan.budget);
+    // The unpacker is linked once for all that are packed alike.
+    for (packing, unpacker) in [(Packing::Quick, "unpack"), (Packing::Dense, "unpack-dense")] {
+        let plans: Vec<_> = plans.iter().filter(|plan| plan.packing == packing).collect();
+        if plans.is_empty() {
+            continue;
+        }
+        let front = read(&link_unit("unpack", unpacker, "unpack.ld", &[])?)?;
+        let front = Front::from_elf(&front).with_context(|| format!("in the link unit `{unpacker}`"))?;
+        // The core is linked once for all that have the same drivers of our own and other parts.
+        let mut sets: Vec<_> = plans.iter().map(|plan| &plan.features).collect();
+        sets.sort();
+        sets.dedup();
+        for set in sets {
+            let elf = link_unit("firmware", "firmware", "core.ld", set)?;
+            let core = Core::from_elf(&read(&elf)?).context("in the link unit `firmware`")?;
+            let payload = Payload::pack(&core, packing)?;
+            for plan in plans.iter().filter(|plan| plan.features == *set) {
+                let length = assemble(plan, &front, &payload)?;
+                fs::copy(&elf, bin(&elf_of(plan)))?;
+                println!("bin/{}: {length} bytes of {}", plan.name, plan.budget);
+            }
         }
     }
     Ok(())
+}
+
+/// Writes the image that `plan` describes, and answers how many bytes count for its budget.
+fn assemble(plan: &ImagePlan, front: &Front, payload: &Payload) -> Result<usize> {
+    let image = assemble::image(plan, &front.flat, payload)?;
+    let (file, length) = match (plan.medium, plan.card) {
+        (Some(medium), _) => (media::put(medium, front, &image)?, image.len()),
+        (None, Some(card)) => {
+            let devices = devices(plan, card.0);
+            let rom = rom::make(&front.rom, &image, &plan.name, card, &devices, plan.is_split)?;
+            let length = rom.len();
+            (rom, length)
+        }
+        (None, None) => (image.clone(), image.len()),
+    };
+    assemble::check_budget(plan, length)?;
+    fs::write(bin(&plan.name), file)?;
+    Ok(length)
+}
+
+/// The core's file with all names in it: that of the set, and that of a ROM with the ROM's suffix.
+fn elf_of(plan: &ImagePlan) -> String {
+    let suffix = plan.name.rsplit_once('.').filter(|_| plan.card.is_some());
+    let suffix = suffix.map(|(_, suffix)| format!(".{suffix}")).unwrap_or_default();
+    format!("{}{suffix}.elf", plan.driver_set)
 }
 
 /// A file among the results.
@@ -128,17 +147,17 @@ fn devices(plan: &ImagePlan, vendor: u16) -> Vec<u16> {
     (0..=u16::MAX).filter(|device| drives(plan, vendor, *device)).collect()
 }
 
-/// Links the package's binary of the same name, with these features, by `linker/SCRIPT`, and answers its ELF file.
-fn link_unit(package: &str, script: &str, features: &[String]) -> Result<PathBuf> {
+/// Links a binary of the package, with these features, by `linker/SCRIPT`, and answers its ELF file.
+fn link_unit(package: &str, binary: &str, script: &str, features: &[String]) -> Result<PathBuf> {
     let linker = shell::root().join("linker");
     let mut cargo = Toolchain::find().rustc();
-    cargo.args(["--package", package, "--bin", package, "--features", &features.join(","), "--"]);
+    cargo.args(["--package", package, "--bin", binary, "--features", &features.join(","), "--"]);
     cargo.arg(format!("-Clink-arg=-L{}", linker.display()));
     cargo.arg(format!("-Clink-arg=-T{}", linker.join(script).display()));
     // Cargo does not know that the scripts are input: this makes it link again when one has changed.
     cargo.arg(format!("--cfg=linker_scripts=\"{}\"", digest_of_files(&linker)?));
     shell::run(&mut cargo)?;
-    Ok(shell::target().join("firmware/x86_64-ipxe/release").join(package))
+    Ok(shell::target().join("firmware/x86_64-ipxe/release").join(binary))
 }
 
 /// A short digest of the contents of all files in `folder`.

@@ -83,30 +83,40 @@ impl ImageHeader {
     /// The header of `image`, if it begins like one of ours.
     pub fn read(image: &[u8]) -> Option<Self> {
         let bytes: &[u8; LENGTH] = image.get(OFFSET..)?.first_chunk()?;
-        let (magic, rest) = bytes.split_first_chunk::<8>()?;
-        let (build_id, rest) = rest.split_first_chunk::<8>()?;
-        if *magic != MAGIC {
-            return None;
-        }
-        let mut words =
-            rest.chunks_exact(4).map(|word| word.iter().rev().fold(0, |n, b| n << 8 | u32::from(*b)));
-        let mut word = || words.next();
-        Some(Self {
+        let (magic, rest) = bytes.split_first_chunk()?;
+        let (build_id, rest) = rest.split_first_chunk()?;
+        let words: &[[u8; 4]; 13] = rest.as_chunks().0.first_chunk()?;
+        let [
+            keep,
+            drivers,
+            image_length,
+            script_length,
+            payload_offset,
+            payload_length,
+            core_text_length,
+            core_rodata_length,
+            core_data_length,
+            core_bss_length,
+            low_length,
+            low_memory_length,
+            card,
+        ] = words.map(u32::from_le_bytes);
+        (*magic == MAGIC).then_some(Self {
             magic: *magic,
             build_id: *build_id,
-            keep: word()?,
-            drivers: word()?,
-            image_length: word()?,
-            script_length: word()?,
-            payload_offset: word()?,
-            payload_length: word()?,
-            core_text_length: word()?,
-            core_rodata_length: word()?,
-            core_data_length: word()?,
-            core_bss_length: word()?,
-            low_length: word()?,
-            low_memory_length: word()?,
-            card: word()?,
+            keep,
+            drivers,
+            image_length,
+            script_length,
+            payload_offset,
+            payload_length,
+            core_text_length,
+            core_rodata_length,
+            core_data_length,
+            core_bss_length,
+            low_length,
+            low_memory_length,
+            card,
         })
     }
 

@@ -57,11 +57,8 @@ impl Machine {
                 let items = [item("username", "Username", false), item("password", "Password", true)];
                 return script::fill_in(self, &Menu::new(b"Login", items.into()));
             }
-            "ipstat" => self.show_counters(),
             "nslookup" => return self.look_up(command.argument(0), command.argument(1)),
-            "nstat" => self.show_neighbours(),
-            "ntp" => return self.set_clock(command.argument(0)),
-            "ping" => return self.ping(command),
+            "ipstat" | "nstat" | "ntp" | "ping" => return self.try_network(command),
             "pciscan" => return self.next_pci_function(command.argument(0)),
             "poweroff" => {
                 self.close_network();

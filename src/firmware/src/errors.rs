@@ -57,4 +57,6 @@ base::errors! {
     NEXT_DEVICE = "BOOT-24", "the next boot device was chosen in the boot menu", "put || exit behind autoboot to go there";
     /// A file that is not compressed.
     NO_ARCHIVE = "BOOT-40", "{} is not compressed by gzip or zlib, so nothing can be taken out of it", "use the file as it is";
+    /// What the smallest image leaves out.
+    LEFT_OUT = "BOOT-41", "{} is not in an image that ends with .rom, which has to be small", "use the card's .mrom, or chain ipxe.kpxe";
 }

@@ -16,6 +16,7 @@ use uri::Uri;
 
 use crate::boot_menu::Choice;
 use crate::dialogue::{deadline, shown};
+use crate::digests::digest;
 use crate::errors;
 use crate::fetch::Manner;
 use crate::machine::Machine;
@@ -242,7 +243,7 @@ impl Host for Machine {
 
     fn digest(&mut self, algorithm: &str, id: ImageId) -> Result<Vec<u8>, Error> {
         let bytes = self.images.image(id).map(|image| self.store.bytes(image.handle)).unwrap_or_default();
-        image::digest(algorithm, bytes).ok_or_else(|| errors::NOT_BUILT.of(algorithm))
+        digest(algorithm, bytes)
     }
 
     fn extract(&mut self, id: ImageId) -> Result<Fetched, Error> {

@@ -20,6 +20,11 @@ mod commands;
 mod depart;
 #[cfg(target_os = "none")]
 mod dialogue;
+#[cfg(all(target_os = "none", feature = "digests"))]
+mod digests;
+#[cfg(all(target_os = "none", not(feature = "digests")))]
+#[path = "no_digests.rs"]
+mod digests;
 #[cfg(target_os = "none")]
 mod drivers;
 #[cfg(target_os = "none")]
@@ -56,6 +61,11 @@ mod network;
 mod network_commands;
 #[cfg(target_os = "none")]
 mod network_program;
+#[cfg(all(target_os = "none", feature = "network-tools"))]
+mod network_tools;
+#[cfg(all(target_os = "none", not(feature = "network-tools")))]
+#[path = "no_network_tools.rs"]
+mod network_tools;
 #[cfg(target_os = "none")]
 mod preferences;
 #[cfg(target_os = "none")]

@@ -10,6 +10,7 @@ mod sanitise;
 mod search;
 
 pub use others::Extended;
+pub use search::find_top;
 
 use base::PhysRange;
 use base::boot_info::E820_CAPACITY;

@@ -11,7 +11,7 @@ pub(crate) const BASE_MEMORY_END: u64 = 0xa_0000;
 /// Video memory and ROMs.
 const ROM_SPACE: PhysRange = PhysRange::new(BASE_MEMORY_END, 0x10_0000);
 /// The interrupt controllers and the system ROM. A PC has no RAM here.
-const CONTROLLERS: PhysRange = PhysRange::new(0xfec0_0000, 0x1_0000_0000);
+pub(crate) const CONTROLLERS: PhysRange = PhysRange::new(0xfec0_0000, 0x1_0000_0000);
 /// What is believed of an entry that claims RAM in [`CONTROLLERS`] (field note A14). Every machine with long mode
 /// has this much.
 const CREDIBLE_END: u64 = 64 << 20;
@@ -23,30 +23,8 @@ impl MemoryMap {
     /// is clear, unless that is so in all of them: then the BIOS does not know of attributes. A mark of 0 is none.
     pub fn from_e820(entries: &[E820Entry], base_memory_kib: u16) -> Self {
         let mut map = Self::new();
-        let has_attributes = entries.iter().any(|entry| entry.attributes & 1 != 0);
-        for entry in entries.iter().take(E820_CAPACITY) {
-            if has_attributes && entry.attributes & 1 == 0 {
-                continue;
-            }
-            let mut range = PhysRange::with_length(entry.start, entry.length);
-            let kind = match entry.kind {
-                1 => Kind::Usable,
-                3 => Kind::AcpiReclaimable,
-                4 => Kind::AcpiNvs,
-                5 => Kind::Unusable,
-                _ => Kind::Reserved,
-            };
-            if range.is_empty() {
-                continue;
-            }
-            if kind == Kind::Usable {
-                if range.overlaps(CONTROLLERS) {
-                    range = PhysRange::new(range.start(), range.end().min(CREDIBLE_END));
-                }
-                map.restrict(inward(range), kind);
-            } else {
-                map.restrict(outward(range), kind);
-            }
+        for (range, kind) in ranges(entries) {
+            map.restrict(range, kind);
         }
         map.restrict(BIOS_DATA, Kind::Reserved);
         map.restrict(ROM_SPACE, Kind::Reserved);
@@ -63,6 +41,30 @@ impl MemoryMap {
     fn restrict(&mut self, range: PhysRange, kind: Kind) {
         let _ = self.paint(range, None, kind);
     }
+}
+
+/// What the BIOS's entries say, each by itself, in whole pages and without what is not believed.
+pub(crate) fn ranges(entries: &[E820Entry]) -> impl Iterator<Item = (PhysRange, Kind)> {
+    let has_attributes = entries.iter().any(|entry| entry.attributes & 1 != 0);
+    let counts = move |entry: &&E820Entry| !has_attributes || entry.attributes & 1 != 0;
+    entries.iter().take(E820_CAPACITY).filter(counts).filter_map(|entry| {
+        let range = PhysRange::with_length(entry.start, entry.length);
+        let kind = match entry.kind {
+            1 => Kind::Usable,
+            3 => Kind::AcpiReclaimable,
+            4 => Kind::AcpiNvs,
+            5 => Kind::Unusable,
+            _ => Kind::Reserved,
+        };
+        let range = match kind {
+            Kind::Usable if range.overlaps(CONTROLLERS) => {
+                inward(PhysRange::new(range.start(), range.end().min(CREDIBLE_END)))
+            }
+            Kind::Usable => inward(range),
+            _ => outward(range),
+        };
+        (!range.is_empty()).then_some((range, kind))
+    })
 }
 
 #[cfg(test)]

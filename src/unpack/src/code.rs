@@ -14,11 +14,11 @@ pub struct Damaged;
 
 /// Unpacks `packed` into `output`, whose first `code_length` bytes are machine code.
 #[inline(never)]
-pub fn decode(
+pub fn decode<const CONTEXTS: usize, const PAIRS: usize, const WAYS: usize>(
     packed: &[u8],
     output: &mut [u8],
     code_length: usize,
-    memory: &mut Memory,
+    memory: &mut Memory<CONTEXTS, PAIRS, WAYS>,
 ) -> Result<(), Damaged> {
     let (sum, packed) = packed.split_first_chunk().ok_or(Damaged)?;
     let mut packed = packed.iter();
@@ -50,7 +50,11 @@ pub fn decode(
 }
 
 /// Packs `data`, whose first `code_length` bytes are machine code.
-pub fn encode(data: &[u8], code_length: usize, memory: &mut Memory) -> Vec<u8> {
+pub fn encode<const CONTEXTS: usize, const PAIRS: usize, const WAYS: usize>(
+    data: &[u8],
+    code_length: usize,
+    memory: &mut Memory<CONTEXTS, PAIRS, WAYS>,
+) -> Vec<u8> {
     let mut packed = checksum(data).to_le_bytes().to_vec();
     let mut width = u64::MAX;
     let mut low = 0;
@@ -120,17 +124,18 @@ fn mix(one: u32, other: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Dense;
     use alloc::vec;
     use zerocopy::FromZeros as _;
 
     fn packed(data: &[u8], code_length: usize) -> Vec<u8> {
-        encode(data, code_length, &mut Memory::new_box_zeroed().unwrap())
+        encode(data, code_length, &mut *Dense::new_box_zeroed().unwrap())
     }
 
     fn unpacked(packed: &[u8], length: usize, code_length: usize) -> Result<Vec<u8>, Damaged> {
         let mut output = vec![0; length];
-        let mut memory = Memory::new_box_zeroed().unwrap();
-        decode(packed, &mut output, code_length, &mut memory).map(|()| output)
+        let mut memory = Dense::new_box_zeroed().unwrap();
+        decode(packed, &mut output, code_length, &mut *memory).map(|()| output)
     }
 
     #[test]

@@ -21,21 +21,27 @@ use crate::x86::Instruction;
 use core::cell::Cell;
 use zerocopy::FromZeros;
 
-/// The memory of a model.
+/// The model of an image that is to start soon.
+pub type Quick = Memory<6, 0x1_0000, 1>;
+/// The model of an image that must be small: twice the memory, and twice the work for each bit.
+pub type Dense = Memory<7, 0x2_0000, 3>;
+
+/// The memory of a model that asks so many contexts of each byte, has room for so many pairs of groups, and so many
+/// ways to choose the weights of guesses.
 #[derive(FromZeros)]
 #[repr(C)]
-pub struct Memory {
+pub struct Memory<const CONTEXTS: usize, const PAIRS: usize, const WAYS: usize> {
     /// What each context has taught, by its hash.
-    groups: [[Group; 2]; 1 << GROUP_BITS],
+    groups: [[Group; 2]; PAIRS],
     /// What becomes of a counter by a 0, and by a 1.
     steps: [[Cell<u16>; 1 << 16]; 2],
     /// The logarithm of the odds that a counter gives.
     log_odds: [Cell<i16>; 1 << 16],
     /// Where the bytes before the current place stood the last time, by their hash.
     positions: [Cell<u32>; 1 << POSITION_BITS],
-    /// How much each guess is worth, in 1 / 2 to the power of [`WEIGHT_BITS`], by the half of the byte, and by the place
-    /// in an instruction and the match.
-    weights: [[[Cell<i32>; CONTEXTS]; SETS]; 2],
+    /// How much each guess is worth, in 1 / 2 to the power of [`WEIGHT_BITS`]: the sum of a weight from each way. All learn
+    /// alike, each from the bits that it is for.
+    weights: [[[Cell<i32>; CONTEXTS]; SETS]; WAYS],
     /// The probability, in 1/65536, that a logarithm of odds stands for, from -12 to 12 times [`ONE`].
     probabilities: [Cell<u16>; 24 * ONE as usize],
 }
@@ -44,12 +50,16 @@ pub struct Memory {
 /// place, which no beginning has, is for a part of the context's hash.
 type Group = [Cell<u16>; 16];
 
-const GROUP_BITS: u32 = 16;
 const POSITION_BITS: u32 = 16;
-/// Contexts of a byte.
-pub(crate) const CONTEXTS: usize = 6;
-/// Sets of weights: for each place in an instruction, by [`Match::class`].
-const SETS: usize = Match::CLASSES * Instruction::PLACES;
+/// The most contexts of a byte.
+pub(crate) const MOST_CONTEXTS: usize = 7;
+/// Sets of weights of each way to choose them, a power of two.
+const SETS: usize = 1 << 13;
+/// Of the ways - by the half of the byte and the place in an instruction and the match, the opcode, or the bits before and
+/// how many contexts are known - the last one.
+const BY_BITS: usize = 2;
+const _: () =
+    assert!(2 * Match::CLASSES * Instruction::PLACES <= SETS && Instruction::OPCODE_PARTS * 2 <= SETS);
 
 /// A counter has 13 bits of probability, and below them 3 bits that count how often it was corrected, to 7 times.
 const COUNT_BITS: u32 = 3;
@@ -62,7 +72,7 @@ static RATES: [u16; 1 << COUNT_BITS] = [54613, 29789, 20480, 15604, 12603, 10570
 
 /// Binary places of a weight.
 const WEIGHT_BITS: u32 = 28;
-/// The weight of each guess at first.
+/// The sum of the weights of each guess at first.
 const WEIGHT: i32 = 5 << (WEIGHT_BITS - 4);
 /// How much slower weights learn than the product of guess and error says, as a power of 2.
 const WEIGHT_DELAY: u32 = 5;
@@ -74,12 +84,14 @@ const ONE: i32 = 256;
 const LOG_ODDS_LIMIT: i32 = 12 * ONE - 1;
 
 /// The model, between two bytes.
-pub struct Model<'a> {
-    memory: &'a Memory,
+pub struct Model<'a, const CONTEXTS: usize, const PAIRS: usize, const WAYS: usize> {
+    memory: &'a Memory<CONTEXTS, PAIRS, WAYS>,
     instruction: Instruction,
     found: Match,
     /// The last four bytes, the last one lowest.
     last: u32,
+    /// A digest of the letters since the last byte that was none.
+    word: u32,
 }
 
 /// An earlier place where the same bytes stood.
@@ -91,27 +103,32 @@ struct Match {
     length: usize,
 }
 
-/// Does `$body` for each context, with its number as the constant `$index`, without a loop. Only what is done for every
-/// bit is worth the bytes.
-macro_rules! for_each_context {
-    ($index:ident, $body:expr) => {
-        for_each_context!(@ $index, $body, 0 1 2 3 4 5)
+/// Does `$body` for each number below `$end` as the constant `$index`, without a loop. Only what is done for every bit is
+/// worth the bytes.
+macro_rules! for_each {
+    ($index:ident, $end:expr, $body:expr) => {
+        for_each!(@ $index, $end, $body, 0 1 2 3 4 5 6)
     };
-    (@ $index:ident, $body:expr, $($number:literal)*) => {
+    (@ $index:ident, $end:expr, $body:expr, $($number:literal)*) => {
         $({
             const $index: usize = $number;
-            $body
+            if $index < $end {
+                $body
+            }
         })*
     };
 }
 
-impl<'a> Model<'a> {
+impl<'a, const CONTEXTS: usize, const PAIRS: usize, const WAYS: usize> Model<'a, CONTEXTS, PAIRS, WAYS> {
     /// A model that has learnt nothing.
     #[inline(never)]
-    pub fn new(memory: &'a mut Memory) -> Self {
+    pub fn new(memory: &'a mut Memory<CONTEXTS, PAIRS, WAYS>) -> Self {
         memory.groups.as_flattened().as_flattened().iter().for_each(|counter| counter.set(NEW));
         memory.positions.iter().for_each(|position| position.set(0));
-        memory.weights.as_flattened().as_flattened().iter().for_each(|weight| weight.set(WEIGHT));
+        for (way, weights) in memory.weights.iter().enumerate() {
+            let first = if way == 0 { WEIGHT } else { 0 };
+            weights.as_flattened().iter().for_each(|weight| weight.set(first));
+        }
         for (steps, target) in memory.steps.iter().zip([0, 0xffff]) {
             for (counter, step) in (0..=u16::MAX).zip(steps) {
                 step.set(corrected(counter, target));
@@ -124,7 +141,7 @@ impl<'a> Model<'a> {
         for (log_odds, entry) in (-12 * ONE..).zip(&memory.probabilities) {
             entry.set(probability(log_odds));
         }
-        Self { memory, instruction: Instruction::CODE, found: Match::default(), last: 0 }
+        Self { memory, instruction: Instruction::CODE, found: Match::default(), last: 0, word: 0 }
     }
 
     /// Goes on by the byte that comes after `before`, of which only the last one is new, and answers it. `is_code`
@@ -132,22 +149,30 @@ impl<'a> Model<'a> {
     /// never 0 or 1, and says what it is.
     #[inline(always)]
     pub fn byte(&mut self, before: &[u8], is_code: bool, mut code: impl FnMut(u32) -> bool) -> u8 {
-        let (hashes, set) = self.contexts(before, is_code);
+        let (hashes, sets) = self.contexts(before, is_code);
         let memory = self.memory;
         let mut byte = 1;
-        for weights in &memory.weights {
-            let Some(weights) = weights.get(set) else { return 0 };
+        for half in [0, 1] {
             let mut groups = [&memory.groups[0][0]; CONTEXTS];
+            let mut known = 0;
             for (group, hash) in groups.iter_mut().zip(hashes) {
-                *group = find_group(&memory.groups, hash ^ byte << (32 - GROUP_BITS));
+                *group = find_group(&memory.groups, hash ^ byte << 16);
+                known += usize::from(group[1].get() & COUNT > 0);
             }
             let mut bits = 1_usize;
             while bits < 16 {
+                let mut weights = [&memory.weights[0][0]; WAYS];
+                for_each!(I, WAYS, {
+                    let more = if I == BY_BITS { known << 8 | bits << 1 } else { 0 };
+                    weights[I] = &memory.weights[I][(sets[I] | more | half) & (SETS - 1)];
+                });
                 let mut inputs = [0_i64; CONTEXTS];
                 let mut sum = 0;
-                for_each_context!(I, {
+                for_each!(I, CONTEXTS, {
                     inputs[I] = memory.log_odds[usize::from(groups[I][bits & 15].get())].get().into();
-                    sum += inputs[I] * i64::from(weights[I].get());
+                    let mut weight = 0_i32;
+                    for_each!(J, WAYS, weight = weight.wrapping_add(weights[J][I].get()));
+                    sum += inputs[I] * i64::from(weight);
                 });
                 let mut log_odds = (sum >> WEIGHT_BITS) as i32;
                 if !(-LOG_ODDS_LIMIT..=LOG_ODDS_LIMIT).contains(&log_odds) {
@@ -159,11 +184,18 @@ impl<'a> Model<'a> {
                 if !(-ERROR..=ERROR).contains(&error) {
                     let steps = &memory.steps[usize::from(bit)];
                     let error = i64::from(error >> WEIGHT_DELAY);
-                    for_each_context!(I, {
-                        weights[I].set(weights[I].get().wrapping_add((inputs[I] * error) as i32));
-                        let counter = &groups[I][bits & 15];
-                        counter.set(steps[usize::from(counter.get())].get());
-                    });
+                    // With many weights, a loop is worth its time.
+                    if WAYS > 1 {
+                        for index in 0..CONTEXTS {
+                            correct(&weights, index, inputs[index] * error);
+                            step(&groups[index][bits & 15], steps);
+                        }
+                    } else {
+                        for_each!(I, CONTEXTS, {
+                            correct(&weights, I, inputs[I] * error);
+                            step(&groups[I][bits & 15], steps);
+                        });
+                    }
                 }
                 bits = bits << 1 | usize::from(bit);
             }
@@ -172,34 +204,45 @@ impl<'a> Model<'a> {
         byte as u8
     }
 
-    /// The hashes of the contexts of the byte after `before`, and the number of its set of weights.
+    /// The hashes of the contexts of the byte after `before`, and the number of its set of weights by each way.
     #[inline(never)]
-    fn contexts(&mut self, before: &[u8], is_code: bool) -> ([u32; CONTEXTS], usize) {
+    fn contexts(&mut self, before: &[u8], is_code: bool) -> ([u32; CONTEXTS], [usize; WAYS]) {
         if let Some(byte) = before.last() {
             self.last = self.last << 8 | u32::from(*byte);
-            if is_code { self.instruction.advance(*byte) } else { self.instruction = Instruction::DATA }
+            if is_code {
+                self.instruction.advance(*byte)
+            } else {
+                self.instruction = Instruction::DATA
+            }
+            let letter = byte.to_ascii_lowercase();
+            self.word = if letter.is_ascii_lowercase() { hash(self.word, letter.into()) } else { 0 };
         }
         self.find_match(before);
         let (last, instruction) = (self.last, &self.instruction);
         let class = self.found.class();
         let expected = before.get(self.found.position).copied().unwrap_or(0);
-        let mut contexts = if is_code {
+        let mut numbers = if is_code {
             instruction.contexts(last)
         } else {
             // Tables have columns of four bytes.
             let column = (before.len() as u32 & 3) << 8;
             let one = last & 0xff;
-            [0, one, column | one, column | last >> 24, last & 0xffff, last & 0xff_ffff]
+            [0, one, column | one, column | last >> 24, last & 0xffff, last & 0xff_ffff, self.word]
         };
         if class > 0 {
             // A match says more than what stands there without one.
-            contexts[0] = 1 << 31 | (class as u32) << 8 | u32::from(expected);
+            numbers[0] = 1 << 31 | (class as u32) << 8 | u32::from(expected);
         }
         let place = instruction.place();
-        for (index, context) in (0..).zip(&mut contexts) {
-            *context = hash(*context, place << 3 | index);
+        let mut contexts = [0; CONTEXTS];
+        for ((context, number), index) in contexts.iter_mut().zip(numbers).zip(0..) {
+            *context = hash(number, place << 3 | index);
         }
-        (contexts, class * Instruction::PLACES + place as usize)
+        let by_place = class * Instruction::PLACES + place as usize;
+        let by_way = [by_place << 1, instruction.opcode_part() << 1, instruction.part() << 5];
+        let mut sets = [0; WAYS];
+        sets.iter_mut().zip(by_way).for_each(|(set, number)| *set = number);
+        (contexts, sets)
     }
 
     /// Finds where the bytes at the end of `before` stood before.
@@ -241,7 +284,26 @@ impl Match {
     }
 }
 
-/// A hash of a context of this kind. Its upper half is the place of the group and its lower half tells groups apart.
+/// Corrects the weights of the guess of that number.
+#[inline(always)]
+fn correct<const CONTEXTS: usize, const WAYS: usize>(
+    weights: &[&[Cell<i32>; CONTEXTS]; WAYS],
+    number: usize,
+    change: i64,
+) {
+    for_each!(I, WAYS, {
+        let weight = &weights[I][number];
+        weight.set(weight.get().wrapping_add(change as i32));
+    });
+}
+
+/// Moves a counter on.
+#[inline(always)]
+fn step(counter: &Cell<u16>, steps: &[Cell<u16>; 1 << 16]) {
+    counter.set(steps[usize::from(counter.get())].get());
+}
+
+/// A hash of a context of this kind. Its upper bits are the place of the group, and its lower half tells groups apart.
 #[inline(always)]
 fn hash(context: u32, kind: u32) -> u32 {
     ((u64::from(kind) << 32 | u64::from(context)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
@@ -249,8 +311,8 @@ fn hash(context: u32, kind: u32) -> u32 {
 
 /// The group of the context with this hash.
 #[inline(always)]
-fn find_group(groups: &[[Group; 2]; 1 << GROUP_BITS], hash: u32) -> &Group {
-    let pair = &groups[(hash >> (32 - GROUP_BITS)) as usize];
+fn find_group<const PAIRS: usize>(groups: &[[Group; 2]; PAIRS], hash: u32) -> &Group {
+    let pair = &groups[(hash >> (32 - PAIRS.ilog2())) as usize];
     let check = hash as u16;
     if pair[0][0].get() == check { &pair[0] } else { other_group(pair, check) }
 }
@@ -309,7 +371,7 @@ mod tests {
 
     #[test]
     fn a_context_finds_its_counters_again_unless_others_displace_it() {
-        let memory = Memory::new_box_zeroed().unwrap();
+        let memory = Quick::new_box_zeroed().unwrap();
         let [busy, idle, new] = [0x1234_0001, 0x1234_0002, 0x1234_0003].map(|hash| (&memory.groups, hash));
         let counter = |(groups, hash)| &find_group(groups, hash)[1];
         let learn = |context| counter(context).set(corrected(counter(context).get(), 0));

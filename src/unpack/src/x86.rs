@@ -3,7 +3,13 @@
 //! This follows the opcode map of the Intel SDM, volume 2, appendix A, as far as compilers use it. A wrong guess makes
 //! nothing but a few bytes of worse compression.
 
-use crate::model::CONTEXTS;
+#![allow(
+    clippy::indexing_slicing,
+    reason = "the one index is masked, and those of constants are checked by the compiler"
+)]
+#![allow(clippy::cast_possible_truncation, reason = "a table is filled for all opcodes")]
+
+use crate::model::MOST_CONTEXTS;
 
 /// What the next byte of the code is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,10 +71,22 @@ impl Instruction {
 
     /// Places in an instruction, for [`place`](Self::place).
     pub(crate) const PLACES: usize = 72;
+    /// Parts of all instructions, for [`opcode_part`](Self::opcode_part).
+    pub(crate) const OPCODE_PARTS: usize = 1 << 12;
 
     /// Which byte of the instruction is next.
     pub(crate) fn place(&self) -> u32 {
         u32::from(self.left) << 3 | self.stage as u32
+    }
+
+    /// Which part of an instruction is next, a number below 8.
+    pub(crate) fn part(&self) -> usize {
+        self.stage as usize
+    }
+
+    /// The same, and the opcode.
+    pub(crate) fn opcode_part(&self) -> usize {
+        usize::from(self.opcode) << 3 | self.stage as usize
     }
 
     /// Whether an operand of four bytes is next.
@@ -86,24 +104,27 @@ impl Instruction {
     }
 
     /// What the next byte of the code probably depends on, as numbers. `last` is the bytes before it, the last one
-    /// lowest. The first of the numbers is the one to give up if there is something better. Which ones help most at
-    /// which place was found by trying.
-    pub(crate) fn contexts(&self, last: u32) -> [u32; CONTEXTS] {
+    /// lowest. The first of the numbers is the one to give up if there is something better, and the last ones help least.
+    /// Which ones help most at which place was found by trying.
+    pub(crate) fn contexts(&self, last: u32) -> [u32; MOST_CONTEXTS] {
         let kind = self.kind();
         let [one, two] = self.previous;
         let pair = join(kind, one);
-        let after_opcode = join(self.digest, self.opcodes & 0x1ff);
+        let after = |bits: u32| join(self.digest, self.opcodes & (u32::MAX >> (32 - bits)));
+        let before = self.opcodes & 0x3ffff;
         let triple = || join(self.digest, join(one, two));
+        let two_bytes = last & 0xffff;
         match self.stage {
-            Stage::First => [after_opcode, 0, kind, triple(), pair, self.opcodes & 0x3ffff],
-            Stage::AfterPrefix | Stage::AfterEscape => {
-                [0, after_opcode, kind, triple(), pair, self.opcodes & 0x3ffff]
+            Stage::First => [after(9), 0, kind, triple(), pair, before, after(32)],
+            Stage::AfterPrefix | Stage::AfterEscape => [0, after(9), kind, triple(), pair, before, after(27)],
+            Stage::ModRm => {
+                [0, join(self.digest, one >> MOD_RM), kind, last & 0xff, pair, join(kind, two), 0]
             }
-            Stage::ModRm => [0, join(self.digest, one >> MOD_RM), kind, last & 0xff, pair, join(kind, two)],
-            Stage::Immediate => {
-                [0, last & 0xffff, kind, last & 0xff, pair, join(self.digest, self.opcodes & 0x7ff_ffff)]
+            Stage::Immediate => [0, two_bytes, kind, last & 0xff, pair, after(27), self.digest],
+            _ => {
+                let base = u32::from(self.mod_rm & 0xc7) << 8 | last & 0xff;
+                [0, 0, kind, base, pair, self.digest, two_bytes]
             }
-            _ => [0, 0, kind, u32::from(self.mod_rm & 0xc7) << 8 | last & 0xff, pair, self.digest],
         }
     }
 
@@ -120,13 +141,7 @@ impl Instruction {
         }
         self.digest = join(self.digest, byte.into());
         match self.stage {
-            Stage::First | Stage::AfterPrefix => match byte {
-                0x40..=0x4f => self.prefix(byte.into()),
-                0x66 => self.prefix(SHORT),
-                0x26 | 0x2e | 0x36 | 0x3e | 0x64 | 0x65 | 0xf0 | 0xf2 | 0xf3 => self.prefix(0),
-                0x0f => self.stage = Stage::AfterEscape,
-                _ => self.opcode(byte.into()),
-            },
+            Stage::First | Stage::AfterPrefix => self.opcode(byte.into()),
             Stage::AfterEscape => self.opcode(ESCAPED | u16::from(byte)),
             Stage::ModRm => {
                 self.mod_rm = byte;
@@ -168,33 +183,30 @@ impl Instruction {
         }
     }
 
-    fn prefix(&mut self, prefix: u16) {
-        self.prefixes |= prefix;
-        self.stage = Stage::AfterPrefix;
-    }
-
+    /// Goes on to what comes after this opcode, or prefix.
     fn opcode(&mut self, opcode: u16) {
-        self.opcode = opcode;
-        let operand = self.operand();
-        let (has_mod_rm, immediate) = match opcode {
-            0x00..=0x3f if opcode & 4 == 0 => (true, 0),
-            0x00..=0x3f if opcode & 7 == 4 => (false, 1),
-            0x00..=0x3f if opcode & 7 == 5 => (false, operand),
-            0x63 | 0x84..=0x8f | 0xd0..=0xd3 | 0xd8..=0xdf | 0xf6 | 0xf7 | 0xfe | 0xff => (true, 0),
-            0x6b | 0x80 | 0x83 | 0xc0 | 0xc1 | 0xc6 => (true, 1),
-            0x69 | 0x81 | 0xc7 => (true, operand),
-            0x6a | 0x70..=0x7f | 0xa8 | 0xb0..=0xb7 | 0xcd | 0xe0..=0xe7 | 0xeb => (false, 1),
-            0xb8..=0xbf if self.prefixes & WIDE != 0 => (false, 8),
-            0x68 | 0xa9 | 0xb8..=0xbf | 0xe8 | 0xe9 => (false, operand),
-            0xc2 => (false, 2),
-            0x105 | 0x10b | 0x130..=0x137 | 0x1a2 | 0x1c8..=0x1cf => (false, 0),
-            0x180..=0x18f => (false, 4),
-            0x1a4 | 0x1ac | 0x1ba => (true, 1),
-            ESCAPED.. => (true, 0),
-            _ => (false, 0),
+        let following = FOLLOWING[usize::from(opcode >> 1 & 0xff)] >> (4 * (opcode & 1)) & 0xf;
+        let immediate = match following & !HAS_MOD_RM {
+            PREFIX => {
+                self.stage = Stage::AfterPrefix;
+                self.prefixes |= match opcode {
+                    0x40..=0x4f => opcode,
+                    0x66 => SHORT,
+                    _ => 0,
+                };
+                return;
+            }
+            ESCAPE => {
+                self.stage = Stage::AfterEscape;
+                return;
+            }
+            LONG if self.prefixes & WIDE != 0 => 8,
+            WHOLE | LONG => self.operand(),
+            bytes => bytes,
         };
+        self.opcode = opcode;
         self.immediate = immediate;
-        if has_mod_rm { self.stage = Stage::ModRm } else { self.immediate() }
+        if following & HAS_MOD_RM != 0 { self.stage = Stage::ModRm } else { self.immediate() }
     }
 
     /// Bytes of a whole operand.
@@ -211,6 +223,52 @@ impl Instruction {
     fn immediate(&mut self) {
         self.left = self.immediate;
         self.stage = if self.left == 0 { Stage::First } else { Stage::Immediate };
+    }
+}
+
+/// What comes after opcodes, two in a byte, the second one in its upper half.
+static FOLLOWING: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut opcode = 0;
+    while opcode < 2 * table.len() {
+        table[opcode / 2] |= following(opcode as u16) << (4 * (opcode % 2));
+        opcode += 1;
+    }
+    table
+};
+
+/// An immediate operand of one byte, or two.
+const BYTE: u8 = 1;
+const WORD: u8 = 2;
+/// One of four bytes, or two after an operand size prefix.
+const WHOLE: u8 = 3;
+/// The same, or eight bytes after REX.W.
+const LONG: u8 = 4;
+/// It is no opcode: there is another prefix, or an opcode.
+const PREFIX: u8 = 5;
+/// It is 0F.
+const ESCAPE: u8 = 6;
+/// In addition: there is a ModRM byte.
+const HAS_MOD_RM: u8 = 8;
+
+/// What comes after that opcode.
+const fn following(opcode: u16) -> u8 {
+    match opcode {
+        0x0f => ESCAPE,
+        0x26 | 0x2e | 0x36 | 0x3e | 0x40..=0x4f | 0x64..=0x66 | 0xf0 | 0xf2 | 0xf3 => PREFIX,
+        0x00..=0x3f if opcode & 4 == 0 => HAS_MOD_RM,
+        0x00..=0x3f if opcode & 7 == 4 => BYTE,
+        0x00..=0x3f if opcode & 7 == 5 => WHOLE,
+        0x63 | 0x84..=0x8f | 0xd0..=0xd3 | 0xd8..=0xdf | 0xf6 | 0xf7 | 0xfe | 0xff => HAS_MOD_RM,
+        0x6b | 0x80 | 0x83 | 0xc0 | 0xc1 | 0xc6 | 0x1a4 | 0x1ac | 0x1ba => HAS_MOD_RM | BYTE,
+        0x69 | 0x81 | 0xc7 => HAS_MOD_RM | WHOLE,
+        0x6a | 0x70..=0x7f | 0xa8 | 0xb0..=0xb7 | 0xcd | 0xe0..=0xe7 | 0xeb => BYTE,
+        0xb8..=0xbf => LONG,
+        0x68 | 0xa9 | 0xe8 | 0xe9 | 0x180..=0x18f => WHOLE,
+        0xc2 => WORD,
+        0x105 | 0x10b | 0x130..=0x137 | 0x1a2 | 0x1c8..=0x1cf => 0,
+        ESCAPED.. => HAS_MOD_RM,
+        _ => 0,
     }
 }
 

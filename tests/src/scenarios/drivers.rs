@@ -45,6 +45,10 @@ const SIBLINGS: [Card; 12] = [
     ("i82801", "eepro100", "80862449.mrom"),
 ];
 
+/// The ROMs that a BIOS reads whole.
+const WHOLE: [Card; 2] =
+    [("e1000", "e1000", "8086100e.rom"), ("virtio-net-pci", "virtio-net", "virtio-net.rom")];
+
 /// A card that older emulators lack. QEMU has no ROM for it, either.
 const SINCE_QEMU_8: &str = "igb";
 
@@ -70,6 +74,7 @@ const DRIZZLE: Weather = Weather { loss: 1, duplication: 1, reordering: 1, ..WEA
 pub fn all() -> Vec<Scenario> {
     let mut all: Vec<Scenario> = CARDS.into_iter().flat_map(columns).collect();
     all.extend(SIBLINGS.into_iter().flat_map(columns).map(Scenario::by_name));
+    all.extend(WHOLE.into_iter().map(|card| from_rom(card, "rom").by_name()));
     all.push(Scenario::new(
         "drivers-virtio-legacy-kpxe",
         "ipxe.kpxe drives a virtio device from before version 1",
@@ -92,23 +97,29 @@ pub fn all() -> Vec<Scenario> {
 }
 
 /// How a card boots: our image is chain-loaded by its own ROM, or comes from a CD if it has none; and from our ROM alone.
-fn columns((card, driver, rom): Card) -> [Scenario; 2] {
-    let scenario = |image: &str, kind: &str, model: String| {
-        let size = if card == SLOW { 4 } else { 64 };
-        let about = format!(
-            "{image} drives {card} itself: {size} MiB by HTTP bit-exact, with loss and the cable out for a while"
-        );
-        let file = image.to_owned();
-        let run = move |name: &str| transfer(name, &file, &model, driver);
-        let is_missing = card == SINCE_QEMU_8 && !has_device(card);
-        let obstacle = is_missing.then(|| format!("this QEMU has no {card}; RIG_QEMU names another"));
-        Scenario { obstacle, ..Scenario::new(format!("drivers-{card}-{kind}"), about, 300, run) }
-    };
-    let kind = if [WITHOUT_ROM, SINCE_QEMU_8].contains(&card) { "iso" } else { "kpxe" };
-    [
-        scenario(&format!("ipxe.{kind}"), kind, card.to_owned()),
-        scenario(rom, "mrom", roms::with_rom(card, rom)).needs(rom),
-    ]
+fn columns(card: Card) -> [Scenario; 2] {
+    let (name, ..) = card;
+    let kind = if [WITHOUT_ROM, SINCE_QEMU_8].contains(&name) { "iso" } else { "kpxe" };
+    [booted(card, &format!("ipxe.{kind}"), kind, name.to_owned()), from_rom(card, "mrom")]
+}
+
+/// From our ROM alone, of that kind.
+fn from_rom(card: Card, kind: &str) -> Scenario {
+    let (name, _, rom) = card;
+    booted(card, rom, kind, roms::with_rom(name, rom)).needs(rom)
+}
+
+/// From an image of that kind; `model` is the card to the emulator.
+fn booted((card, driver, _): Card, image: &str, kind: &str, model: String) -> Scenario {
+    let size = if card == SLOW { 4 } else { 64 };
+    let about = format!(
+        "{image} drives {card} itself: {size} MiB by HTTP bit-exact, with loss and the cable out for a while"
+    );
+    let file = image.to_owned();
+    let run = move |name: &str| transfer(name, &file, &model, driver);
+    let is_missing = card == SINCE_QEMU_8 && !has_device(card);
+    let obstacle = is_missing.then(|| format!("this QEMU has no {card}; RIG_QEMU names another"));
+    Scenario { obstacle, ..Scenario::new(format!("drivers-{card}-{kind}"), about, 300, run) }
 }
 
 fn transfer(name: &str, image: &str, card: &str, driver: &str) -> Result<()> {

@@ -3,6 +3,7 @@
 use super::Scenario;
 use crate::failure::{Context, Result, ensure};
 use crate::lab::{Lab, boot_lines, expect_user_space};
+use crate::namespace::SERVER;
 use crate::qemu::{Machine, Options};
 use crate::{paths, text};
 use std::fs;
@@ -14,8 +15,15 @@ pub fn all() -> Vec<Scenario> {
             "roms-linux",
             "virtio-net.mrom shrinks to 4 KiB at most, takes no base memory, and boots Linux by HTTP",
             120,
-            linux,
+            |name| linux(name, "virtio-net.mrom", &boot_lines(""), &[]),
         ),
+        Scenario::new(
+            "roms-whole",
+            "virtio-net.rom, which a BIOS reads whole, does the same, and says what it lacks",
+            120,
+            whole,
+        )
+        .by_name(),
         Scenario::new(
             "roms-without-pmm",
             "a BIOS without memory for the image: the ROM says so, and reads it from the card when it boots",
@@ -94,16 +102,34 @@ fn check_window(machine: &Machine, limit: usize) -> Result<()> {
     })
 }
 
-fn linux(name: &str) -> Result<()> {
-    let mut lab = Lab::try_new(name, "virtio-net.mrom")?;
-    lab.script(&boot_lines(""))?;
+fn linux(name: &str, rom: &str, script: &str, says: &[&str]) -> Result<()> {
+    let mut lab = Lab::try_new(name, rom)?;
+    lab.script(script)?;
     lab.usual_servers()?;
-    let mut machine = lab.machine(&machine(&with_rom("virtio-net-pci", "virtio-net.mrom"), &[]))?;
-    machine.expect("iPXE virtio-net.mrom (PCI 00:02.0): image in memory", 60)?;
-    machine.expect("iPXE virtio-net.mrom (PCI 00:02.0) boots", 60)?;
+    let mut machine = lab.machine(&machine(&with_rom("virtio-net-pci", rom), &[]))?;
+    machine.expect(&format!("iPXE {rom} (PCI 00:02.0): image in memory"), 60)?;
+    machine.expect(&format!("iPXE {rom} (PCI 00:02.0) boots"), 60)?;
     check_window(&machine, 4096)?;
     machine.expect("by virtio-net, PCI 00:02.0; no PXE stack", 60)?;
+    for text in says {
+        machine.expect(text, 60)?;
+    }
     expect_user_space(&mut machine, 60)
+}
+
+/// What this ROM lacks is named, and the script goes on.
+fn whole(name: &str) -> Result<()> {
+    let kernel = format!("http://{SERVER}/vmlinuz");
+    let lacks = format!(
+        "ping --count 1 {SERVER} || sha1sum {kernel} || imgfetch --sha256 00 {kernel} || echo RIG-MARK goes on\nimgfree\n"
+    );
+    let says = [
+        "ping is not in an image",
+        "sha1 is not in an image",
+        "sha256 is not in an image",
+        "RIG-MARK goes on",
+    ];
+    linux(name, "virtio-net.rom", &(lacks + &boot_lines("")), &says)
 }
 
 fn without_pmm(name: &str) -> Result<()> {

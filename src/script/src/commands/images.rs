@@ -215,15 +215,16 @@ pub fn discard(host: &mut dyn Host, id: ImageId) {
     }
 }
 
-/// Frees an image that is not the one whose digest the script names.
+/// Frees an image that is not the one whose digest the script names, or of which nobody can tell.
 fn checked(call: &mut Call<'_>, id: ImageId) -> Result<ImageId, Error> {
-    if let Some(wanted) = call.value(b'S')
-        && Kind::HexRaw.parse(wanted) != Some(call.host.digest("sha256", id)?)
-    {
-        discard(call.host, id);
-        return Err(WRONG_DIGEST.error());
-    }
-    Ok(id)
+    let Some(wanted) = call.value(b'S') else { return Ok(id) };
+    let error = match call.host.digest("sha256", id) {
+        Ok(digest) if Kind::HexRaw.parse(wanted).is_some_and(|wanted| wanted == digest) => return Ok(id),
+        Ok(_) => WRONG_DIGEST.error(),
+        Err(error) => error,
+    };
+    discard(call.host, id);
+    Err(error)
 }
 
 /// What stands behind an address to say that parameters go with it, perhaps with a character (`=` as a rule) and
