@@ -382,7 +382,7 @@ mod tests {
             (PCI + 0xf, 1, "for class"),
             (PCI + 0x14, 3, "not for a PC BIOS"),
             (PCI + 0x15, 0, "not the last"),
-            (PCI + 0x10, 5, "PCIR and header"),
+            (PCI + 0x10, 6, "PCIR and header"),
             (PCI + 0x17, 1, "more of it stays"),
             (PCI + 0x9, 0x0c, "does not end"),
             (PNP, 0, "no $PnP"),
