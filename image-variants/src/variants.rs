@@ -134,7 +134,7 @@ pub fn elaborate(files: &[(String, String)]) -> Result<Vec<ImagePlan>> {
     }
     let mut plans = Vec::new();
     for (set_name, set) in sets {
-        ensure!(!set.drivers.is_empty(), "{set_name}.toml names no driver");
+        ensure!(!set.drivers.is_empty() || !set.native.is_empty(), "{set_name}.toml names no driver");
         let is_empty = set.variants.is_empty() && set.on_request.is_empty();
         ensure!(!is_empty, "{set_name}.toml names no variant");
         for suffix in set.variants.iter().chain(&set.on_request) {
@@ -240,6 +240,7 @@ mod tests {
         let both = drivers("drivers = ['undi-rom', 'undi']\nvariants = ['k']\nbudget = 7");
         assert_eq!(both, DRIVER_UNDI | DRIVER_UNDI_ROM);
         assert_eq!(drivers(SET.1), DRIVER_UNDI);
+        assert_eq!(drivers("drivers = []\nnative = ['a']\nvariants = ['k']\nbudget = 7"), DRIVER_NATIVE);
     }
 
     #[test]

@@ -79,6 +79,16 @@ const DRIVERS: &[Driver] = &[
     },
 ];
 
+/// The same for cards on a USB controller, each of which is the device that such a driver is for.
+const USB_DRIVERS: &[Driver] = &[
+    #[cfg(feature = "usb-network")]
+    Driver {
+        drives: |_, _| true,
+        memory: usb_network::MEMORY,
+        make: |card, memory, pci| Ok(Box::new(usb_network::UsbNetwork::try_new(card, memory, pci)?)),
+    },
+];
+
 /// How long a frame is waited for in one poll.
 const PATIENCE: Duration = Duration::from_millis(1);
 
@@ -111,7 +121,7 @@ impl Card {
 
     /// Whether a driver of ours is at work.
     pub(crate) fn is_native(&self) -> bool {
-        !DRIVERS.is_empty() && matches!(self, Self::Native(..))
+        !(DRIVERS.is_empty() && USB_DRIVERS.is_empty()) && matches!(self, Self::Native(..))
     }
 
     fn driver(&self) -> &dyn Nic {
@@ -179,7 +189,7 @@ impl Nic for Card {
     }
 }
 
-/// The card at `wanted`, or else the first one, that a driver of ours is for.
+/// The card at `wanted`, or else the first one, that a driver of ours is for. Cards of PCI come before USB.
 pub(crate) fn native(wanted: Option<u16>) -> Option<Native> {
     let mut found = None;
     if !DRIVERS.is_empty() {
@@ -187,6 +197,15 @@ pub(crate) fn native(wanted: Option<u16>) -> Option<Native> {
             let is_wanted = wanted.is_none_or(|wanted| wanted == place);
             let driver = DRIVERS.iter().find(|driver| (driver.drives)(vendor, device));
             if let Some(driver) = driver.filter(|_| is_wanted && found.is_none()) {
+                let pci = PciIdentity { bus_device_function: place, vendor, device };
+                found = Some(Native { driver, pci });
+            }
+        });
+    }
+    if let (None, Some(driver)) = (&found, USB_DRIVERS.first()) {
+        hw::pci::each_usb_controller(&mut |place, vendor, device| {
+            let is_wanted = wanted.is_none_or(|wanted| wanted == place);
+            if is_wanted && found.is_none() {
                 let pci = PciIdentity { bus_device_function: place, vendor, device };
                 found = Some(Native { driver, pci });
             }

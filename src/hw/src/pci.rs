@@ -98,6 +98,19 @@ pub fn each_network_card(take: &mut dyn FnMut(u16, u16, u16)) {
     });
 }
 
+/// Shows the place, vendor and device of every xHCI controller of USB to `take`.
+pub fn each_usb_controller(take: &mut dyn FnMut(u16, u16, u16)) {
+    /// Serial bus, USB, xHCI (xHCI 1.2, section 5.2.1).
+    const XHCI: (u8, u8, u8) = (0x0c, 0x03, 0x30);
+    each(&mut |controller| {
+        let (_, class, subclass, interface) = controller.revision_and_class(Ports);
+        if (class, subclass, interface) == XHCI {
+            let (vendor, device) = controller.id(Ports);
+            take(place(controller.address()), vendor, device);
+        }
+    });
+}
+
 /// Keeps the card from reading and writing memory, if it is the one of that vendor and device.
 pub fn stop_bus_mastering(bus_device_function: u16, vendor: u16, device: u16) {
     let mut header = PciHeader::new(address(bus_device_function));

@@ -13,4 +13,10 @@ base::errors! {
     /// No memory below 4 GiB for the card's rings.
     NO_MEMORY = "NIC-04", "too little memory is free for the network card's frames",
         "give the machine more memory";
+    /// The BIOS drives the USB controller, so that nobody else can; the object is how that is seen.
+    IN_USE = "NIC-05", "the BIOS {} the USB controller, for a keyboard or a disk, so it is left alone",
+        "turn the BIOS's legacy support of USB off, with another kind of keyboard; or use another controller";
+    /// There is no network adapter on the USB controller that the driver is for.
+    NO_ADAPTER = "NIC-06", "no network adapter of the class CDC-ECM is on the USB controller",
+        "plug it into the machine itself, not into a hub; ask its maker for its class";
 }

@@ -65,6 +65,14 @@ const LEGACY: &str = "virtio-net-pci,disable-modern=on,disable-legacy=off";
 /// A device that wants an IOMMU, of which our driver knows nothing. There is none, and its ROM's driver agrees.
 const REFUSED: &str = "virtio-net-pci,disable-legacy=on,iommu_platform=on";
 
+/// A USB adapter, which tells the machine of another address than the emulator is told, and its driver's image, which is
+/// built on request. It takes a frame at a time.
+const USB: &str = "qemu-xhci,id=x0 -device usb-net,bus=x0.0";
+const USB_IMAGE: &str = "usb-network.iso";
+
+/// A keyboard that the BIOS reads by the same controller.
+const USB_AND_KEYBOARD: &str = "qemu-xhci,id=x0 -device usb-kbd,bus=x0.0 -device usb-net,bus=x0.0";
+
 /// Some of a hundred frames lost, doubled, and out of order.
 const WEATHER: Weather = Weather { loss: 10, duplication: 10, reordering: 10, noise: 0, delay: 0, seed: 78 };
 
@@ -81,6 +89,24 @@ pub fn all() -> Vec<Scenario> {
         300,
         |name| transfer(name, "ipxe.kpxe", LEGACY, "virtio-net"),
     ));
+    all.push(
+        Scenario::new(
+            "drivers-usb-net-iso",
+            "usb-network.iso drives a USB adapter: 4 MiB by HTTP bit-exact, with loss and the cable out for a while",
+            300,
+            |name| transfer(name, USB_IMAGE, USB, "cdc-ecm"),
+        )
+        .by_name(),
+    );
+    all.push(
+        Scenario::new(
+            "drivers-usb-keyboard",
+            "usb-network.iso leaves a controller alone by which the BIOS has its keyboard, says so, and takes keys",
+            120,
+            keyboard,
+        )
+        .by_name(),
+    );
     all.push(Scenario::new(
         "drivers-none",
         "ipxe.kpxe drives a card that its own driver refuses by the vendor's UNDI",
@@ -124,7 +150,11 @@ fn booted((card, driver, _): Card, image: &str, kind: &str, model: String) -> Sc
 
 fn transfer(name: &str, image: &str, card: &str, driver: &str) -> Result<()> {
     let mut lab = Lab::try_new(name, image)?;
-    let (size, weather) = if card.starts_with(SLOW) { (4, DRIZZLE) } else { (64, WEATHER) };
+    let (size, weather) = match card {
+        USB => (4, WEATHER),
+        _ if card.starts_with(SLOW) => (4, DRIZZLE),
+        _ => (64, WEATHER),
+    };
     let file = lab.big_file(size)?;
     lab.script(&boot_lines(&format!("initrd http://{SERVER}/{size}M.bin /rig/big\n")))?;
     lab.usual_servers()?;
@@ -154,6 +184,22 @@ fn undi(name: &str) -> Result<()> {
     machine.expect("NIC-03", 60)?;
     machine.expect("by undionly, PCI 00:02.0", 60)?;
     expect_user_space(&mut machine, 60)
+}
+
+fn keyboard(name: &str) -> Result<()> {
+    let mut lab = Lab::try_new(name, USB_IMAGE)?;
+    lab.usual_servers()?;
+    let medium = media::from_device(USB_IMAGE, "ide-cd").medium;
+    let mut machine =
+        lab.machine(&Options { card: USB_AND_KEYBOARD.to_owned(), medium, ..Options::default() })?;
+    machine.expect("the BIOS runs the USB controller", 60)?;
+    machine.expect("NIC-05", 10)?;
+    machine.expect(text::SHELL_OFFER, 30)?;
+    let mut control = machine.control()?;
+    control.keys(&["ctrl", "b"])?;
+    machine.expect(text::PROMPT, 30)?;
+    control.type_line("echo RIG-MARK typed")?;
+    machine.expect("RIG-MARK typed", 30)
 }
 
 fn leave(name: &str) -> Result<()> {
