@@ -27,8 +27,9 @@ usage: bench [--bin DIR] [--runs N] [--card NAME] [--save]
 
 The network: QEMU's e1000 and virtio-net-pci with their stock ROMs, and its rtl8139 with the ROM of the tests; dnsmasq
 with router advertisements and immediate offers names the script to user class iPXE; nginx serves 16 MiB by HTTP (256 to
-native drivers), atftpd by TFTP, with windowsize for those who ask. All facts are read from the frames on the wire and
-from a plugin that counts what the guest's processor does, for all images alike:
+native drivers), atftpd by TFTP, with windowsize for those who ask. All facts are read from the frames on the wire - of
+native drivers, whose cards are on the tap itself, from nginx's log and the tap's counters -, and from a plugin that
+counts what the guest's processor does, for all images alike:
   rate        bytes / (last - first frame with data of the download)
   to script   from the image's first instruction (at 7C00h) to the request that the first script line makes
   switches    mode switches of the image per frame received in the download (writes of EFER / 2)
