@@ -325,7 +325,8 @@ pub fn run(card: Card, contender: Contender, plugin: &Path) -> Result<Run> {
     }
     lab.www("first", b"1")?;
     lab.www("last", b"1")?;
-    if !card.is_native() || contender == Contender::BareLoop {
+    let is_driver = card.is_native() && contender != Contender::BareLoop;
+    if !is_driver {
         contender.instruct(&lab, card)?;
     }
     lab.usual_servers()?;
@@ -343,16 +344,15 @@ pub fn run(card: Card, contender: Contender, plugin: &Path) -> Result<Run> {
         }
     };
     let options = Options { counting: Some(counting), ..options };
-    if card.is_native() && contender != Contender::BareLoop {
+    if is_driver {
         return native(card, contender, lab, &options, &output);
     }
     let mut machine = lab.machine(&options)?;
 
-    if contender == Contender::RomAlone {
-        return rom_alone(&output);
-    }
-    if contender == Contender::BareLoop {
-        return bare_loop(&output);
+    match contender {
+        Contender::RomAlone => return rom_alone(&output),
+        Contender::BareLoop => return bare_loop(&output),
+        Contender::Ours | Contender::Ipxe | Contender::Lpxelinux => {}
     }
     let started = image_begins(&output)?;
     // Counters at a request and at the next one: between them is a download and nothing else.

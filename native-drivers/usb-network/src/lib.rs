@@ -18,7 +18,6 @@ mod ring;
 mod tests;
 mod xhci;
 
-use alloc::string::ToString;
 use alloc::vec::Vec;
 use base::{Error, Instant, MacAddress};
 use descriptors::{Adapter, Endpoint};
@@ -106,10 +105,9 @@ impl<D: Device, M: DeviceMemory> UsbNetwork<D, M> {
         if memory.length() < MEMORY {
             return Err(errors::NO_MEMORY.error());
         }
-        let mac = MacAddress([0; 6]);
         let mut nic = Self {
             controller: Controller::try_new(device, memory)?,
-            identity: Identity { driver: "cdc-ecm", mac, permanent_mac: mac, mtu: 1500, pci: Some(pci) },
+            identity: Identity::new("cdc-ecm", pci),
             adapter: None,
             is_open: false,
             is_broken: false,
@@ -187,10 +185,7 @@ impl<D: Device, M: DeviceMemory> UsbNetwork<D, M> {
         };
         let string = self.descriptor(request::STRING | u16::from(adapter.mac_string), language, 255)?;
         let mac = descriptors::mac_address(string).unwrap_or(MacAddress([0; 6]));
-        if !mac.is_unicast() {
-            return Err(errors::NO_ADDRESS.of(mac.to_string()));
-        }
-        (self.identity.mac, self.identity.permanent_mac) = (mac, mac);
+        self.identity.set_address(mac)?;
         self.identity.mtu = adapter.segment.saturating_sub(14).clamp(576, 1500);
         Ok(Some(adapter))
     }

@@ -82,7 +82,7 @@ const DRIZZLE: Weather = Weather { loss: 1, duplication: 1, reordering: 1, ..WEA
 pub fn all() -> Vec<Scenario> {
     let mut all: Vec<Scenario> = CARDS.into_iter().flat_map(columns).collect();
     all.extend(SIBLINGS.into_iter().flat_map(columns).map(Scenario::by_name));
-    all.extend(WHOLE.into_iter().map(|card| from_rom(card, "rom").by_name()));
+    all.extend(WHOLE.into_iter().map(|card| from_rom(card, "rom")));
     all.push(Scenario::new(
         "drivers-virtio-legacy-kpxe",
         "ipxe.kpxe drives a virtio device from before version 1",
@@ -96,7 +96,7 @@ pub fn all() -> Vec<Scenario> {
             300,
             |name| transfer(name, USB_IMAGE, USB, "cdc-ecm"),
         )
-        .by_name(),
+        .needs(USB_IMAGE),
     );
     all.push(
         Scenario::new(
@@ -105,7 +105,7 @@ pub fn all() -> Vec<Scenario> {
             120,
             keyboard,
         )
-        .by_name(),
+        .needs(USB_IMAGE),
     );
     all.push(Scenario::new(
         "drivers-none",

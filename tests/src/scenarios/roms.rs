@@ -23,7 +23,7 @@ pub fn all() -> Vec<Scenario> {
             120,
             whole,
         )
-        .by_name(),
+        .needs("virtio-net.rom"),
         Scenario::new(
             "roms-without-pmm",
             "a BIOS without memory for the image: the ROM says so, and reads it from the card when it boots",
