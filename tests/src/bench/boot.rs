@@ -1,0 +1,307 @@
+//! Boots that are measured: started, waited for, and read off the wire, the servers' logs and the counter plugin.
+
+use super::numbers::middle;
+use super::{Card, Contender, Download, FIRST, LAST, MEASURED, NATIVE, NATIVE_MEBIBYTES, RoundTrip, Run};
+use super::{FRAMES, SWITCHES, Source};
+use crate::counter::{self, Counters, Event};
+use crate::failure::{Context, Failure, Result, ensure};
+use crate::lab::{KPXE, Lab};
+use crate::namespace::SERVER;
+use crate::peer::{Facts, Request};
+use crate::qemu::{Counting, INSTRUCTION, MAC, Options, Wire};
+use crate::{paths, peer, quirk, servers, text};
+use std::fs;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The longest that anything may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// The bytes of a TCP stream in each frame that comes to nobody.
+const FRAME_BYTES: u64 = 1460;
+
+/// Boots and measures. To be called in namespaces of its own.
+pub fn run(card: Card, contender: Contender, plugin: &Path) -> Result<Run> {
+    let mut lab = Lab::with_image("bench", &contender.image(card))?;
+    let mut sizes: Vec<u64> = card.downloads().map(|source| source.mebibytes).collect();
+    // The same file by HTTP and by TFTP.
+    sizes.dedup();
+    for mebibytes in sizes {
+        lab.big_file(usize::try_from(mebibytes).context("a file's size")?)?;
+    }
+    lab.www("first", b"1")?;
+    lab.www("last", b"1")?;
+    let is_driver = card.is_native() && contender != Contender::BareLoop;
+    if !is_driver {
+        contender.instruct(&lab, card)?;
+    }
+    lab.usual_servers()?;
+    lab.keep(servers::atftpd(&lab.tftp_root())?);
+    let output = Path::new("counters").to_owned();
+    // The last run's would tell that this one has begun.
+    let _ = fs::remove_file(&output);
+    let counting = Counting { plugin: plugin.to_owned(), output: output.clone() };
+    let options = match card {
+        Card::Stock => Options::default(),
+        Card::Test => lab.quirk_rom(&[])?,
+        Card::NativeE1000 => Options { memory: 1024, ..Options::default() },
+        Card::NativeVirtio => {
+            Options { memory: 1024, card: "virtio-net-pci".to_owned(), ..Options::default() }
+        }
+    };
+    let options = Options { counting: Some(counting), ..options };
+    if is_driver {
+        return native(card, contender, lab, &options, &output);
+    }
+    let mut machine = lab.machine(&options)?;
+
+    match contender {
+        Contender::RomAlone => return rom_alone(&output),
+        Contender::BareLoop => return bare_loop(&output),
+        Contender::Ours | Contender::Ipxe | Contender::Lpxelinux => {}
+    }
+    let started = image_begins(&output)?;
+    // Counters at a request and at the next one: between them is a download and nothing else.
+    let counted = |name: &str| {
+        wait(PATIENCE, name, || {
+            Ok(if lab.facts()?.request(name).is_some() { Some(counter::read(&output)?.0) } else { None })
+        })
+    };
+    let sources: Vec<Source> = card.downloads().collect();
+    let names: Vec<String> = sources.iter().map(|source| source.request()).chain([LAST.to_owned()]).collect();
+    let work = names.iter().map(|name| counted(name)).collect::<Result<Vec<_>>>()?;
+    let mut switches = Vec::new();
+    if contender != Contender::Lpxelinux {
+        machine.expect(MEASURED, 30).or_else(|failure| {
+            // What the script says after the measurement is not measured.
+            ensure(machine.transcript().count(text::NEXT_DEVICE) == 0, || failure.0)
+        })?;
+        let numbers = machine.transcript().between(SWITCHES, ";").unwrap_or_default();
+        switches = numbers.split(',').map(|number| number.parse::<u64>().unwrap_or(0)).collect();
+    }
+    let facts = lab.facts()?;
+    let requests = names.iter().map(|name| asked(&facts, name)).collect::<Result<Vec<_>>>()?;
+    let switches = |place: usize| switches.get(place).copied().unwrap_or(0);
+    let mut downloads = sources.iter().enumerate().map(|(place, source)| -> Result<Download> {
+        let Request { name, data, data_bytes, frames_before, .. } = requests[place];
+        ensure(*data_bytes >= source.bytes(), || {
+            format!("the download of {name} has {data_bytes} bytes only")
+        })?;
+        let (first, last) = data.ok_or_else(|| Failure(format!("the download of {name} has no data")))?;
+        Ok(Download {
+            bytes: source.bytes(),
+            length: micros(last - first),
+            frames: requests[place + 1].frames_before - frames_before,
+            work: work[place + 1] - work[place],
+            own_count: switches(place + 1).saturating_sub(switches(place)),
+        })
+    });
+    let mut download = || downloads.next().transpose().map(Option::unwrap_or_default);
+    let first = facts.request(FIRST).map(|first| first.at.saturating_duration_since(started));
+    Ok(Run { to_script: first.map_or(0, micros), http: download()?, tftp: download()? })
+}
+
+/// When the image's first instruction is seen.
+fn image_begins(output: &Path) -> Result<Instant> {
+    wait(PATIENCE, "the image's first instruction", || {
+        Ok(counter::read(output).is_ok_and(|(_, events)| !events.is_empty()).then(Instant::now))
+    })
+}
+
+/// The same for a driver that has the card to itself, with the card on the tap: the peer takes longer for a frame than
+/// such a driver. What the peer would have seen is in the log of nginx and in the counters of the tap.
+fn native(card: Card, contender: Contender, mut lab: Lab, options: &Options, output: &Path) -> Result<Run> {
+    let source = Source { is_tftp: false, mebibytes: NATIVE_MEBIBYTES };
+    // The emulator's ROM is iPXE, so it is given the script, too. It gets another one.
+    lab.script(&format!("chain tftp://{SERVER}/{NATIVE}"))?;
+    let _machine = lab.machine(&Options { wire: Wire::Tap, ..options.clone() })?;
+    let started = image_begins(output)?;
+    contender.instruct(&lab, card)?;
+    let served = |name: &str| {
+        let seen = wait(PATIENCE, name, || Ok(Served::of(name, &lab.log("nginx/access.log")?)))?;
+        Ok::<_, Failure>((seen, counter::read(output)?.0, frames_to_machine()?))
+    };
+    let (_, work_before, frames_before) = served(FIRST)?;
+    let to_script = micros(started.elapsed());
+    let (last, work, frames) = served(LAST)?;
+    let (download, ..) = served(&source.request())?;
+    ensure(download.bytes >= source.bytes(), || format!("{} bytes only were served", download.bytes))?;
+    let http = Download {
+        bytes: source.bytes(),
+        length: last.from.saturating_sub(download.from) * 1000,
+        frames: frames - frames_before,
+        work: work - work_before,
+        own_count: 0,
+    };
+    Ok(Run { to_script, http, ..Run::default() })
+}
+
+/// A file that nginx has served, as its log says.
+#[derive(Debug, PartialEq, Eq)]
+struct Served {
+    /// Milliseconds of the host's clock when it was asked for.
+    from: u64,
+    /// The bytes sent.
+    bytes: u64,
+}
+
+impl Served {
+    /// The file of that name.
+    fn of(name: &str, log: &str) -> Option<Self> {
+        let line = log.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+        let [to, _, _, _, _, _, bytes, time, ..] = *line.rev().find(|words| words.get(3) == Some(&name))?
+        else {
+            return None;
+        };
+        let milliseconds = |text: &str| text.replace('.', "").parse::<u64>().ok();
+        Some(Self { from: milliseconds(to)?.checked_sub(milliseconds(time)?)?, bytes: bytes.parse().ok()? })
+    }
+}
+
+/// The frames that the tap has handed to the machine.
+fn frames_to_machine() -> Result<u64> {
+    let counters = fs::read_to_string("/proc/net/dev")?;
+    let tap = counters.lines().find_map(|line| line.trim().strip_prefix("tap0:")).unwrap_or_default();
+    // Eight numbers of what was received from it, and then of what was sent the bytes and the packets.
+    tap.split_whitespace().nth(9).unwrap_or_default().parse().context("the counters of tap0")
+}
+
+/// What [`quirk::receiver`] needs for its frames.
+fn rom_alone(output: &Path) -> Result<Run> {
+    let times = flood(output)?;
+    let nanoseconds: u64 = times.iter().map(|time| time.nanoseconds).sum();
+    Ok(received(FRAMES, nanoseconds, sum(&times)))
+}
+
+/// How long [`quirk::bare_loop`] needs for frames that come as fast as they can, and its work for those that are there.
+fn bare_loop(output: &Path) -> Result<Run> {
+    let times = flood(output)?;
+    let (speed, rest) = times.split_first().ok_or_else(|| Failure::new("the loop has received nothing"))?;
+    let Counters { instructions, cr0_writes, msr_writes } = sum(rest);
+    let all = |number| number * quirk::BARE_LOOP_SPEED / quirk::BARE_LOOP_FRAMES;
+    let work = Counters {
+        instructions: all(instructions),
+        cr0_writes: all(cr0_writes),
+        msr_writes: all(msr_writes),
+    };
+    Ok(received(quirk::BARE_LOOP_SPEED, speed.nanoseconds, work))
+}
+
+fn sum(times: &[Marked]) -> Counters {
+    times.iter().fold(Counters::default(), |sum, time| sum + time.work)
+}
+
+/// Frames that came to nobody, as a download.
+fn received(frames: u64, nanoseconds: u64, work: Counters) -> Run {
+    let length = nanoseconds / 1000;
+    Run {
+        http: Download { bytes: frames * FRAME_BYTES, length, frames, work, own_count: 0 },
+        ..Run::default()
+    }
+}
+
+/// Sends more frames than the card can take until the boot program has had enough.
+fn flood(output: &Path) -> Result<Vec<Marked>> {
+    let mut frame = [0; 1514];
+    frame[..MAC.len()].copy_from_slice(&MAC);
+    frame[12..14].copy_from_slice(&[8, 0]);
+    let wire = UnixDatagram::unbound()?;
+    wire.set_write_timeout(Some(Duration::from_millis(100)))?;
+    wait(Duration::from_secs(120), "the last frame", || {
+        // Nobody is there yet, or no longer takes frames: then it is time to look as well.
+        let _ = (0..10_000).try_for_each(|_| wire.send_to(&frame, peer::MACHINE_SOCKET).map(drop));
+        Ok(marked(output))
+    })
+}
+
+/// What lies between two marks of a boot program of the tests.
+struct Marked {
+    nanoseconds: u64,
+    work: Counters,
+}
+
+/// All that lies between events 1 and 2 of the counter plugin, once there is event 3.
+fn marked(output: &Path) -> Option<Vec<Marked>> {
+    let (_, events) = counter::read(output).ok()?;
+    if events.last().is_none_or(|event| event.id != 3) {
+        return None;
+    }
+    let pairs = events.windows(2).filter(|pair| (pair[0].id, pair[1].id) == (1, 2));
+    let marked = |pair: &[Event]| Marked {
+        nanoseconds: pair[1].at - pair[0].at,
+        work: pair[1].counters - pair[0].counters,
+    };
+    Some(pairs.map(marked).collect())
+}
+
+/// How often an empty round trip is asked for; each time the mean of a thousand is taken.
+const ROUND_TRIPS: usize = 5;
+
+/// Guest instructions, or with `counted_time` off nanoseconds, of an empty downcall: from long mode to real mode and
+/// back. To be called in namespaces of its own.
+pub fn downcall(counted_time: bool) -> Result<u64> {
+    let mut lab = Lab::try_new("bench", KPXE)?;
+    lab.embed(&format!("{}echo {MEASURED}\nsleep 60", "pxestat\n".repeat(ROUND_TRIPS)))?;
+    // No network, so nothing that time could run out for.
+    let options = lab.quirk_rom(&[])?;
+    let mut machine = lab.machine(&Options { counted_time, ..options })?;
+    machine.expect(MEASURED, 240)?;
+    let numbers = machine.transcript().all_between("mode switches,", "ns for an empty one");
+    let numbers: Vec<u64> = numbers.iter().filter_map(|number| number.parse().ok()).collect();
+    ensure(numbers.len() == ROUND_TRIPS, || format!("pxestat gives {numbers:?}"))?;
+    Ok(middle(numbers) / if counted_time { INSTRUCTION } else { 1 })
+}
+
+/// An empty upcall: a boot program asks our own PXE stack what is known at once. To be called in namespaces of its own.
+pub fn upcall(plugin: &Path) -> Result<RoundTrip> {
+    let mut lab = Lab::with_image("bench", &paths::images().join(NATIVE))?;
+    lab.usual_servers()?;
+    lab.www("upcall.nbp", &quirk::empty_upcall(ROUND_TRIPS as u64)?)?;
+    lab.script(&format!("chain http://{SERVER}/upcall.nbp"))?;
+    let output = Path::new("counters");
+    // As in `run`.
+    let _ = fs::remove_file(output);
+    let counting = Counting { plugin: plugin.to_owned(), output: output.to_owned() };
+    let _machine = lab.machine(&Options { counting: Some(counting), ..Options::default() })?;
+    let rounds = wait(Duration::from_secs(240), "the last empty upcall", || Ok(marked(output)))?;
+    let median =
+        |number: fn(&Marked) -> u64| middle(rounds.iter().map(number).collect()) / quirk::EMPTY_UPCALLS;
+    Ok(RoundTrip {
+        instructions: median(|round| round.work.instructions),
+        nanoseconds: median(|round| round.nanoseconds),
+    })
+}
+
+fn asked<'f>(facts: &'f Facts, name: &str) -> Result<&'f Request> {
+    facts.request(name).ok_or_else(|| Failure(format!("{name} was never asked for")))
+}
+
+fn micros(length: Duration) -> u64 {
+    u64::try_from(length.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn wait<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    let deadline = Instant::now() + patience;
+    while Instant::now() < deadline {
+        if let Some(found) = look()? {
+            return Ok(found);
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    Err(Failure(format!("{what} was not seen in {} s", patience.as_secs())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_of_nginx_is_understood() {
+        let log = "12.345 10.77.0.9 \"GET /first HTTP/1.1\" 200 1 0.000 \"-\"\n\
+                   17.500 10.77.0.9 \"GET /256M.bin HTTP/1.1\" 200 268435700 5.125 \"-\"\n";
+        let download = Served { from: 12_375, bytes: 268_435_700 };
+        assert_eq!(Served::of("/256M.bin", log), Some(download));
+        assert_eq!(Served::of("/last", log), None);
+    }
+}
