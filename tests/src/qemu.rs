@@ -5,6 +5,7 @@
 
 use crate::expect::Transcript;
 use crate::failure::{Context, Failure, Result};
+use crate::paths;
 use crate::peer;
 use crate::process::{Guarded, tool};
 use crate::quirk;
@@ -19,6 +20,11 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// QEMU's name of a card, with our ROM on it.
+pub fn with_rom(card: &str, rom: &str) -> String {
+    format!("{card},romfile={}", paths::images().join(rom).display())
+}
 
 /// How the machine's card is wired.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,6 +3,9 @@
 /// SeaBIOS begins with this; twice means that the machine was reset.
 pub const BIOS_BANNER: &str = "SeaBIOS (version";
 
+/// SeaBIOS says this and then starts the ROM of the card that it boots from.
+pub const BIOS_STARTS_ROM: &str = "Booting from ROM";
+
 /// Said by the disk behind the network card in the boot order.
 pub const NEXT_DEVICE: &str = "RIG-MARK next-device";
 

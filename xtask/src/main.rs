@@ -110,7 +110,7 @@ fn main() -> ExitCode {
         Task::Reproduce => reproduce::reproduce(),
         Task::Run(options) => run::run(&options),
         Task::Test { kind, filter } => test::test(kind, &filter),
-        Task::Bench { arguments } => test::rig("bench", &arguments),
+        Task::Bench { arguments } => test::rig_on_request("bench", &arguments),
         Task::Soak { arguments } => test::rig("soak", &arguments),
         Task::Fuzz { target, seconds } => test::fuzz(target.as_deref(), seconds),
         Task::Script(task) => script::run(&task),

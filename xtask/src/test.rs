@@ -23,7 +23,7 @@ pub(crate) fn test(kind: Option<Kind>, filters: &[String]) -> Result<()> {
         host(filters)?;
     }
     if kind != Some(Kind::Host) {
-        boot(filters)?;
+        rig_on_request("boot", filters)?;
     }
     Ok(())
 }
@@ -34,19 +34,20 @@ fn host(filters: &[String]) -> Result<()> {
     shell::run(Command::new("cargo").args(["test", "--package", "unpack", "--lib", "--"]).args(filters))
 }
 
-/// Builds the images, and those that are built on request only and these scenarios need, and boots them.
-fn boot(arguments: &[String]) -> Result<()> {
-    if !arguments.iter().any(|word| word == "--list") {
-        let images = shell::output(program("boot").arg("--images").args(arguments))?;
+/// The same as [`rig`], with those images, too, that are built on request only and the program needs for its arguments:
+/// `boot` or `bench`.
+pub(crate) fn rig_on_request(name: &str, arguments: &[String]) -> Result<()> {
+    if !arguments.iter().any(|word| ["--list", "--help", "-h"].contains(&word.as_str())) {
+        let images = shell::output(program(name).arg("--images").args(arguments))?;
         let images: Vec<_> = images.lines().map(str::to_owned).collect();
         if !images.is_empty() {
             build::build(&images)?;
         }
     }
-    rig("boot", arguments)
+    rig(name, arguments)
 }
 
-/// Builds the images and runs a program of the crate `tests` on them: `boot`, `bench` or `soak`.
+/// Builds the images and runs a program of the crate `tests` on them.
 pub(crate) fn rig(name: &str, arguments: &[String]) -> Result<()> {
     setup::need(Purpose::Test)?;
     build::build(&[])?;

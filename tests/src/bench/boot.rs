@@ -8,7 +8,7 @@ use crate::failure::{Context, Failure, Result, ensure};
 use crate::lab::{KPXE, Lab};
 use crate::namespace::SERVER;
 use crate::peer::{Facts, Request};
-use crate::qemu::{Counting, INSTRUCTION, MAC, Options, Wire};
+use crate::qemu::{Counting, INSTRUCTION, MAC, Options, Wire, with_rom};
 use crate::{paths, peer, quirk, servers, text};
 use std::fs;
 use std::os::unix::net::UnixDatagram;
@@ -52,7 +52,9 @@ pub fn run(card: Card, contender: Contender, plugin: &Path) -> Result<Run> {
     };
     let options = Options { counting: Some(counting), ..options };
     if is_driver {
-        return native(card, contender, lab, &options, &output);
+        let options = Options { wire: Wire::Tap, ..options };
+        let run = native(card, contender, &mut lab, &options, &output)?;
+        return Ok(Run { rom_to_script: from_roms(card, contender, &mut lab, &options)?, ..run });
     }
     let mut machine = lab.machine(&options)?;
 
@@ -99,7 +101,7 @@ pub fn run(card: Card, contender: Contender, plugin: &Path) -> Result<Run> {
     });
     let mut download = || downloads.next().transpose().map(Option::unwrap_or_default);
     let first = facts.request(FIRST).map(|first| first.at.saturating_duration_since(started));
-    Ok(Run { to_script: first.map_or(0, micros), http: download()?, tftp: download()? })
+    Ok(Run { to_script: first.map_or(0, micros), http: download()?, tftp: download()?, ..Run::default() })
 }
 
 /// When the image's first instruction is seen.
@@ -111,16 +113,15 @@ fn image_begins(output: &Path) -> Result<Instant> {
 
 /// The same for a driver that has the card to itself, with the card on the tap: the peer takes longer for a frame than
 /// such a driver. What the peer would have seen is in the log of nginx and in the counters of the tap.
-fn native(card: Card, contender: Contender, mut lab: Lab, options: &Options, output: &Path) -> Result<Run> {
+fn native(card: Card, contender: Contender, lab: &mut Lab, options: &Options, output: &Path) -> Result<Run> {
     let source = Source { is_tftp: false, mebibytes: NATIVE_MEBIBYTES };
     // The emulator's ROM is iPXE, so it is given the script, too. It gets another one.
     lab.script(&format!("chain tftp://{SERVER}/{NATIVE}"))?;
-    let _machine = lab.machine(&Options { wire: Wire::Tap, ..options.clone() })?;
+    let _machine = lab.machine(options)?;
     let started = image_begins(output)?;
-    contender.instruct(&lab, card)?;
+    contender.instruct(lab, card)?;
     let served = |name: &str| {
-        let seen = wait(PATIENCE, name, || Ok(Served::of(name, &lab.log("nginx/access.log")?)))?;
-        Ok::<_, Failure>((seen, counter::read(output)?.0, frames_to_machine()?))
+        Ok::<_, Failure>((Served::wait(name, lab)?, counter::read(output)?.0, frames_to_machine()?))
     };
     let (_, work_before, frames_before) = served(FIRST)?;
     let to_script = micros(started.elapsed());
@@ -137,6 +138,24 @@ fn native(card: Card, contender: Contender, mut lab: Lab, options: &Options, out
     Ok(Run { to_script, http, ..Run::default() })
 }
 
+/// Microseconds from when the BIOS starts the card's ROM, with each of our ROMs for it, to the request that the script's
+/// first line makes. iPXE is in the ROM that the emulator's card has, so that is measured as often.
+fn from_roms(card: Card, contender: Contender, lab: &mut Lab, options: &Options) -> Result<[u64; 2]> {
+    let mut times = [0; 2];
+    for (time, rom) in times.iter_mut().zip(card.roms()) {
+        lab.www(rom, b"1")?;
+        lab.script(&format!("imgfetch http://{SERVER}/{rom}\nsleep 60"))?;
+        let model = &options.card;
+        let model = if contender == Contender::Ours { with_rom(model, rom) } else { model.clone() };
+        let mut machine = lab.machine(&Options { card: model, ..options.clone() })?;
+        machine.expect(text::BIOS_STARTS_ROM, PATIENCE.as_secs())?;
+        let started = Instant::now();
+        Served::wait(&format!("/{rom}"), lab)?;
+        *time = micros(started.elapsed());
+    }
+    Ok(times)
+}
+
 /// A file that nginx has served, as its log says.
 #[derive(Debug, PartialEq, Eq)]
 struct Served {
@@ -147,6 +166,11 @@ struct Served {
 }
 
 impl Served {
+    /// Waits for the file of that name.
+    fn wait(name: &str, lab: &Lab) -> Result<Self> {
+        wait(PATIENCE, name, || Ok(Self::of(name, &lab.log("nginx/access.log")?)))
+    }
+
     /// The file of that name.
     fn of(name: &str, log: &str) -> Option<Self> {
         let line = log.lines().map(|line| line.split(' ').collect::<Vec<_>>());

@@ -146,6 +146,15 @@ impl Card {
         }
     }
 
+    /// Our ROMs for it: one that the BIOS reads whole, and one of which it sees the loader.
+    pub const fn roms(self) -> &'static [&'static str] {
+        match self {
+            Self::Stock | Self::Test => &[],
+            Self::NativeE1000 => &["8086100e.rom", "8086100e.mrom"],
+            Self::NativeVirtio => &["virtio-net.rom", "virtio-net.mrom"],
+        }
+    }
+
     const fn is_native(self) -> bool {
         matches!(self, Self::NativeE1000 | Self::NativeVirtio)
     }

@@ -37,6 +37,9 @@ pub struct Run {
     /// Microseconds from the image's first instruction to the first script line's request; 0 for an image that runs
     /// no scripts.
     pub to_script: u64,
+    /// The same from when the BIOS starts the card's ROM, with each of [`Card::roms`](super::Card::roms) or with the
+    /// emulator's.
+    pub rom_to_script: [u64; 2],
     /// The download by HTTP from nginx.
     pub http: Download,
     /// The download by TFTP from atftpd.
@@ -44,18 +47,24 @@ pub struct Run {
 }
 
 impl Run {
-    const WORDS: usize = 1 + 2 * Download::WORDS;
+    const TIMES: usize = 3;
+    const WORDS: usize = Self::TIMES + 2 * Download::WORDS;
 
     fn words(&self) -> [u64; Self::WORDS] {
-        let mut words = [self.to_script; Self::WORDS];
-        words[1..=Download::WORDS].copy_from_slice(&self.http.words());
-        words[1 + Download::WORDS..].copy_from_slice(&self.tftp.words());
-        words
+        let [rom, split_rom] = self.rom_to_script;
+        let times = [self.to_script, rom, split_rom].into_iter();
+        let mut words = times.chain(self.http.words()).chain(self.tftp.words());
+        std::array::from_fn(|_| words.next().unwrap_or_default())
     }
 
     fn from_words(words: [u64; Self::WORDS]) -> Self {
         let download = |first: usize| Download::from_words(std::array::from_fn(|word| words[first + word]));
-        Self { to_script: words[0], http: download(1), tftp: download(1 + Download::WORDS) }
+        Self {
+            to_script: words[0],
+            rom_to_script: [words[1], words[2]],
+            http: download(Self::TIMES),
+            tftp: download(Self::TIMES + Download::WORDS),
+        }
     }
 
     /// As one line of text.
@@ -104,8 +113,12 @@ pub(super) mod tests {
         work: Counters { instructions: 5_000, cr0_writes: 250, msr_writes: 40 },
         own_count: 21,
     };
-    pub(crate) const RUN: Run =
-        Run { to_script: 1_250_000, http: DOWNLOAD, tftp: Download { frames: 7, ..DOWNLOAD } };
+    pub(crate) const RUN: Run = Run {
+        to_script: 1_250_000,
+        rom_to_script: [2_000_000, 1_000_000],
+        http: DOWNLOAD,
+        tftp: Download { frames: 7, ..DOWNLOAD },
+    };
 
     #[test]
     fn runs_travel_as_lines() {

@@ -34,8 +34,9 @@ impl Run {
     /// For a person.
     pub fn report(&self) -> String {
         format!(
-            "{} s to script\n  HTTP {}\n  TFTP {}",
-            hundredths(self.to_script, 1_000_000),
+            "{} s to script, {} from ROMs\n  HTTP {}\n  TFTP {}",
+            seconds(self.to_script),
+            self.rom_to_script.map(seconds).join(" and "),
             self.http.report(),
             self.tftp.report()
         )
@@ -60,8 +61,14 @@ pub fn table(card: Card, runs: &[Run]) -> String {
     if !card.is_native() {
         row("TFTP, MiB/s", card.wanted(), ratios(&numbers(|run| run.tftp.rate()), MEBIBYTE));
     }
-    let times = ratios(&numbers(|run| run.to_script), 1_000_000);
+    let times = ratios(&numbers(|run| run.to_script), SECOND);
     row("first instruction to first script line, s", to_script, times);
+    if card.is_native() {
+        let times = ratios(&numbers(|run| run.rom_to_script[0]), SECOND);
+        row("ROM start to first script line, s", to_script, times);
+        let times = ratios(&numbers(|run| run.rom_to_script[1]), SECOND);
+        row("the same, ours an `.mrom`", to_script, times);
+    }
     let downloads =
         [("HTTP", (|run: &Run| run.http) as fn(&Run) -> Download), ("TFTP", |run: &Run| run.tftp)];
     for (name, download) in downloads.into_iter().take(card.downloads().count()) {
@@ -120,6 +127,13 @@ fn ratios(numbers: &[u64], unit: u64) -> Vec<String> {
     numbers.iter().map(cell).collect()
 }
 
+/// Microseconds of a second.
+const SECOND: u64 = 1_000_000;
+
+fn seconds(microseconds: u64) -> String {
+    hundredths(microseconds, SECOND)
+}
+
 /// `number / unit` with three digits after the point.
 fn thousandths(number: u64, unit: u64) -> String {
     let thousandths = u128::from(number) * 1000 / u128::from(unit.max(1));
@@ -136,6 +150,20 @@ fn hundredths(number: u64, unit: u64) -> String {
 mod tests {
     use super::*;
     use crate::bench::numbers::tests::{DOWNLOAD, RUN};
+
+    #[test]
+    fn roms_have_rows_where_drivers_are_our_own() {
+        let slow = Run { rom_to_script: [4_000_000; 2], ..RUN };
+        let runs = [RUN, slow, Run { rom_to_script: [0; 2], ..RUN }];
+        let native = table(Card::NativeE1000, &runs);
+        for row in [
+            "| ROM start to first script line, s | 2.00 | 4.00 (0.50x) | - | at most 1x |",
+            "| the same, ours an `.mrom` | 1.00 | 4.00 (0.25x) | - | at most 1x |",
+        ] {
+            assert!(native.contains(row), "{row} is not in\n{native}");
+        }
+        assert!(!table(Card::Stock, &runs).contains("ROM start"));
+    }
 
     #[test]
     fn the_table_has_ratios() {

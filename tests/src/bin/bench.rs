@@ -16,13 +16,15 @@ use tests::process::run as run_tool;
 use tests::{namespace, paths};
 
 const HELP: &str = "\
-Measures our undionly.kpxe and ipxe.pxe against Debian's packages ipxe and pxelinux, interleaved, in one network.
+Measures our undionly.kpxe, ipxe.pxe and ROMs against Debian's packages ipxe, ipxe-qemu and pxelinux, interleaved, in one
+network.
 
-usage: bench [--bin DIR] [--runs N] [--card NAME] [--save]
+usage: bench [--bin DIR] [--runs N] [--card NAME] [--images] [--save]
 
   --bin DIR   take our image from there (default: bin/)
   --runs N    so many runs of each (default: 5); medians are printed; 0 for the round trips between the modes only
   --card NAME measure this card only, by the name of its table, as \"e1000, native driver\"; nothing is saved
+  --images    print the images that are measured of those that are built on request only, and exit
   --save      put the table into BENCHMARKS.md
 
 The network: QEMU's e1000 and virtio-net-pci with their stock ROMs, and its rtl8139 with the ROM of the tests; dnsmasq
@@ -31,7 +33,8 @@ native drivers), atftpd by TFTP, with windowsize for those who ask. All facts ar
 native drivers, whose cards are on the tap itself, from nginx's log and the tap's counters -, and from a plugin that
 counts what the guest's processor does, for all images alike:
   rate        bytes / (last - first frame with data of the download)
-  to script   from the image's first instruction (at 7C00h) to the request that the first script line makes
+  to script   from the image's first instruction (at 7C00h) to the request that the first script line makes; of a ROM,
+              from the BIOS's last word before it starts the ROM that it boots from
   switches    mode switches of the image per frame received in the download (writes of EFER / 2)
 An empty downcall is measured by the firmware itself (pxestat), once in time, and once with a clock that counts
 instructions; an empty upcall by a boot program that asks our own PXE stack for UNDI_GET_STATE. The column of the ROM
@@ -92,7 +95,7 @@ const NANOSECONDS: &str = "nanoseconds";
 const UPCALL: &str = "upcall";
 
 fn outside(words: &[String]) -> Result<()> {
-    let (mut runs, mut save, mut cards) = (5, false, Card::ALL.to_vec());
+    let (mut runs, mut save, mut only_images, mut cards) = (5, false, false, Card::ALL.to_vec());
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| Failure(format!("{word} needs a value")));
@@ -107,9 +110,14 @@ fn outside(words: &[String]) -> Result<()> {
                 let name = value()?;
                 cards = vec![Card::named(name).ok_or_else(|| Failure(format!("there is no card {name}")))?];
             }
+            "--images" => only_images = true,
             "--save" => save = true,
             _ => return Err(Failure(format!("{word} is no option; see --help"))),
         }
+    }
+    if only_images {
+        cards.iter().flat_map(|card| card.roms()).for_each(|rom| println!("{rom}"));
+        return Ok(());
     }
     tests::payload::prepare()?;
     let plugin = tests::counter::build()?;

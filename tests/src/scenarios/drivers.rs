@@ -1,11 +1,11 @@
 //! Drivers of our own: every card that one is for boots by it, from an image that its ROM has fetched.
 
-use super::{Scenario, media, roms};
+use super::{Scenario, media};
 use crate::failure::{Result, ensure};
 use crate::lab::{Lab, boot_lines, check_digest, expect_user_space};
 use crate::namespace::SERVER;
 use crate::peer::Weather;
-use crate::qemu::{Options, has_device};
+use crate::qemu::{self, Options, has_device};
 use crate::text;
 use std::thread;
 use std::time::Duration;
@@ -132,7 +132,7 @@ fn columns(card: Card) -> [Scenario; 2] {
 /// From our ROM alone, of that kind.
 fn from_rom(card: Card, kind: &str) -> Scenario {
     let (name, _, rom) = card;
-    booted(card, rom, kind, roms::with_rom(name, rom)).needs(rom)
+    booted(card, rom, kind, qemu::with_rom(name, rom)).needs(rom)
 }
 
 /// From an image of that kind; `model` is the card to the emulator.

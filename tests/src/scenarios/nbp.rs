@@ -3,12 +3,12 @@
 //! The machine has no other PXE stack: its card has no ROM, and the image that starts the program comes from a CD. Only
 //! what is named `rom` has one, which is ours.
 
-use super::{Scenario, media, roms};
+use super::{Scenario, media};
 use crate::failure::{Context, Result, ensure};
 use crate::lab::{Lab, boot_lines, expect_user_space};
 use crate::namespace::{ATFTP, SERVER};
 use crate::process::{run, tool};
-use crate::qemu::{Machine, Options};
+use crate::qemu::{self, Machine, Options};
 use crate::{paths, servers, text};
 use image_variants::assemble::embed_script;
 use std::fs;
@@ -59,7 +59,7 @@ pub fn all() -> Vec<Scenario> {
         ),
         Scenario::new("nbp-own-rom", "the same, on our own ROM", 600, |name| {
             const ROM: &str = "virtio-net.mrom";
-            let card = roms::with_rom("virtio-net-pci", ROM);
+            let card = qemu::with_rom("virtio-net-pci", ROM);
             own(name, ROM, &Options { card, ..Options::default() })
         }),
     ];

@@ -4,8 +4,8 @@ use super::Scenario;
 use crate::failure::{Context, Result, ensure};
 use crate::lab::{Lab, boot_lines, expect_user_space};
 use crate::namespace::SERVER;
-use crate::qemu::{Machine, Options};
-use crate::{paths, text};
+use crate::qemu::{Machine, Options, with_rom};
+use crate::text;
 use std::fs;
 
 /// The scenarios of this topic. Of ROMs only `virtio-net.mrom` is built without being asked for.
@@ -56,11 +56,6 @@ pub fn all() -> Vec<Scenario> {
         )
         .needs("intel.mrom"),
     ]
-}
-
-/// QEMU's name of a card, with our ROM on it.
-pub fn with_rom(card: &str, rom: &str) -> String {
-    format!("{card},romfile={}", paths::images().join(rom).display())
 }
 
 /// A machine with that card, and more words for the emulator.
