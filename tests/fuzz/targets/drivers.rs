@@ -2,12 +2,14 @@
 //! in its configuration space, and in the memory that both share, where each look may find something else.
 //!
 //! The input is pieces: the card and what is done with it; what its registers have; its configuration space; what is
-//! said in place of its registers, and of memory.
+//! said in place of its registers, and of memory; what its serial memory has; what its registers have while it has the
+//! bus, if that differs.
 #![no_main]
 
 use base::{Duration, Error};
 use core::cell::{Cell, RefCell};
 use hw::device::{Device, DeviceMemory, HostMemory};
+use hw::microwire::{HostMicrowire, Wires};
 use libfuzzer_sys::fuzz_target;
 use nic::{Nic, PciIdentity};
 use std::rc::Rc;
@@ -31,6 +33,13 @@ const CARDS: [(u16, u16); 16] = [
     (0x1af4, 0x1000), // virtio-net
     (0x15ad, 0x07b0), // vmxnet3
 ];
+
+/// Cards with a serial memory, which no guess gets through: region and register of its wires, and the bits that select it
+/// and are its clock. The next two are the bits to it and from it.
+const SERIAL_MEMORIES: [((u16, u16), (u8, u32), [u32; 2]); 2] =
+    [((0x8086, 0x1229), (1, 0x0e), [1 << 1, 1 << 0]), ((0x1011, 0x0019), (0, 0x48), [1 << 0, 1 << 1])];
+const SERIAL_IN: u32 = 1 << 2;
+const SERIAL_OUT: u32 = 1 << 3;
 
 /// Registers of all regions; they lie one above the other.
 const REGISTERS: usize = 4096;
@@ -76,6 +85,10 @@ struct State {
     registers: RefCell<Vec<u8>>,
     /// Registers have what was written to them, not what they had at first.
     keeps: bool,
+    /// What they have instead while the card has the bus, if that is something else.
+    registers_at_work: Vec<u8>,
+    /// The serial memory, where its wires are, and the bits that select it and are its clock.
+    serial: Option<(RefCell<HostMicrowire>, (u8, u32), [u32; 2])>,
     configuration: Vec<u8>,
     said: RefCell<Lies>,
     memory_said: RefCell<Lies>,
@@ -90,16 +103,32 @@ struct Card(World);
 
 impl Card {
     fn read<const SIZE: usize>(&self, bar: u8, offset: u32) -> [u8; SIZE] {
-        let registers = self.0.registers.borrow();
+        let at_rest = self.0.registers.borrow();
+        let at_work = &self.0.registers_at_work;
+        let registers = if self.0.is_master.get() && !at_work.is_empty() { at_work } else { &*at_rest };
         let mut bytes = [0; 4];
         for (byte, at) in bytes.iter_mut().zip(place(bar, offset)..) {
             *byte = registers[at % REGISTERS];
         }
-        let said = self.0.said.borrow_mut().instead_of(u32::from_le_bytes(bytes)).to_le_bytes();
+        let mut value = u32::from_le_bytes(bytes);
+        if let Some((serial, register, _)) = &self.0.serial
+            && *register == (bar, offset)
+        {
+            value = if serial.borrow().output() { value | SERIAL_OUT } else { value & !SERIAL_OUT };
+        }
+        let said = self.0.said.borrow_mut().instead_of(value).to_le_bytes();
         core::array::from_fn(|at| said[at])
     }
 
     fn write(&mut self, bar: u8, offset: u32, value: &[u8]) {
+        if let Some((serial, register, [select, clock])) = &self.0.serial
+            && *register == (bar, offset)
+        {
+            let value = value.iter().rev().fold(0, |sum, byte| sum << 8 | u32::from(*byte));
+            let bit = |bit: u32| value & bit != 0;
+            let wires = Wires { is_selected: bit(*select), clock: bit(*clock), data: bit(SERIAL_IN) };
+            serial.borrow_mut().set(wires);
+        }
         if self.0.keeps {
             let mut registers = self.0.registers.borrow_mut();
             for (byte, at) in value.iter().zip(place(bar, offset)..) {
@@ -239,15 +268,22 @@ fuzz_target!(|data: &[u8]| {
     let registers = [piece(), &[0]].concat().into_iter().cycle().take(REGISTERS).collect();
     let configuration = piece().to_vec();
     let mut lies = || RefCell::new(Lies { input: piece().to_vec(), ..Lies::default() });
+    let (said, memory_said) = (lies(), lies());
+    let (vendor, device) = CARDS[usize::from(*card) % CARDS.len()];
+    let words: Vec<u16> =
+        piece().as_chunks().0.iter().map(|word| u16::from_le_bytes(*word)).take(64).collect();
+    let serial = SERIAL_MEMORIES.iter().find(|(card, ..)| *card == (vendor, device));
+    let serial = serial.map(|(_, register, bits)| (HostMicrowire::new(&words, 64).into(), *register, *bits));
     let world = State {
         registers: RefCell::new(registers),
         keeps: keeps & 1 != 0,
         configuration,
-        said: lies(),
-        memory_said: lies(),
+        registers_at_work: piece().iter().copied().cycle().take(REGISTERS).collect(),
+        serial,
+        said,
+        memory_said,
         steps: steps.iter().copied().take(60).collect(),
         ..State::default()
     };
-    let (vendor, device) = CARDS[usize::from(*card) % CARDS.len()];
     try_its_driver(world.into(), PciIdentity { bus_device_function: 0x10, vendor, device });
 });
