@@ -426,7 +426,12 @@ text_long_mode:
 text_a20:
     .asciz  "\r\nThe A20 line cannot be opened, so memory above 1 MiB is out of reach.\r\n"
 text_memory:
-    .asciz  "\r\nThis firmware needs 12 MiB of memory above 32 MiB, and the BIOS reports less.\r\n"
+    .ascii  "\r\nThis firmware needs "
+    .if NEEDED_MEBIBYTES >= 10
+    .byte   '0' + NEEDED_MEBIBYTES / 10
+    .endif
+    .byte   '0' + NEEDED_MEBIBYTES % 10
+    .asciz  " MiB of memory above 32 MiB, and the BIOS reports less.\r\n"
 text_damaged:
     .asciz  "\r\nThis image is damaged: its compressed part does not unpack. Transfer it again.\r\n"
 

@@ -34,6 +34,7 @@ base::assembly!(
     BOOT_INFO_ENTRY_TSC = offset_of!(BootInfo, entry_tsc_low),
     BOOT_INFO_E820 = offset_of!(BootInfo, e820),
     E820_CAPACITY = E820_CAPACITY,
+    NEEDED_MEBIBYTES = NEEDED_MEBIBYTES,
 );
 
 base::assembly!(
@@ -63,6 +64,8 @@ const PLACE: PhysRange = PhysRange::new(32 << 20, 4 << 30);
 /// The core wants 6 MiB more for its heap, which it takes itself. Until then the model is there.
 const HEAP_ROOM: u64 = if MODEL > 6 << 20 { MODEL } else { 6 << 20 };
 const MODEL: u64 = round_up(size_of::<Memory>() as u64);
+/// What the prefix says that is needed: that, and the most that a core may have, which is what one page table maps.
+const NEEDED_MEBIBYTES: u64 = (HEAP_ROOM + 512 * PAGE).div_ceil(1 << 20);
 
 const PRESENT: u64 = 1;
 const WRITABLE: u64 = 1 << 1;
