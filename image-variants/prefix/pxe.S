@@ -20,6 +20,7 @@
     .set SELECTOR_CODE64, 0x08
     .set SELECTOR_DATA,   0x10
     .set SELECTOR_CODE16, 0x18
+    .set SELECTOR_DATA16, 0x20
 
     .set CR0_PE,          1 << 0
     .set CR0_WP,          1 << 16
@@ -146,6 +147,11 @@ long_mode:
 
     .code16
 leave_long_mode:
+    /* Limits, and the width of the stack, stay with the segments in real mode. */
+    movw    $SELECTOR_DATA16, %ax
+    movw    %ax, %ds
+    movw    %ax, %es
+    movw    %ax, %ss
     movl    saved_cr0, %eax
     movl    %eax, %cr0
     ljmp    $0, $real_mode_again
@@ -158,12 +164,8 @@ real_mode_again:
     movl    %eax, %cr4
     xorw    %ax, %ax
     movw    %ax, %ds
-    movl    area, %ebx
-    leal    AREA_STACK(%ebx), %eax
-    shrl    $4, %eax
-    movw    %ax, %ss
-    movw    $0x1000, %sp
-    leal    AREA_BOOT_INFO(%ebx), %eax
+    movl    area, %eax
+    addl    $AREA_BOOT_INFO, %eax
     shrl    $4, %eax
     movw    %ax, %es
     movw    $text_memory, %si
@@ -175,7 +177,6 @@ real_mode_again:
 no_base_memory:
     /* Still on the caller's stack: nothing of ours is there yet. */
     movw    $text_base_memory, %si
-    call    print
     jmp     return_to_caller
 no_long_mode:
     movw    $text_long_mode, %si
@@ -185,11 +186,10 @@ no_a20:
 
     /* SI -> sentence, ES -> BootInfo. */
 give_up:
-    call    print
-    movw    %es:BOOT_INFO_ENTRY_STACK, %cx
     movw    %es:BOOT_INFO_ENTRY_STACK+2, %ss
-    movw    %cx, %sp
+    movzwl  %es:BOOT_INFO_ENTRY_STACK, %esp
 return_to_caller:
+    call    print
     addw    $4, %sp
     popw    %gs
     popw    %fs
@@ -409,6 +409,7 @@ gdt:
     .quad   0x00209b0000000000                  /* 64-bit code, accessed */
     .quad   0x00cf93000000ffff                  /* flat data, accessed */
     .quad   0x00009b000000ffff                  /* 16-bit code at 0, accessed */
+    .quad   0x000093000000ffff                  /* and data */
 gdt_pointer:
     .word   gdt_pointer - gdt - 1
     .long   gdt

@@ -35,6 +35,20 @@ pub fn all() -> Vec<Scenario> {
         Scenario::new(format!("errors-{name}"), about, BOUND, move |name| bad_kernel(name, flaw, wanted))
     };
     vec![
+        Scenario::new(
+            "errors-small-machine",
+            "a machine with too little memory is told so, and boots the next device",
+            BOUND,
+            |name| {
+                let says = "This firmware needs 8 MiB of memory above 32 MiB, and the BIOS reports less.";
+                refuses(name, Options { memory: 38, ..Options::default() }, says)
+            },
+        )
+        .quick(),
+        Scenario::new("errors-old-processor", "the same of a processor of 32 bits", BOUND, |name| {
+            let says = "This firmware needs a 64-bit processor (long mode), and this one has none.";
+            refuses(name, Options { processor: "qemu32".to_owned(), ..Options::default() }, says)
+        }),
         Scenario::new("errors-no-dhcp", "no DHCP server answers our image", BOUND, no_dhcp).quick(),
         Scenario::new("errors-no-file", "DHCP names no file", BOUND, no_file),
         script(
@@ -144,6 +158,15 @@ fn bad_kernel(name: &str, flaw: Flaw, wanted: Ending) -> Result<()> {
     lab.script(&format!("kernel http://{SERVER}/broken\nboot"))?;
     lab.usual_servers()?;
     ends_in(lab, wanted)
+}
+
+/// The image cannot run on this machine.
+fn refuses(name: &str, options: Options, says: &str) -> Result<()> {
+    let mut lab = Lab::try_new(name, KPXE)?;
+    lab.usual_servers()?;
+    let mut machine = lab.machine(&options)?;
+    machine.expect(says, 60)?;
+    machine.expect(text::NEXT_DEVICE, 60)
 }
 
 fn no_dhcp(name: &str) -> Result<()> {
