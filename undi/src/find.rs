@@ -127,12 +127,38 @@ pub fn find_again(memory: &dyn Memory) -> Option<VendorStack> {
     Search { memory, free_end: 0, findings: Vec::new() }.scan()
 }
 
+/// The bytes of a sound `!PXE` at a place.
+pub(crate) fn bang_pxe(memory: &dyn Memory, at: SegOff) -> Option<Vec<u8>> {
+    structure(memory, at, b"!PXE", 4, size_of::<BangPxe>())
+}
+
+/// The bytes of a sound `PXENV+`, which may be an old one without its last field.
+pub(crate) fn pxenv(memory: &dyn Memory, at: SegOff) -> Option<Vec<u8>> {
+    structure(memory, at, b"PXENV+", 8, OLD_PXENV)
+}
+
+fn structure(
+    memory: &dyn Memory,
+    at: SegOff,
+    signature: &'static [u8],
+    length_at: usize,
+    least: usize,
+) -> Option<Vec<u8>> {
+    let mut search = Search { memory, free_end: 0, findings: Vec::new() };
+    let mut head = [0; 255];
+    let length = search.check(at, signature, length_at, head.get_mut(..least)?, Way::Scan)?;
+    let mut bytes = alloc::vec![0; length];
+    memory.read(at.linear(), &mut bytes).then_some(bytes)
+}
+
 struct Search<'a> {
     memory: &'a dyn Memory,
     free_end: u32,
     findings: Vec<String>,
 }
 
+/// Bytes of a `PXENV+` before version 2.1.
+const OLD_PXENV: usize = 0x28;
 /// Most findings that are kept: a scan of hostile memory must not fill ours.
 const FINDINGS: usize = 8;
 
@@ -164,8 +190,8 @@ impl Search<'_> {
 
     fn pxenv(&mut self, at: SegOff, way: Way) -> Option<VendorStack> {
         let mut env = PxenvPlus::new_zeroed();
-        // The structure is 0x28 bytes before version 2.1; what follows then is not part of it.
-        let length = self.check(at, b"PXENV+", 8, env.as_mut_bytes().get_mut(..0x28)?, way)?;
+        // What follows an old structure is not part of it.
+        let length = self.check(at, b"PXENV+", 8, env.as_mut_bytes().get_mut(..OLD_PXENV)?, way)?;
         if env.version.get() >= 0x0201 && length >= 0x2c {
             let mut pointer = [0; 4];
             self.memory.read(at.linear().wrapping_add(0x28), &mut pointer);

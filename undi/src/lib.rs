@@ -16,6 +16,7 @@ pub mod export;
 mod fake;
 pub mod find;
 pub mod leave;
+pub mod lent;
 pub mod option_rom;
 pub mod plan;
 mod quirks;

@@ -5,6 +5,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use base::boot_info::BootInfo;
 use hw::guest::Pxe;
+use hw::low::LowMemory;
+use undi::lent;
+use undi::rom::BaseMemory;
 
 pub(crate) use crate::vendor_rom::{Vendor, find, hush};
 
@@ -25,6 +28,29 @@ impl Vendor {
             true => Pxe { bang_pxe: self.stack().structure, ..told },
             false => Pxe { pxenv: self.stack().structure, ..told },
         }
+    }
+}
+
+/// The vendor's stack as a program is shown it, while the value lives ([`undi::lent`]).
+pub(crate) struct Lent {
+    _memory: LowMemory,
+    pxe: Pxe,
+}
+
+impl Lent {
+    /// Of the stack that is at `own`. None if base memory has no room. It must be the last that is taken of that before
+    /// the program is started.
+    pub(crate) fn try_new(own: Pxe) -> Option<Self> {
+        let mut memory = LowMemory::allocate_data(lent::ROOM)?;
+        let segment = memory.far().segment;
+        let told = [own.bang_pxe, own.pxenv];
+        let [bang_pxe, pxenv] = lent::lend(&BaseMemory, told, segment, memory.bytes_mut());
+        Some(Self { _memory: memory, pxe: Pxe { bang_pxe, pxenv } })
+    }
+
+    /// What a program finds.
+    pub(crate) fn pxe(&self) -> Pxe {
+        self.pxe
     }
 }
 

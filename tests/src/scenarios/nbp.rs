@@ -1,11 +1,11 @@
 //! Network boot programs of others on our own PXE stack: each is to find its files by our services and to boot Linux.
 //!
 //! The machine has no other PXE stack: its card has no ROM, and the image that starts the program comes from a CD. Only
-//! what is named `rom` has one, which is ours.
+//! what is named `rom` has one, which is ours; and what is named `vendor` the ROM of the usual card.
 
 use super::{Scenario, media};
 use crate::failure::{Context, Result, ensure};
-use crate::lab::{Lab, boot_lines, expect_user_space};
+use crate::lab::{KPXE, Lab, boot_lines, expect_user_space};
 use crate::namespace::{ATFTP, SERVER};
 use crate::process::{run, tool};
 use crate::qemu::{self, Machine, Options};
@@ -32,6 +32,15 @@ pub fn all() -> Vec<Scenario> {
             LPXELINUX,
         ),
         Scenario::new("nbp-ipxe", "Debian's undionly.kpxe boots Linux by our UNDI", 300, ipxe),
+        Scenario::new(
+            "nbp-ipxe-vendor",
+            "Debian's undionly.kpxe, started by ours on the vendor's UNDI, boots Linux",
+            300,
+            |name| ipxe_on_vendor(name, false),
+        ),
+        Scenario::new("nbp-ipxe-vendor-exit", "the same comes back to ours", 300, |name| {
+            ipxe_on_vendor(name, true)
+        }),
     ];
     // By TFTP a kernel takes most of a minute; a small one is in `leaving`.
     let slow = vec![
@@ -212,6 +221,28 @@ fn ipxe(name: &str) -> Result<()> {
     let mut machine = start(&mut lab)?;
     machine.expect("RIG-MARK theirs undionly 1.", 60)?;
     expect_user_space(&mut machine, 60)
+}
+
+/// iPXE unloads the vendor's base code, and clears and frees what it takes for its memory. Where it comes back, it has
+/// stopped the UNDI as well, and the script goes on without a network.
+fn ipxe_on_vendor(name: &str, comes_back: bool) -> Result<()> {
+    let mut lab = Lab::try_new(name, KPXE)?;
+    lab.tftp("theirs.kpxe", &fs::read(paths::IPXE).context(paths::IPXE)?)?;
+    let end = if comes_back { "exit".to_owned() } else { boot_lines("") };
+    lab.script(&format!(
+        "iseq ${{buildarch}} x86_64 || goto theirs\n\
+         chain tftp://{SERVER}/theirs.kpxe && echo RIG-MARK back\nexit\n\
+         :theirs\necho RIG-MARK theirs ${{netX/chip}} ${{version}}\n{end}"
+    ))?;
+    lab.usual_servers()?;
+    let mut machine = lab.machine(&Options::default())?;
+    machine.expect("RIG-MARK theirs undionly 1.", 90)?;
+    if !comes_back {
+        return expect_user_space(&mut machine, 60);
+    }
+    machine.expect(undi::errors::REFUSED.id(), 60)?;
+    machine.expect("RIG-MARK back", 10)?;
+    machine.expect(text::NEXT_DEVICE, 30)
 }
 
 /// Three deep: our driver, our UNDI client on our UNDI, and a program on that, which is told of the second one's place.
