@@ -19,6 +19,14 @@
         .set    USER_UNDI, 0x43                 # UNDI_CODE, conforming
         .set    TASK, 0x48
         .set    GATE, 0x50                      # back from there
+        .set    LOCAL_TABLE, 0x58
+
+# Those of our local table, which mean the same as OUR_DATA, OUR_STACK, UNDI_CODE and UNDI_DATA.
+        .set    LOCAL_DATA, 0x04
+        .set    LOCAL_STACK, 0x0c
+        .set    LOCAL_CODE, 0x14
+        .set    LOCAL_UNDI_DATA, 0x1c
+        .set    BEYOND_LOCAL, 0x24
 
         .set    STACK, 0x180000                 # where real mode has none
         .set    USER_STACK, 0x70000
@@ -66,6 +74,7 @@ _start:
         movw    %es:PXE_ENTRY_ESP(%bx), %ax
         movw    %ax, entry_esp
         movw    %ax, entry_user
+        movw    %ax, entry_local
         testw   %ax, %ax
         expect  nz, 'A'
         movl    %es:PXE_UNDI_CODE+SEGMENT_ADDRESS(%bx), %eax
@@ -73,8 +82,12 @@ _start:
         call    put_base
         movw    $user_undi, %di
         call    put_base
+        movw    $local_code, %di
+        call    put_base
         movl    %es:PXE_UNDI_DATA+SEGMENT_ADDRESS(%bx), %eax
         movw    $undi_data, %di
+        call    put_base
+        movw    $local_undi_data, %di
         call    put_base
         movw    %ds, %ax
         movw    %ax, %es
@@ -111,9 +124,13 @@ _start:
         orb     $1, %al
         movl    %eax, cr0_wanted
         movl    %eax, %cr0
+        movl    $PAGES, %eax                    # not in use yet
+        movl    %eax, %cr3
         ljmpw   $OUR_CODE, $1f
 1:      movw    $TASK, %ax
         ltr     %ax
+        xorw    %ax, %ax
+        lldt    %ax
         movw    $OUR_DATA, %ax
         movw    %ax, %ds
         movw    %ax, %es
@@ -132,17 +149,9 @@ _start:
         expect  e, 'E'
 
 # They are.
-        movw    $OUR_STACK, %ax                 # of base 0
-        movw    %ax, %es
-        movzwl  pxe+2, %ebx
-        shll    $4, %ebx
-        movzwl  pxe, %eax
-        addl    %eax, %ebx
-        movw    $UNDI_CODE, %es:PXE_FIRST_SELECTOR(%ebx)
-        movw    $UNDI_CODE, %es:PXE_UNDI_CODE(%ebx)
-        movw    $UNDI_DATA, %es:PXE_UNDI_DATA(%ebx)
-        movw    $OUR_DATA, %ax
-        movw    %ax, %es
+        movw    $UNDI_CODE, %cx
+        movw    $UNDI_DATA, %dx
+        call    fill_in
         movw    $packet, %di
         movw    $PACKET_ROOM, %cx
         xorb    %al, %al
@@ -226,6 +235,52 @@ _start:
         movl    $STACK, %esp
         movw    %ax, wanted_stack
 
+# By a local table, which the stack and the entry are in as well.
+        movw    $LOCAL_TABLE, %ax
+        lldt    %ax
+        movw    %ax, wanted_local
+        movw    $LOCAL_CODE, %cx
+        movw    $LOCAL_UNDI_DATA, %dx
+        call    fill_in
+        movw    $LOCAL_DATA, %ax
+        movw    %ax, wanted_data
+        movw    %ax, %ds
+        movw    %ax, %es
+        movw    $LOCAL_STACK, %ax
+        movw    %ax, wanted_stack
+        movw    %ax, %ss
+        movl    $STACK, %esp
+        movw    $0, cached_size
+        ask     entry_local, PXENV_GET_CACHED_INFO, cached
+        expect  nc, 't'
+        cmpw    $LOCAL_UNDI_DATA, cached_segment
+        expect  e, 'u'
+        movw    $54, %cx
+        movw    $information, %di
+        xorb    %al, %al
+        rep stosb
+        ask     entry_local, 0x0c, information
+        expect  nc, 'v'
+        call    compare_information
+        expect  e, 'w'
+        movw    $BEYOND_LOCAL, cached_segment
+        movw    $PACKET_ROOM, cached_size
+        ask     entry_local, PXENV_GET_CACHED_INFO, cached
+        expect  c, 'x'
+        cmpw    $INVALID_PARAMETER, cached
+        expect  e, 'y'
+        movw    $OUR_DATA, %ax
+        movw    %ax, wanted_data
+        movw    %ax, %ds
+        movw    %ax, %es
+        movw    $UNDI_CODE, %cx
+        movw    $UNDI_DATA, %dx
+        call    fill_in
+        movw    $OUR_STACK, %ax
+        movw    %ax, wanted_stack
+        movw    %ax, %ss
+        movl    $STACK, %esp
+
 # With paging.
         movw    %ax, %es
         movl    $PAGES, %ebx
@@ -306,6 +361,9 @@ gate:   movw    $OUR_DATA, %ax
         expect  nc, 'Y'
         call    compare_information
         expect  e, 'Z'
+        movl    %cr3, %eax
+        cmpl    $PAGES, %eax
+        expect  e, 'z'
 
         movw    $mark, %si
         call    report_text
@@ -345,10 +403,10 @@ look:   pushfl
         cmpw    %ax, wanted_stack
         expect  e, 'h'
         movw    %ds, %ax
-        cmpw    $OUR_DATA, %ax
+        cmpw    %ax, wanted_data
         expect  e, 'i'
         movw    %es, %ax
-        cmpw    $OUR_DATA, %ax
+        cmpw    %ax, wanted_data
         expect  e, 'j'
         movl    %cr0, %eax
         cmpl    %eax, cr0_wanted
@@ -370,6 +428,12 @@ look:   pushfl
         str     %ax
         cmpw    $TASK, %ax
         expect  e, 'p'
+        sldt    %ax
+        cmpw    %ax, wanted_local
+        expect  e, 'r'
+        movl    %cr3, %eax
+        cmpl    $PAGES, %eax
+        expect  e, 's'
         testl   $0x200, 2(%esp)                 # interrupts stay off
         expect  z, 'q'
         popw    %ax
@@ -391,6 +455,21 @@ note:   pushw   %bx
         movb    %al, (%bx)
         incw    notes_end
 1:      popw    %bx
+        ret
+
+# In protected mode, with our own selectors. CX, DX = what `!PXE` is to have for its code and its data. Changes AX, EBX.
+fill_in:
+        movw    $OUR_STACK, %ax                 # of base 0
+        movw    %ax, %es
+        movzwl  pxe+2, %ebx
+        shll    $4, %ebx
+        movzwl  pxe, %eax
+        addl    %eax, %ebx
+        movw    %cx, %es:PXE_FIRST_SELECTOR(%ebx)
+        movw    %cx, %es:PXE_UNDI_CODE(%ebx)
+        movw    %dx, %es:PXE_UNDI_DATA(%ebx)
+        movw    %ds, %ax
+        movw    %ax, %es
         ret
 
 # EAX = an address, below 16 MiB, for the descriptor at DI.
@@ -423,7 +502,15 @@ user_undi:
         .quad   0x00009f000000ffff
         .word   103, task, 0x8900, 0            # TASK
         .word   gate, OUR_CODE, 0xe400, 0       # GATE
+        .word   local_end - local - 1, local, 0x8200, 0
 gdt_end:
+local:  .quad   0x000093000000ffff
+        .quad   0x00cf93000000ffff
+local_code:
+        .quad   0x00009b000000ffff
+local_undi_data:
+        .quad   0x000093000000ffff
+local_end:
 task:   .long   0
         .long   STACK
         .long   OUR_STACK
@@ -444,6 +531,8 @@ entry_sp:
         .word   0, UNDI_CODE
 entry_esp:
         .word   0, UNDI_CODE
+entry_local:
+        .word   0, LOCAL_CODE
 entry_user:
         .word   0, USER_UNDI
 stack_real:
@@ -458,6 +547,10 @@ cr4_before:
         .long   0
 wanted_stack:
         .word   OUR_STACK
+wanted_data:
+        .word   OUR_DATA
+wanted_local:
+        .word   0
 user_ax:
         .word   0
 user_carry:

@@ -203,9 +203,9 @@ impl find::Memory for Memory<'_, '_> {
 
 impl export::Memory for Memory<'_, '_> {
     fn selectors(&self) -> Option<Selectors> {
-        let guest::Protected { table, code } = self.protected?;
+        let guest::Protected { table, local, code } = self.protected?;
         let pxe = self.own.bytes().get(BANG_PXE.into()..).unwrap_or_default();
-        Some(Selectors { table, data: export::data_selector(pxe, code) })
+        Some(Selectors { table, local, data: export::data_selector(pxe, code) })
     }
 
     fn write(&mut self, address: u32, data: &[u8]) -> bool {

@@ -132,8 +132,8 @@ guest_refused:
  *           controllers are as the BIOS wants them. Without the highest privilege, with paging, or in real mode the call
  *           is refused, and nothing was touched.
  * On exit:  real mode, as from guest_resume, but EAX = 0, ECX = the reason, EBX = opcode and offset, DX = selector of the
- *           parameters, EBP = that of CS, ESI and DI = address and limit of the GDT.
- * When the program goes on, GDTR, IDTR, LDTR, TR, CR0, CR4, selectors, stack, flags and registers are its own; CR3 is not.
+ *           parameters, EBP = that of CS, ESI and DI = address and limit of the GDT, EDI's upper half = LDTR.
+ * When the program goes on, all is its own: GDTR, IDTR, LDTR, TR, control registers, selectors, stack, registers.
  */
 guest_protected_16:
     movzwl  %sp, %esp
@@ -173,6 +173,8 @@ guest_protected:
     movl    %edx, %esp
     movw    %bp, %dx
     movw    guest_code, %bp
+    sldtw   %di
+    shll    $16, %edi
     movw    guest_gdtr, %di
     movl    guest_gdtr+2, %esi
     pushw   $SELECTOR_CODE16            /* for its limit, which real mode keeps */

@@ -132,6 +132,8 @@ pub struct Call {
 pub struct Protected {
     /// Its GDT.
     pub table: PhysRange,
+    /// Its selector for its LDT, null if it has none.
+    pub local: u16,
     /// Its selector for the low block's code.
     pub code: u16,
 }
@@ -281,12 +283,13 @@ fn resume(place: &mut Place, ax: u16) -> Option<Left> {
     let (high, low) = halves(registers.ebx);
     if registers.eax == 0 {
         *place = Place::Protected;
-        let limit = u64::from(registers.edi & 0xffff);
+        let (local, limit) = halves(registers.edi);
         let call = Call {
             opcode: low,
             parameters: SegOff::new(halves(registers.edx).1, high),
             protected: Some(Protected {
-                table: PhysRange::with_length(registers.esi.into(), limit + 1),
+                table: PhysRange::with_length(registers.esi.into(), u64::from(limit) + 1),
+                local,
                 code: halves(registers.ebp).1,
             }),
         };

@@ -4,8 +4,8 @@
  *
  *   state              going down                              coming up
  *   GDTR, IDTR         long mode's are constants               real mode's into real_gdtr, real_idtr
- *   CR0, CR4           long mode's are constants               real mode's into real_cr0, real_cr4
- *   CR3, EFER          constants of long mode; real mode has LME clear
+ *   CR0, CR3, CR4      long mode's are constants               real mode's into real_cr0, real_cr3, real_cr4
+ *   EFER               a constant of long mode; real mode has LME clear
  *   flags              on the long mode stack                  real mode's into the block
  *   general registers  callee-saved ones on that stack         real mode's into the block
  *   DS, ES             flat in long mode                       real mode's into the block
@@ -63,6 +63,8 @@ long_cr4:
 long_efer:
     .long   0
 real_cr0:
+    .long   0
+real_cr3:
     .long   0
 real_cr4:
     .long   0
@@ -138,6 +140,8 @@ in_real_mode:
     xorl    %edx, %edx
     movl    real_efer, %eax
     wrmsr
+    movl    real_cr3, %eax
+    movl    %eax, %cr3
     movl    real_cr4, %eax
     movl    %eax, %cr4
     lgdtl   real_gdtr
@@ -204,6 +208,8 @@ up_to_long_mode:
     sidtl   real_idtr
     movl    %cr0, %eax
     movl    %eax, real_cr0
+    movl    %cr3, %eax
+    movl    %eax, real_cr3
     movl    %cr4, %eax
     movl    %eax, real_cr4
     call    keep_a20_open

@@ -214,7 +214,8 @@ fuzz_target!(|data: &[u8]| {
         let entries = [&[0; 8], &OURS.to_le_bytes(), data].concat();
         let length = entries.len().min(TABLE.length() as usize);
         program.0[TABLE.start() as usize..][..length].copy_from_slice(&entries[..length]);
-        program.1 = Some(Selectors { table: TABLE, data: 8 });
+        let local = data.get(1).copied().unwrap_or_default().into();
+        program.1 = Some(Selectors { table: TABLE, local, data: 8 });
     }
     let mut services = Services::new(Fence::new(vec![OURS]), BUFFERS, data.get(..8).unwrap_or_default());
     let packets = Packets { discover: vec![1; 300], ack: data.to_vec(), reply: data.to_vec() };

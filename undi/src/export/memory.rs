@@ -183,28 +183,37 @@ impl<'a> Guarded<'a> {
     /// The segment of a selector: present, data or code, and not one that expands down (Intel SDM volume 3, section
     /// 3.4.5).
     fn segment(&self, selectors: Selectors, selector: u16) -> Option<PhysRange> {
-        const LOCAL: u16 = 1 << 2;
-        const PRESENT: u64 = 1 << 47;
         const CODE_OR_DATA: u64 = 1 << 44;
         const CODE: u64 = 1 << 43;
         const EXPANDS_DOWN: u64 = 1 << 42;
-        const IN_PAGES: u64 = 1 << 55;
+        let bits = if selector & LOCAL == 0 {
+            self.descriptor(selectors.table, selector, FIRST)
+        } else {
+            self.descriptor(self.local_table(selectors)?, selector, 0)
+        }?;
+        let is_data = bits & CODE_OR_DATA != 0 && bits & (CODE | EXPANDS_DOWN) != EXPANDS_DOWN;
+        is_data.then(|| extent(bits))
+    }
+
+    /// The caller's LDT (Intel SDM volume 3, section 3.5).
+    fn local_table(&self, selectors: Selectors) -> Option<PhysRange> {
+        const TYPE: u64 = 0x1f << 40;
+        const LDT: u64 = 0x02 << 40;
+        let bits = self.descriptor(selectors.table, selectors.local, FIRST)?;
+        (selectors.local & LOCAL == 0 && bits & TYPE == LDT).then(|| extent(bits))
+    }
+
+    /// The entry of a table that a selector means, from the offset `first` on, if it is present.
+    fn descriptor(&self, table: PhysRange, selector: u16, first: u64) -> Option<u64> {
+        const PRESENT: u64 = 1 << 47;
         let offset = u64::from(selector & !7);
-        let entry = PhysRange::with_length(selectors.table.start() + offset, 8);
-        if offset == 0 || selector & LOCAL != 0 || !selectors.table.contains(entry) {
+        let entry = PhysRange::with_length(table.start() + offset, 8);
+        if offset < first || !table.contains(entry) {
             return None;
         }
-        let mut entry_bytes = [0; 8];
-        self.read_physical(entry.start(), &mut entry_bytes).ok()?;
-        let bits = u64::from_le_bytes(entry_bytes);
-        let wanted = PRESENT | CODE_OR_DATA;
-        if bits & wanted != wanted || bits & (CODE | EXPANDS_DOWN) == EXPANDS_DOWN {
-            return None;
-        }
-        let base = bits >> 16 & 0xff_ffff | bits >> 32 & 0xff00_0000;
-        let limit = bits & 0xffff | bits >> 32 & 0xf_0000;
-        let limit = if bits & IN_PAGES == 0 { limit } else { limit << 12 | 0xfff };
-        Some(PhysRange::new(base, (base + limit + 1).min(1 << 32)))
+        let mut bytes = [0; 8];
+        self.read_physical(entry.start(), &mut bytes).ok()?;
+        Some(u64::from_le_bytes(bytes)).filter(|bits| bits & PRESENT != 0)
     }
 
     fn write_unchecked(&mut self, address: u64, data: &[u8]) -> Result<(), Status> {
@@ -215,6 +224,20 @@ impl<'a> Guarded<'a> {
             Err(Status::INVALID_PARAMETER)
         }
     }
+}
+
+/// In a selector: it is of the LDT.
+const LOCAL: u16 = 1 << 2;
+/// Where the GDT's entries begin: the first one means nothing (Intel SDM volume 3, section 3.5.1).
+const FIRST: u64 = 8;
+
+/// Where the segment of a descriptor lies.
+fn extent(bits: u64) -> PhysRange {
+    const IN_PAGES: u64 = 1 << 55;
+    let base = bits >> 16 & 0xff_ffff | bits >> 32 & 0xff00_0000;
+    let limit = bits & 0xffff | bits >> 32 & 0xf_0000;
+    let limit = if bits & IN_PAGES == 0 { limit } else { limit << 12 | 0xfff };
+    PhysRange::new(base, (base + limit + 1).min(1 << 32))
 }
 
 /// A length as a word; what is longer than that is not announced in words.

@@ -19,11 +19,13 @@ pub trait Memory: find::Memory {
     fn write(&mut self, address: u32, data: &[u8]) -> bool;
 }
 
-/// What segments of far pointers are in 16-bit protected mode (PXE 2.1 section 3.2): selectors of the caller's GDT.
+/// What segments of far pointers are in 16-bit protected mode (PXE 2.1 section 3.2): selectors of the caller's tables.
 #[derive(Clone, Copy, Debug)]
 pub struct Selectors {
     /// The caller's GDT.
     pub table: PhysRange,
+    /// Its selector for its LDT; null if it has none.
+    pub local: u16,
     /// What the caller has put into `!PXE` for our data, where [`Buffers`](super::Buffers) are; null if it has put in
     /// nothing.
     pub data: u16,
