@@ -45,7 +45,7 @@ impl Machine {
             }
             "diag" => return self.report(Subject::Everything, command),
             "dmesg" => return self.report(Subject::Log, command),
-            "ifstat" => self.show_card(),
+            "ifstat" => self.show_cards(command),
             "login" => {
                 let item = |name: &str, text: &str, is_secret| Item {
                     name: Some(name.into()),
@@ -69,6 +69,13 @@ impl Machine {
                 let kind = settings::number(command.argument(1)).and_then(|kind| u16::try_from(kind).ok());
                 let name = printable(command.argument(1));
                 let kind = kind.ok_or_else(|| dhcp::errors::NO_WAY.of(name.as_str()))?;
+                let card = script::known_card(command, self)?;
+                if let Some(network) = &mut self.network {
+                    network.give_to(&|device| device.name == card && device.lease.is_some());
+                    if network.device.name != card {
+                        return Err(errors::NO_ADDRESS.of(card));
+                    }
+                }
                 return self.find_boot_server(kind, &name).map(drop);
             }
             "pxestat" => return self.report(Subject::PxeStack, command),

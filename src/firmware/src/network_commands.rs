@@ -70,8 +70,10 @@ impl Machine {
         Ok(())
     }
 
-    /// The card, its state and its counters, and its VLANs.
-    pub(crate) fn show_card(&mut self) {
+    /// The card, its state and its counters, and its VLANs, as far as they are meant.
+    pub(crate) fn show_cards(&mut self, command: &Invocation<'_>) {
+        let meant = script::known_cards(command, self);
+        let is_meant = |name: &str| meant.iter().any(|meant| meant == name);
         let Some(network) = &mut self.network else { return };
         let mac = network.mac();
         let settings = &self.settings;
@@ -81,22 +83,26 @@ impl Machine {
         };
         let nic = network.port.nic();
         let counters = nic.counters();
-        say!(self.screen, "{CARD}: {mac} using {} ({})", nic.identity().driver, state(CARD));
-        say!(
-            self.screen,
-            "  [TX:{} TXE:{} RX:{} RXE:{}]",
-            counters.sent,
-            counters.send_errors,
-            counters.received,
-            counters.receive_drops
-        );
+        if is_meant(CARD) {
+            say!(self.screen, "{CARD}: {mac} using {} ({})", nic.identity().driver, state(CARD));
+            say!(
+                self.screen,
+                "  [TX:{} TXE:{} RX:{} RXE:{}]",
+                counters.sent,
+                counters.send_errors,
+                counters.received,
+                counters.receive_drops
+            );
+        }
         for Device { name, tag, .. } in network.devices() {
-            if let Some(tag) = tag {
+            if let Some(tag) = tag.filter(|_| is_meant(name)) {
                 let (vlan, priority) = (tag.vlan(), tag.priority());
                 say!(self.screen, "{name}: {mac}, VLAN {vlan}, priority {priority} ({})", state(name));
             }
         }
-        self.name_other_cards();
+        if command.arguments.is_empty() {
+            self.name_other_cards();
+        }
     }
 
     /// Names the cards that are not in use.

@@ -25,7 +25,7 @@ mod options;
 #[cfg(test)]
 mod tests;
 
-pub use commands::{COMMANDS, Command, Vlan, discard, fill_in, image};
+pub use commands::{COMMANDS, Command, Vlan, discard, fill_in, image, known_card, known_cards};
 pub use drafts::{Drafts, Item, Menu, Parameter, Parameters};
 pub use expand::{expand, innermost, slice};
 pub use host::{Fetch, Fetched, Host, Line, Selection};

@@ -51,6 +51,7 @@ fn linux(name: &str, image: &str, driver: &str) -> Result<()> {
              vcreate --tag 7 net0-{VLAN} || vdestroy net0 || echo RIG-MARK refused\n\
              isset ${{net0-{VLAN}/ip}} || echo RIG-MARK not yet\ndhcp net0-{VLAN} || exit 2\n\
              echo RIG-MARK ip=${{net0-{VLAN}/ip}} of ${{netX/ifname}} ${{netX/mac}}\nifstat\nroute\n\
+             ifstat net0-{VLAN} net0-7 || echo RIG-MARK one only\n\
              chain http://{IN_VLAN}/tagged.ipxe"
         ),
     )?;
@@ -62,6 +63,9 @@ fn linux(name: &str, image: &str, driver: &str) -> Result<()> {
     machine.expect(&format!("of net0-{VLAN} {}", options.mac), 20)?;
     machine.expect(&format!("VLAN {VLAN}, priority 5 (open)"), 20)?;
     machine.expect(&format!("net0-{VLAN}: 10.88.0.1"), 20)?;
+    machine.expect("RIG-MARK one only", 20)?;
+    let card = machine.transcript().count(&format!("{} using {driver} (", options.mac));
+    ensure(card == 1, || format!("the card was shown {card} times"))?;
     machine.expect("RIG-MARK plain", 60)?;
     expect_user_space(&mut machine, 200)?;
     ensure(machine.transcript().count(&format!("by {driver}")) > 0, || format!("it was not {driver}"))?;
@@ -88,15 +92,18 @@ fn alone(name: &str) -> Result<()> {
              imgfetch http://{SERVER}/boot.ipxe && echo RIG-MARK still there\n\
              vdestroy net0-200\nisset ${{net0-200/mac}} || echo RIG-MARK gone\n\
              dhcp net0-200 || echo RIG-MARK no card\n\
-             vcreate -t {VLAN} net0 && dhcp net0-{VLAN} && vdestroy net0-{VLAN}\n\
+             vcreate -t {VLAN} net0 && dhcp net0-{VLAN}\n\
+             pxebs net0 1 || route\npxebs net0-{VLAN} 1 || route\nvdestroy net0-{VLAN}\n\
              isset ${{net0-{VLAN}/ip}} || chain http://{SERVER}/boot.ipxe"
         ),
     )?;
     let mut machine = lab.machine(&options)?;
-    for (mark, seconds) in
-        [("nobody", 120), ("still there", 60), ("gone", 20), ("no card", 20), ("plain", 60)]
-    {
+    for (mark, seconds) in [("nobody", 120), ("still there", 60), ("gone", 20), ("no card", 20)] {
         machine.expect(&format!("RIG-MARK {mark}"), seconds)?;
     }
+    // Who has the network when a boot server is looked for.
+    machine.expect("net0: 10.77.0.1", 90)?;
+    machine.expect(&format!("net0-{VLAN}: 10.88.0.1"), 60)?;
+    machine.expect("RIG-MARK plain", 60)?;
     machine.expect_power_off(20)
 }

@@ -8,7 +8,7 @@ mod values;
 
 pub use dialogs::fill_in;
 pub use images::{discard, image};
-pub use network::Vlan;
+pub use network::{Vlan, known_card, known_cards};
 
 use crate::Host;
 use crate::interpreter::{Failure, Flow};
@@ -123,7 +123,7 @@ pub static COMMANDS: &[Command] = &[
     command("ifclose [CARD...]", network::close),
     command("iflinkwait [--timeout MS] [CARD...]", network::wait_for_link),
     command("ifopen [CARD...]", network::open),
-    command("ifstat [CARD...]", flow::machine),
+    command("ifstat [CARD...]", network::machine_with_cards),
     command("imgargs [--name NAME] [--timeout MS] [--quiet] [--autofree] [-S|--sha256 HEX] URI|IMAGE [ARGUMENT...]", images::arguments),
     command("imgdecrypt [--name NAME] [--keep] [--timeout MS] [--quiet] URI|IMAGE URI|IMAGE", flow::machine),
     command("imgextract [--name NAME] [--keep] [--timeout MS] [--quiet] [-S|--sha256 HEX] URI|IMAGE", images::extract),

@@ -61,6 +61,16 @@ pub(super) fn machine_with_card(call: &mut Call<'_>) -> Done {
     flow::machine(call)
 }
 
+/// Carried out by the host, with those of the cards named that are there, or with all.
+pub(super) fn machine_with_cards(call: &mut Call<'_>) -> Done {
+    let done = flow::machine(call);
+    if call.arguments.is_empty() {
+        return done;
+    }
+    done?;
+    for_each(call, false, &mut |_, _| Ok(()))
+}
+
 type Work<'a> = &'a mut dyn FnMut(&mut dyn Host, &str) -> Result<(), Error>;
 
 /// Does it with the cards that are named, or with all. Of the failures the last one counts. `is_search`: the first
@@ -149,8 +159,18 @@ impl Vlan {
     }
 }
 
-/// The card that is a command's argument.
-fn known_card(command: &Invocation<'_>, host: &mut dyn Host) -> Result<String, Error> {
+/// Those of the cards that are a command's arguments that are there; all without arguments.
+pub fn known_cards(command: &Invocation<'_>, host: &mut dyn Host) -> Vec<String> {
+    let mut cards = host.cards();
+    if !command.arguments.is_empty() {
+        let named: Vec<_> = base::list(command.arguments.iter().map(|name| card(host.settings(), name)));
+        cards.retain(|card| named.contains(card));
+    }
+    cards
+}
+
+/// The card that is a command's first argument.
+pub fn known_card(command: &Invocation<'_>, host: &mut dyn Host) -> Result<String, Error> {
     let name = card(host.settings(), command.argument(0));
     if host.cards().contains(&name) { Ok(name) } else { Err(NO_CARD.of(readable(command.argument(0)))) }
 }

@@ -12,7 +12,7 @@ mod world;
 use crate::errors::{
     CANCELLED, NO_CARD, NO_LABEL, NOT_EXECUTABLE, NOT_IN_SCRIPT, TOO_LONG, UNKNOWN_COMMAND, UNKNOWN_OPTION,
 };
-use crate::{COMMANDS, Command, Failure, Start, Takes, run, set_working_uri, working_uri};
+use crate::{COMMANDS, Command, Failure, Invocation, Start, Takes, run, set_working_uri, working_uri};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use alloc::{format, vec};

@@ -63,6 +63,32 @@ fn boot_servers_are_looked_for_by_a_card_that_is_there() {
 }
 
 #[test]
+fn cards_that_are_there_are_shown() {
+    let mut world = World::new(&[]);
+    let script =
+        "ifstat\nifstat net9 netX net1\nifstat net0 net9 || echo last counts\nifopen net1\nifstat netX";
+    assert_eq!(play(&mut world, script), Ok(()));
+    assert_eq!(
+        world.log,
+        ["ifstat", "ifstat net9 netX net1", "ifstat net0 net9", "last counts\n", "ifstat netX"]
+    );
+    assert!(world.reports.iter().all(|error| error.is(&NO_CARD)) && world.reports.len() == 3);
+}
+
+#[test]
+fn commands_name_cards_that_are_there() {
+    let mut world = World::new(&[]);
+    let mut known = |words: &[&str]| {
+        let words: Vec<_> = words.iter().map(|word| word.as_bytes().to_vec()).collect();
+        let command = Command::named(b"ifstat").unwrap();
+        crate::known_cards(&Invocation::new(command, &words).unwrap(), &mut world)
+    };
+    assert_eq!(known(&["ifstat"]), ["net0", "net1"]);
+    assert_eq!(known(&["ifstat", "net1", "net9", "netX"]), ["net1"]);
+    assert!(known(&["ifstat", "net9"]).is_empty());
+}
+
+#[test]
 fn what_the_network_names_is_started() {
     let mut world = World::new(&[("named", "#!ipxe\necho here\nautoboot || exit 7")]);
     assert_eq!(play(&mut world, "autoboot net0 || echo no address\nautoboot net1 || echo ${errno}"), Ok(()));
