@@ -14,8 +14,9 @@ use crate::text;
 use base::MacAddress;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::thread;
@@ -56,6 +57,8 @@ pub struct Counting {
 /// The machine to be started.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// The emulator, if not the usual one: a copy of that ([`without_ethernet_class`]).
+    pub emulator: Option<PathBuf>,
     /// QEMU's name of the card's model.
     pub card: String,
     /// The card's address, as six hexadecimal numbers.
@@ -89,6 +92,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            emulator: None,
             card: "e1000".to_owned(),
             mac: MacAddress(MAC).to_string(),
             files: Vec::new(),
@@ -139,6 +143,34 @@ pub fn has_device(name: &str) -> bool {
     help.is_ok_and(|output| !output.stdout.is_empty())
 }
 
+/// A copy of the emulator, in the scenario's folder, whose USB adapter has Remote NDIS only. QEMU's `usb-net` has
+/// CDC-ECM in another configuration, and no option for that; here the class of that configuration is one that nobody
+/// knows. All else of the adapter, its Remote NDIS included, is QEMU's own.
+pub fn without_ethernet_class() -> Result<PathBuf> {
+    /// The control interface of CDC-ECM among the emulator's descriptors: number 0, setting 0, an endpoint, and its
+    /// class.
+    const INTERFACE: [u8; 6] = [0, 0, 1, 2, 6, 0];
+    const SUBCLASS: usize = 4;
+    let usual = emulator()?;
+    let mut program = fs::read(&usual).context("the emulator")?;
+    let mut places = program.windows(INTERFACE.len()).enumerate().filter(|(_, bytes)| *bytes == INTERFACE);
+    let (Some((place, _)), None) = (places.next(), places.next()) else {
+        return Err(Failure(format!("{} has no one place with usb-net's descriptors", usual.display())));
+    };
+    program[place + SUBCLASS] = 0xff;
+    // It looks for its own files beside the folder that it is in.
+    let folder = std::env::current_dir()?.join("emulator");
+    let copy = folder.join("bin/qemu-system-x86_64");
+    fs::create_dir_all(folder.join("bin")).context("emulator/bin")?;
+    fs::write(&copy, program).context("emulator/bin")?;
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o755))?;
+    let above = usual.parent().and_then(Path::parent).unwrap_or(Path::new("/usr"));
+    for name in ["lib", "share"] {
+        symlink(above.join(name), folder.join(name)).context(name)?;
+    }
+    Ok(copy)
+}
+
 /// A running machine. It is switched off when this value ends.
 #[derive(Debug)]
 pub struct Machine {
@@ -152,7 +184,7 @@ impl Machine {
     /// Switches it on. It boots from the card, then from a disk that says [`text::NEXT_DEVICE`].
     pub fn start(options: &Options) -> Result<Self> {
         fs::write("next.img", disk(quirk::next_device()?)).context("next.img")?;
-        let mut command = Command::new(emulator()?);
+        let mut command = Command::new(options.emulator.clone().map_or_else(emulator, Ok)?);
         fs::write(SPCR, spcr()).context(SPCR)?;
         command.args(arguments(options)).stdin(Stdio::piped()).stdout(Stdio::piped());
         command.stderr(File::create("qemu.log")?);

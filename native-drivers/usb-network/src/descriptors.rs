@@ -1,4 +1,4 @@
-//! What a device says of itself (USB 2.0, chapter 9; CDC 1.2; ECM120), every byte of which may be wrong.
+//! What a device says of itself (USB 2.0, chapter 9; CDC 1.2; ECM120; [MS-RNDIS]), every byte of which may be wrong.
 
 use base::MacAddress;
 
@@ -29,9 +29,25 @@ impl Endpoint {
     }
 }
 
-/// A network adapter: the Ethernet Networking Control Model of one configuration.
+/// How an adapter carries frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// The Ethernet Networking Control Model: a frame is a transfer.
+    Ethernet {
+        /// Which string is the station's address.
+        mac_string: u8,
+        /// The most bytes of a frame.
+        segment: u16,
+    },
+    /// Remote NDIS: a frame is in a message, of which a transfer has some.
+    RemoteNdis,
+}
+
+/// A network adapter: one configuration of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Adapter {
+    /// How it carries frames.
+    pub class: Class,
     /// The configuration's number.
     pub configuration: u8,
     /// The interface that is told of filters and tells of the cable.
@@ -40,11 +56,7 @@ pub struct Adapter {
     pub data: u8,
     /// The setting of it that has endpoints.
     pub setting: u8,
-    /// Which string is the station's address.
-    pub mac_string: u8,
-    /// The most bytes of a frame.
-    pub segment: u16,
-    /// Tells of the cable.
+    /// Tells of the cable, or of messages.
     pub notify: Option<Endpoint>,
     /// Frames to us, in bulk.
     pub input: Endpoint,
@@ -62,24 +74,22 @@ struct Interface {
 
 impl Interface {
     /// Communications, Ethernet Networking Control Model, no protocol (ECM120, section 4.2; CDC 1.2, section 4.3).
-    const CONTROL: [u8; 3] = [2, 6, 0];
+    const ETHERNET: [u8; 3] = [2, 6, 0];
+    /// Remote NDIS: as a modem of the vendor's own protocol, as a wireless controller, and among what is miscellaneous
+    /// (the first is in [MS-RNDIS]'s description of USB; all are in the list of classes of usb.org, or were so used
+    /// before).
+    const REMOTE_NDIS: [[u8; 3]; 3] = [[2, 2, 0xff], [0xe0, 1, 3], [0xef, 4, 1]];
     /// Data, no subclass, no protocol (CDC 1.2, section 4.5).
     const DATA: [u8; 3] = [10, 0, 0];
 }
 
-/// What the functional descriptors of a control interface say.
-#[derive(Clone, Copy, Default)]
+/// A control interface, and what the functional descriptors of it say.
+#[derive(Clone, Copy)]
 struct Functions {
     control: u8,
     data: Option<u8>,
     ethernet: Option<(u8, u16)>,
     notify: Option<Endpoint>,
-}
-
-impl Functions {
-    fn is_whole(&self) -> bool {
-        self.data.is_some() && self.ethernet.is_some()
-    }
 }
 
 /// Descriptors, one after the other, as long as they are whole.
@@ -115,28 +125,51 @@ fn endpoint(kind: u8, descriptor: &[u8], transfer: u8) -> Option<Endpoint> {
     (is_right && is_possible).then_some(Endpoint { address: address & 0x8f, packet, interval })
 }
 
-/// The network adapter in a configuration, if there is one that is whole.
+/// The network adapter in a configuration, if there is one that is whole; Ethernet's own class before Remote NDIS.
 pub fn adapter(configuration: &[u8]) -> Option<Adapter> {
-    const BULK: u8 = 2;
+    ethernet(configuration).or_else(|| remote_ndis(configuration))
+}
+
+fn ethernet(configuration: &[u8]) -> Option<Adapter> {
+    /// Ethernet's own, where an adapter does not say (ECM120, table 3).
+    const USUAL_SEGMENT: u16 = 1514;
+    let functions = functions(configuration, &[Interface::ETHERNET], |functions| {
+        functions.data.is_some() && functions.ethernet.is_some()
+    })?;
+    let (mac_string, segment) = functions.ethernet?;
+    let segment = if segment == 0 { USUAL_SEGMENT } else { segment };
+    carried(configuration, Class::Ethernet { mac_string, segment }, functions, functions.data?)
+}
+
+fn remote_ndis(configuration: &[u8]) -> Option<Adapter> {
+    let functions = functions(configuration, &Interface::REMOTE_NDIS, |_| true)?;
+    // Some do not say which interface carries frames: it is the next one.
+    let data = functions.data.unwrap_or(functions.control.wrapping_add(1));
+    carried(configuration, Class::RemoteNdis, functions, data)
+}
+
+/// The first control interface of these classes that is whole, or else the last one.
+fn functions(
+    configuration: &[u8],
+    classes: &[[u8; 3]],
+    is_whole: fn(&Functions) -> bool,
+) -> Option<Functions> {
     const INTERRUPT: u8 = 3;
     /// Subtypes of functional descriptors (CDC 1.2, table 13).
     const UNION: u8 = 6;
     const ETHERNET: u8 = 0xf;
-    /// Ethernet's own, where an adapter does not say (ECM120, table 3).
-    const USUAL_SEGMENT: u16 = 1514;
 
-    let number = *configuration.get(5)?;
-    let mut functions = Functions::default();
+    let mut found: Option<Functions> = None;
     each_of_interfaces(configuration, |interface, kind, descriptor| {
-        if interface.class != Interface::CONTROL {
+        if !classes.contains(&interface.class) {
             return;
         }
-        if kind == INTERFACE && !functions.is_whole() {
-            functions = Functions { control: interface.number, ..Functions::default() };
+        if kind == INTERFACE && !found.as_ref().is_some_and(is_whole) {
+            found = Some(Functions { control: interface.number, data: None, ethernet: None, notify: None });
         }
-        if interface.number != functions.control {
+        let Some(functions) = found.as_mut().filter(|found| found.control == interface.number) else {
             return;
-        }
+        };
         match *descriptor {
             [_, CLASS_SPECIFIC, UNION, control, data, ..] if control == interface.number => {
                 functions.data = Some(data);
@@ -147,10 +180,12 @@ pub fn adapter(configuration: &[u8]) -> Option<Adapter> {
             _ => functions.notify = functions.notify.or(endpoint(kind, descriptor, INTERRUPT)),
         }
     });
-    let Functions { control, data: Some(data), ethernet: Some((mac_string, segment)), notify } = functions
-    else {
-        return None;
-    };
+    found
+}
+
+/// The adapter whose frames that data interface carries, if it has both endpoints.
+fn carried(configuration: &[u8], class: Class, functions: Functions, data: u8) -> Option<Adapter> {
+    const BULK: u8 = 2;
     let (mut input, mut output) = (None, None);
     let mut setting = None;
     each_of_interfaces(configuration, |interface, kind, descriptor| {
@@ -170,15 +205,14 @@ pub fn adapter(configuration: &[u8]) -> Option<Adapter> {
         }
     });
     let (input, output, setting) = (input?, output?, setting?);
-    let notify = notify.filter(|notify| notify.is_in() && notify.address != input.address);
-    let segment = if segment == 0 { USUAL_SEGMENT } else { segment };
+    let notify = functions.notify.filter(|notify| notify.is_in() && notify.address != input.address);
+    let number = *configuration.get(5)?;
     Some(Adapter {
+        class,
         configuration: number,
-        control,
+        control: functions.control,
         data,
         setting,
-        mac_string,
-        segment,
         notify,
         input,
         output,

@@ -1,11 +1,13 @@
-//! USB network adapters of the class CDC-ECM (Communications Device Class 1.2; its subclass specification for Ethernet
-//! Control Model Devices 1.2, "ECM120"), on a port of an xHCI controller (eXtensible Host Controller Interface 1.2).
+//! USB network adapters of the classes CDC-ECM (Communications Device Class 1.2; its subclass specification for
+//! Ethernet Control Model Devices 1.2, "ECM120") and Remote NDIS (Microsoft's [MS-RNDIS]), on a port of an xHCI
+//! controller (eXtensible Host Controller Interface 1.2). Where a device has both, CDC-ECM is taken.
 //!
 //! A BIOS may use the controller for its keyboard. Then nothing of it is touched, which is said. The controller is polled:
 //! it is asked for no interrupts. Behind hubs nothing is looked for.
 //!
-//! A frame is a transfer, whose end is a packet that is not full: where a frame's packets are all full, one without
-//! bytes follows. Opening waits for the controller and its devices, up to half a second.
+//! By CDC-ECM a frame is a transfer, whose end is a packet that is not full: where a frame's packets are all full, one
+//! without bytes follows. By Remote NDIS a frame is in a message, and a transfer to us may have several. Opening waits
+//! for the controller and its devices, up to half a second.
 #![no_std]
 #![allow(clippy::cast_possible_truncation, reason = "numbers are cut into the sizes that fields have")]
 
@@ -14,17 +16,20 @@ extern crate alloc;
 pub mod descriptors;
 mod registers;
 mod ring;
+pub mod rndis;
 #[cfg(test)]
 mod tests;
 mod xhci;
 
 use alloc::vec::Vec;
 use base::{Error, Instant, MacAddress};
-use descriptors::{Adapter, Endpoint};
+use core::ops::Range;
+use descriptors::{Adapter, Class, Endpoint};
 use hw::device::{Device, DeviceMemory};
 use nic::{Counters, FRAME_CAPACITY, Identity, Link, Nic, PciIdentity, errors};
 use registers::{completion, context, speed, trb};
 use ring::{Event, Ring};
+use rndis::Heard;
 use xhci::{Controller, DATA_LIMIT, Pipe, Request, SLOT};
 
 /// Frames that there is room for on their way in. One entry of a ring is never the controller's.
@@ -33,6 +38,8 @@ const RECEIVE_SLOTS: usize = 128;
 const TRANSMIT_SLOTS: usize = 32;
 /// Bytes of a frame's buffer, a multiple of every packet's.
 const BUFFER: usize = 2048;
+/// Bytes of an Ethernet frame's header.
+const ETHERNET_HEADER: u32 = 14;
 /// Transfers that are given back to the controller at once.
 const REFILL: usize = 16;
 
@@ -52,6 +59,9 @@ mod request {
     pub(crate) const SET_CONFIGURATION: [u8; 2] = [0x00, 9];
     pub(crate) const SET_INTERFACE: [u8; 2] = [0x01, 11];
     pub(crate) const SET_PACKET_FILTER: [u8; 2] = [0x21, 0x43];
+    /// Messages to and from the device (CDC 1.2, section 6.2).
+    pub(crate) const SEND_COMMAND: [u8; 2] = [0x21, 0];
+    pub(crate) const GET_RESPONSE: [u8; 2] = [0xa1, 1];
 
     /// Types of descriptors, as GET_DESCRIPTOR has them.
     pub(crate) const DEVICE: u16 = 0x100;
@@ -84,6 +94,8 @@ pub struct UsbNetwork<D: Device, M: DeviceMemory> {
     ended: usize,
     shown: usize,
     seen: usize,
+    /// Where the next message is in the transfer that is to be shown.
+    place: usize,
     /// Where the last transfers of the frames on their way out are; then: frames given to the controller, and sent.
     sending: [u64; TRANSMIT_SLOTS],
     filled: usize,
@@ -121,6 +133,7 @@ impl<D: Device, M: DeviceMemory> UsbNetwork<D, M> {
             ended: 0,
             shown: 0,
             seen: 0,
+            place: 0,
             sending: [0; TRANSMIT_SLOTS],
             filled: 0,
             sent: 0,
@@ -132,7 +145,7 @@ impl<D: Device, M: DeviceMemory> UsbNetwork<D, M> {
         Ok(nic)
     }
 
-    /// Takes the controller and finds the adapter, which is not configured yet.
+    /// Takes the controller and finds the adapter, which is ready but for its frames.
     fn find(&mut self) -> Result<Adapter, Error> {
         self.controller.take()?;
         let mut result = Err(errors::NO_ADAPTER.error());
@@ -140,7 +153,10 @@ impl<D: Device, M: DeviceMemory> UsbNetwork<D, M> {
             match self.controller.attach(port) {
                 Ok(false) => continue,
                 Ok(true) => match self.examine() {
-                    Ok(Some(adapter)) => return Ok(adapter),
+                    Ok(Some(adapter)) => match self.prepare(adapter) {
+                        Ok(()) => return Ok(adapter),
+                        Err(error) => result = Err(error),
+                    },
                     Ok(None) => {}
                     Err(error) => result = Err(error),
                 },
@@ -159,7 +175,7 @@ impl<D: Device, M: DeviceMemory> UsbNetwork<D, M> {
         self.controller.request(Request { kind: request::GET_DESCRIPTOR, value, index, length })
     }
 
-    /// Looks for a network adapter in the device, and learns its address and size of frames.
+    /// Looks for a network adapter in the device's configurations.
     fn examine(&mut self) -> Result<Option<Adapter>, Error> {
         let head = self.descriptor(request::DEVICE, 0, 8)?;
         let Some(packet) = head.get(7).copied() else { return Ok(None) };
@@ -172,32 +188,24 @@ impl<D: Device, M: DeviceMemory> UsbNetwork<D, M> {
             let head = self.descriptor(request::CONFIGURATION | index, 0, 9)?;
             let [_, _, low, high, ..] = *head else { break };
             let length = u16::from_le_bytes([low, high]).min(DATA_LIMIT);
-            found = descriptors::adapter(self.descriptor(request::CONFIGURATION | index, 0, length)?);
-            if found.is_some() {
+            let adapter = descriptors::adapter(self.descriptor(request::CONFIGURATION | index, 0, length)?);
+            let is_better = adapter.is_some_and(|adapter| adapter.class != Class::RemoteNdis);
+            if found.is_none() || is_better {
+                found = adapter;
+            }
+            if is_better {
                 break;
             }
         }
-        let Some(adapter) = found else { return Ok(None) };
-        // The first string lists languages.
-        let language = match *self.descriptor(request::STRING, 0, 4)? {
-            [_, _, low, high] => u16::from_le_bytes([low, high]),
-            _ => 0,
-        };
-        let string = self.descriptor(request::STRING | u16::from(adapter.mac_string), language, 255)?;
-        let mac = descriptors::mac_address(string).unwrap_or(MacAddress([0; 6]));
-        self.identity.set_address(mac)?;
-        self.identity.mtu = adapter.segment.saturating_sub(14).clamp(576, 1500);
-        Ok(Some(adapter))
+        Ok(found)
     }
 
-    /// Makes the adapter send and receive.
-    fn start(&mut self) -> Result<(), Error> {
-        let adapter = self.find()?;
+    /// Sets up the adapter's endpoints, and learns its address and size of frames.
+    fn prepare(&mut self, adapter: Adapter) -> Result<(), Error> {
         let memory = &mut self.controller.memory;
         self.receive = Ring::new(memory, RECEIVE_RING, RECEIVE_SLOTS);
         self.transmit = Ring::new(memory, TRANSMIT_RING, xhci::SLOTS);
         self.notify = Ring::new(memory, NOTIFY_RING, xhci::SLOTS);
-        (self.given, self.ended, self.shown, self.seen, self.filled, self.sent) = (0, 0, 0, 0, 0, 0);
         let pipe = |endpoint: Endpoint, kind, interval, ring| Pipe {
             index: endpoint.index(),
             kind,
@@ -214,14 +222,95 @@ impl<D: Device, M: DeviceMemory> UsbNetwork<D, M> {
             pipes.push(pipe(notify, context::INTERRUPT_IN, interval, self.notify));
         }
         self.controller.configure(&pipes)?;
-        let order = |kind, value: u16, index: u8| Request { kind, value, index: index.into(), length: 0 };
-        self.controller.request(order(request::SET_CONFIGURATION, adapter.configuration.into(), 0))?;
-        self.controller.request(order(request::SET_INTERFACE, adapter.setting.into(), adapter.data))?;
-        // Not every adapter can filter. One that cannot sends all frames.
-        let filter = order(request::SET_PACKET_FILTER, request::USUAL_FRAMES, adapter.control);
-        _ = self.controller.request(filter);
+        self.order(request::SET_CONFIGURATION, adapter.configuration.into(), 0)?;
+        // A device may refuse to be told the setting that it has at first (USB 2.0, section 9.4.10).
+        if adapter.setting > 0 {
+            self.order(request::SET_INTERFACE, adapter.setting.into(), adapter.data)?;
+        }
         self.adapter = Some(adapter);
+        let (driver, mac, frame) = match adapter.class {
+            Class::Ethernet { mac_string, segment } => {
+                // The first string lists languages.
+                let language = match *self.descriptor(request::STRING, 0, 4)? {
+                    [_, _, low, high] => u16::from_le_bytes([low, high]),
+                    _ => 0,
+                };
+                let string = self.descriptor(request::STRING | u16::from(mac_string), language, 255)?;
+                let mac = descriptors::mac_address(string);
+                ("cdc-ecm", mac, u32::from(segment).saturating_sub(ETHERNET_HEADER))
+            }
+            Class::RemoteNdis => {
+                let answer = self.converse(&rndis::initialize(BUFFER as u32))?;
+                let Some(limit) = rndis::transfer_limit(&answer) else {
+                    return Err(errors::UNSUPPORTED.of("RNDIS without Ethernet"));
+                };
+                let answer = self.converse(&rndis::query(rndis::object::PERMANENT_ADDRESS))?;
+                let mac = rndis::information(&answer).and_then(|bytes| bytes.first_chunk());
+                let mac = mac.map(|mac| MacAddress(*mac));
+                let question = rndis::query(rndis::object::MAXIMUM_FRAME_SIZE);
+                let answer = self.converse(&question).unwrap_or_default();
+                let frame = rndis::information(&answer).and_then(|bytes| bytes.first_chunk());
+                let frame = frame.map_or(u32::MAX, |frame| u32::from_le_bytes(*frame));
+                ("rndis", mac, frame.min(limit.saturating_sub(rndis::HEADER as u32 + ETHERNET_HEADER)))
+            }
+        };
+        self.identity.driver = driver;
+        self.identity.mtu = frame.clamp(576, 1500) as u16;
+        self.identity.set_address(mac.unwrap_or(MacAddress([0; 6])))
+    }
+
+    /// Tells the device something that has no data.
+    fn order(&mut self, kind: [u8; 2], value: u16, index: u8) -> Result<(), Error> {
+        self.controller.request(Request { kind, value, index: index.into(), length: 0 }).map(drop)
+    }
+
+    /// Sends an RNDIS message; what the device answers to it.
+    fn converse(&mut self, question: &[u8]) -> Result<Vec<u8>, Error> {
+        /// How often the answer is asked for, and milliseconds between.
+        const ATTEMPTS: u32 = 100;
+        const PAUSE: u32 = 2;
+        /// Bytes of an answer, as Windows asks for it, and more than any is long.
+        const ANSWER: u16 = 1025;
+        let index = self.adapter.map_or(0, |adapter| adapter.control).into();
+        let command = Request { kind: request::SEND_COMMAND, value: 0, index, length: 0 };
+        let response = Request { kind: request::GET_RESPONSE, value: 0, index, length: ANSWER };
+        // Some devices have no answer until they could say that they have one (a fact from Linux's driver).
+        self.ask_for_notification();
+        self.controller.send(command, question)?;
+        for _ in 0..ATTEMPTS {
+            // A device that has none yet is to say a byte of zero; some refuse.
+            let said = self.controller.request(response).map_or(Vec::new(), |said| said.to_vec());
+            match rndis::heard(&said, question) {
+                Heard::Done => return Ok(said),
+                Heard::Refused(status) => {
+                    return Err(
+                        errors::NO_ANSWER.of(alloc::format!("an RNDIS message ends with status {status:x}"))
+                    );
+                }
+                Heard::KeepAlive(answer) => self.controller.send(command, &answer)?,
+                Heard::Other => self.controller.pause(PAUSE),
+            }
+        }
+        Err(errors::NO_ANSWER.of("RNDIS messages have no answer"))
+    }
+
+    /// Makes the adapter send and receive.
+    fn start(&mut self) -> Result<(), Error> {
+        let adapter = self.find()?;
+        (self.given, self.ended, self.shown, self.seen, self.place) = (0, 0, 0, 0, 0);
+        (self.filled, self.sent) = (0, 0);
         self.link = Link::Unknown;
+        match adapter.class {
+            Class::Ethernet { .. } => {
+                // Not every adapter can filter. One that cannot sends all frames.
+                _ = self.order(request::SET_PACKET_FILTER, request::USUAL_FRAMES, adapter.control);
+            }
+            Class::RemoteNdis => {
+                let message = rndis::set(rndis::object::PACKET_FILTER, rndis::object::USUAL_FRAMES);
+                self.converse(&message)?;
+            }
+        }
+        // Whoever waits for the end of a request hears of nothing else, so frames may come from here on only.
         self.give(RECEIVE_SLOTS - 1);
         self.ask_for_notification();
         Ok(())
@@ -251,6 +340,27 @@ impl<D: Device, M: DeviceMemory> UsbNetwork<D, M> {
             self.seen = self.shown;
             self.give(count);
         }
+    }
+
+    /// Where the next frame is in the transfer that is to be shown, which is that of `slot`. Without one the transfer
+    /// has been shown.
+    fn next_frame(&mut self, slot: usize) -> Range<usize> {
+        let length = self.received.get(slot).map_or(0, |received| received.length);
+        let is_ethernet = self.adapter.is_some_and(|adapter| adapter.class != Class::RemoteNdis);
+        let next = match is_ethernet {
+            true => None,
+            false => {
+                let bytes = self.controller.memory.bytes(receive_buffer(slot), length);
+                rndis::next_frame(bytes, self.place)
+            }
+        };
+        if let Some((frame, place)) = next {
+            self.place = place;
+            return frame;
+        }
+        self.place = 0;
+        self.shown = self.shown.wrapping_add(1);
+        0..if is_ethernet { length } else { 0 }
     }
 
     fn ask_for_notification(&mut self) {
@@ -402,15 +512,15 @@ impl<D: Device, M: DeviceMemory> Nic for UsbNetwork<D, M> {
                 }
             }
             let slot = self.shown % RECEIVE_SLOTS;
-            self.shown = self.shown.wrapping_add(1);
-            let length = self.received.get(slot).map_or(0, |received| received.length);
-            match length {
-                // The end of a frame that is a multiple of packets long.
+            let frame = self.next_frame(slot);
+            match frame.len() {
+                // The end of a frame that is a multiple of packets long, or of a transfer's messages.
                 0 => {}
                 1..=FRAME_CAPACITY => {
                     self.counters.received += 1;
                     self.is_suspect = false;
-                    return Some(self.controller.memory.bytes(receive_buffer(slot), length));
+                    let place = receive_buffer(slot) + frame.start;
+                    return Some(self.controller.memory.bytes(place, frame.len()));
                 }
                 _ => self.counters.receive_drops += 1,
             }
@@ -429,12 +539,21 @@ impl<D: Device, M: DeviceMemory> Nic for UsbNetwork<D, M> {
         let Some(adapter) = self.adapter.filter(|_| self.can_transmit()) else { return false };
         let slot = self.filled % TRANSMIT_SLOTS;
         let memory = &mut self.controller.memory;
-        let Some(length) = nic::put_padded(frame, memory.bytes_mut(transmit_buffer(slot), BUFFER)) else {
+        let packet = adapter.output.packet.into();
+        let room = memory.bytes_mut(transmit_buffer(slot), BUFFER);
+        let length = match adapter.class {
+            Class::Ethernet { .. } => nic::put_padded(frame, room),
+            Class::RemoteNdis => room
+                .get_mut(rndis::HEADER..)
+                .and_then(|room| nic::put_padded(frame, room))
+                .and_then(|length| rndis::wrap(room, length, packet)),
+        };
+        let Some(length) = length else {
             self.counters.send_errors += 1;
             return true;
         };
         let place = memory.address() + transmit_buffer(slot) as u64;
-        let is_full = length.is_multiple_of(adapter.output.packet.into());
+        let is_full = length.is_multiple_of(packet);
         let tell = trb::NORMAL | trb::ON_COMPLETION;
         let mut entry =
             self.transmit.push(memory, place, length as u32, if is_full { trb::NORMAL } else { tell });

@@ -131,7 +131,8 @@ pub(crate) mod trb {
     pub(crate) const IMMEDIATE: u32 = 1 << 6;
     /// Of a data or status stage: from the device.
     pub(crate) const IN: u32 = 1 << 16;
-    /// Of a setup stage: data from the device follow.
+    /// Of a setup stage: data to the device follow, or from it.
+    pub(crate) const DATA_OUT: u32 = 2 << 16;
     pub(crate) const DATA_IN: u32 = 3 << 16;
 
     /// The device that a command is for.

@@ -1,6 +1,7 @@
 //! The driver against a controller and devices of the tests: right ones, and some that do what they like.
 
 mod card;
+mod messages;
 mod shared;
 
 use super::*;
@@ -333,8 +334,7 @@ fn an_adapter_is_read_from_its_descriptors() {
             control: 0,
             data: 1,
             setting: 1,
-            mac_string: 5,
-            segment: 1514,
+            class: Class::Ethernet { mac_string: 5, segment: 1514 },
             notify: Some(endpoint(0x81, 16, 9)),
             input: endpoint(0x82, 512, 0),
             output: endpoint(0x02, 512, 0),
@@ -382,7 +382,9 @@ proptest! {
                 *byte = value;
             }
         }
-        for bytes in [&bytes, &changed] {
+        let mut both = changed.clone();
+        both.extend(messages::configuration());
+        for bytes in [&bytes, &changed, &both] {
             let Some(adapter) = descriptors::adapter(bytes) else { continue };
             let pipes = [Some(adapter.input), Some(adapter.output), adapter.notify];
             let mut seen = 0_u32;
@@ -405,8 +407,20 @@ proptest! {
         descriptor in prop::collection::vec((0..80_usize, any::<u8>()), 0..4),
         mut events in prop::collection::vec((0..xhci::SLOTS * 2, any::<u64>()), 0..40),
         steps in prop::collection::vec(any::<u8>(), 1..40),
+        is_remote in any::<bool>(),
+        gossip in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 0..3),
+        transfer in prop::collection::vec(any::<u8>(), 0..200),
+        changes in prop::collection::vec((0..130_usize, any::<u8>()), 0..4),
     ) {
-        let mut gadget = Gadget::adapter(speed::HIGH, 512);
+        let mut gadget = match is_remote {
+            false => Gadget::adapter(speed::HIGH, 512),
+            true => messages::gadget(),
+        };
+        gadget.gossip = gossip;
+        let mut frames = [messages::message(&[9; 60], 44), messages::message(&[7; 80], 48)].concat();
+        for (place, value) in changes {
+            frames[place] = value;
+        }
         for (place, value) in descriptor {
             if let Some(byte) = gadget.configurations[0].get_mut(place) {
                 *byte = value;
@@ -427,6 +441,8 @@ proptest! {
             let card = card(driver);
             card.host.waited.set(0);
             card.deliver(&[9; 100]);
+            card.deliver(&transfer);
+            card.deliver(&frames);
             card.notify(&[0xa1, 0, 1]);
         });
     }

@@ -61,7 +61,7 @@ pub(crate) struct Request {
     pub(crate) kind: [u8; 2],
     pub(crate) value: u16,
     pub(crate) index: u16,
-    /// Bytes that the device answers with at most.
+    /// Bytes that the device answers with at most, or is sent.
     pub(crate) length: u16,
 }
 
@@ -371,20 +371,35 @@ impl<D: Device, M: DeviceMemory> Controller<D, M> {
         }
     }
 
+    /// Has a request carried out that has such data for the device.
+    pub(crate) fn send(&mut self, request: Request, data: &[u8]) -> Result<(), Error> {
+        let room = self.memory.bytes_mut(CONTROL_DATA, usize::from(DATA_LIMIT));
+        let data = room.iter_mut().zip(data).map(|(place, byte)| *place = *byte).count();
+        self.request(Request { length: data as u16, ..request }).map(drop)
+    }
+
     /// Has a request carried out (section 4.11.2.2). What the device answers.
     pub(crate) fn request(&mut self, request: Request) -> Result<&[u8], Error> {
+        /// Bit 7 of a request's kind: data come from the device.
+        const FROM_DEVICE: u8 = 1 << 7;
         let Request { kind: [kind, number], value, index, length } = request;
         let length = length.min(DATA_LIMIT);
         let [value, index] = [value, index].map(u64::from);
         let setup =
             u64::from(kind) | u64::from(number) << 8 | value << 16 | index << 32 | u64::from(length) << 48;
-        let (follows, answer) = if length > 0 { (trb::DATA_IN, 0) } else { (0, trb::IN) };
+        // The status stage goes against the data.
+        let (follows, data_direction, answer) = match length {
+            0 => (0, 0, trb::IN),
+            _ if kind & FROM_DEVICE == 0 => (trb::DATA_OUT, 0, trb::IN),
+            _ => (trb::DATA_IN, trb::IN, 0),
+        };
         let memory = &mut self.memory;
         self.control.push(memory, setup, 8, trb::SETUP | trb::IMMEDIATE | follows);
         let mut data = 0;
         if length > 0 {
             let place = memory.address() + CONTROL_DATA as u64;
-            data = self.control.push(memory, place, length.into(), trb::DATA | trb::IN | trb::ON_SHORT);
+            data =
+                self.control.push(memory, place, length.into(), trb::DATA | data_direction | trb::ON_SHORT);
         }
         let end = self.control.push(memory, 0, 0, trb::STATUS | trb::ON_COMPLETION | answer);
         self.ring(SLOT, CONTROL);

@@ -17,6 +17,6 @@ base::errors! {
     IN_USE = "NIC-05", "the BIOS {} the USB controller, for a keyboard or a disk, so it is left alone",
         "turn the BIOS's legacy support of USB off, with another kind of keyboard; or use another controller";
     /// There is no network adapter on the USB controller that the driver is for.
-    NO_ADAPTER = "NIC-06", "no network adapter of the class CDC-ECM is on the USB controller",
+    NO_ADAPTER = "NIC-06", "no network adapter of the class CDC-ECM or RNDIS is on the USB controller",
         "plug it into the machine itself, not into a hub; ask its maker for its class";
 }

@@ -42,7 +42,17 @@ pub(crate) struct Gadget {
     packet: usize,
     pub(crate) configuration: u8,
     pub(crate) setting: u8,
-    pub(crate) filter: u16,
+    pub(crate) filter: u32,
+    /// It speaks Remote NDIS: what it says next, the first one first.
+    pub(crate) words: Vec<Vec<u8>>,
+    /// What it says before each answer.
+    pub(crate) gossip: Vec<Vec<u8>>,
+    /// What it has been told by messages, in whole.
+    pub(crate) heard: Vec<Vec<u8>>,
+    /// The status of its answer to that kind of message, and the bytes of a transfer that it takes.
+    pub(crate) status: (u32, u32),
+    pub(crate) transfer: u32,
+    pub(crate) medium: u32,
     /// What it has been sent: whole frames, and the beginning of one.
     pub(crate) frames: Vec<Vec<u8>>,
     part: Vec<u8>,
@@ -91,8 +101,66 @@ impl Gadget {
         Self { is_silent: true, ..Self::keyboard() }
     }
 
-    /// What it answers to a request; none is a stall.
-    fn answer(&mut self, setup: [u8; 8]) -> Option<Vec<u8>> {
+    /// An adapter of Remote NDIS, of that class.
+    pub(crate) fn remote_ndis(class: [u8; 3], speed: u32, packet: u16) -> Self {
+        let [low, high] = packet.to_le_bytes();
+        let [class, subclass, protocol] = class;
+        let mut configuration = vec![
+            9, 2, 0, 0, 2, 3, 0, 0x80, 50, //
+            9, 4, 4, 0, 1, class, subclass, protocol, 0, // control
+            5, 0x24, 0, 0x10, 1, // header
+            5, 0x24, 1, 0, 5, // call management
+            4, 0x24, 2, 0, // abstract control
+            5, 0x24, 6, 4, 5, // union
+            7, 5, 0x81, 3, 8, 0, 9, //
+            9, 4, 5, 0, 2, 10, 0, 0, 0, // data
+            7, 5, 0x82, 2, low, high, 0, //
+            7, 5, 0x02, 2, low, high, 0,
+        ];
+        configuration[2] = configuration.len() as u8;
+        let mut gadget = Self::adapter(speed, packet);
+        gadget.configurations = vec![configuration];
+        gadget.transfer = 4096;
+        gadget
+    }
+
+    /// Hears a message of Remote NDIS, and has an answer then.
+    fn hear(&mut self, message: &[u8]) {
+        let words: Vec<_> =
+            message.chunks_exact(4).map(|word| u32::from_le_bytes(word.try_into().unwrap())).collect();
+        self.heard.push(message.to_vec());
+        let [kind, length, request, ..] = words[..] else { return };
+        assert_eq!(length as usize, message.len());
+        // Behind the words, and what it is there is said at an offset.
+        let answer = |rest: &[u32], bytes: &[u8]| {
+            let length = 12 + 4 * rest.len() + bytes.len();
+            let words = [kind | 1 << 31, length as u32, request];
+            words
+                .iter()
+                .chain(rest)
+                .flat_map(|word| word.to_le_bytes())
+                .chain(bytes.iter().copied())
+                .collect()
+        };
+        let status = if self.status.0 == kind { self.status.1 } else { 0 };
+        let said = match (kind, &words[3..]) {
+            (2, [1, 0, _]) => answer(&[status, 1, 0, 1, self.medium, 1, self.transfer, 3, 0, 0], &[]),
+            // Four bytes are left out before what was asked for.
+            (4, [0x0101_0101, 0, 0, 0]) => answer(&[status, 6, 20, 0], &[0x40, 0x54, 0, 0x12, 0x34, 0x56]),
+            (4, [0x0001_0106, 0, 0, 0]) => answer(&[status, 4, 16], &1400_u32.to_le_bytes()),
+            (5, [0x0001_010e, 4, 20, 0, filter]) => {
+                self.filter = *filter;
+                answer(&[status], &[])
+            }
+            (0x8000_0008, [0]) => return,
+            _ => panic!("{words:x?}"),
+        };
+        self.words.extend(self.gossip.iter().cloned());
+        self.words.push(said);
+    }
+
+    /// What it answers to a request with these data; none is a stall.
+    fn answer(&mut self, setup: [u8; 8], data: &[u8]) -> Option<Vec<u8>> {
         let [kind, number, value, value_high, index, ..] = setup;
         let value = u16::from_le_bytes([value, value_high]);
         if self.stalls == Some([kind, number]) {
@@ -124,8 +192,15 @@ impl Gadget {
                 Some(vec![])
             }
             request::SET_PACKET_FILTER => {
-                self.filter = value;
+                self.filter = value.into();
                 Some(vec![])
+            }
+            request::SEND_COMMAND if (value, index) == (0, 4) && self.transfer > 0 => {
+                self.hear(data);
+                Some(vec![])
+            }
+            request::GET_RESPONSE if (value, index) == (0, 4) && self.transfer > 0 => {
+                Some(if self.words.is_empty() { vec![0] } else { self.words.remove(0) })
             }
             _ => None,
         }
@@ -442,13 +517,16 @@ impl Card {
             let bytes = setup.parameter.to_le_bytes();
             let length = u16::from_le_bytes([bytes[6], bytes[7]]);
             let data = if length > 0 { self.next(&mut place) } else { None };
-            let answer = self.gadgets[port].as_mut().and_then(|gadget| gadget.answer(bytes));
+            let is_in = bytes[0] & 0x80 != 0;
+            let told = data.filter(|_| !is_in).map(|data| self.load(data.parameter, length.into()));
+            let told = told.unwrap_or_default();
+            let answer = self.gadgets[port].as_mut().and_then(|gadget| gadget.answer(bytes, &told));
             let Some(mut answer) = answer else {
                 self.end_transfer(data.unwrap_or(setup), 1, STALL, 0);
                 break;
             };
             answer.truncate(length.into());
-            if let Some(data) = data {
+            if let Some(data) = data.filter(|_| is_in) {
                 self.store(data.parameter, &answer);
                 if answer.len() < usize::from(length) {
                     let rest = u32::from(length) - answer.len() as u32;
@@ -457,6 +535,16 @@ impl Card {
             }
             let Some(end) = self.next(&mut place) else { break };
             assert!(self.is_hostile || end.control & trb::KIND == trb::STATUS);
+            // All stages say where their data go; the last one goes the other way.
+            let [setup_stage, data_stage, end_stage] = match (length, is_in) {
+                (0, _) => [0, 0, trb::IN],
+                (_, false) => [trb::DATA_OUT, 0, trb::IN],
+                (_, true) => [trb::DATA_IN, trb::IN, 0],
+            };
+            let direction = |entry: Entry, mask| entry.control & mask;
+            assert!(self.is_hostile || direction(setup, trb::DATA_IN) == setup_stage);
+            assert!(self.is_hostile || data.is_none_or(|data| direction(data, trb::IN) == data_stage));
+            assert!(self.is_hostile || direction(end, trb::IN) == end_stage);
             self.end_transfer(end, 1, completion::SUCCESS, 0);
         }
         self.pipes[1] = Some(place);
