@@ -402,6 +402,20 @@ impl Control {
         }
     }
 
+    /// What the emulator knows about something.
+    fn ask(&mut self, what: &str) -> Result<String> {
+        let line = format!("{{\"command-line\":\"info {what}\"}}");
+        self.command(&format!("{{\"execute\":\"human-monitor-command\",\"arguments\":{line}}}"))
+    }
+
+    /// Where the BIOS has put those regions of PCI devices that may lie above 4 GiB.
+    pub fn wide_regions(&mut self) -> Result<Vec<u64>> {
+        let said = self.ask("pci")?;
+        let regions = said.split("64 bit ").skip(1).filter_map(|region| region.split_once(" at 0x"));
+        let digits = regions.map(|(_, place)| place.split(|digit: char| !digit.is_ascii_hexdigit()).next());
+        Ok(digits.filter_map(|digits| u64::from_str_radix(digits?, 16).ok()).collect())
+    }
+
     /// Presses keys together, by QEMU's names: `["ctrl", "b"]`.
     pub fn keys(&mut self, keys: &[&str]) -> Result<()> {
         let keys: Vec<String> =
@@ -446,9 +460,7 @@ impl Control {
     /// linked at the top of the address space; whether it was. Anywhere else it would hit the BIOS or the ROM.
     pub fn interrupt_core(&mut self) -> Result<bool> {
         self.command("{\"execute\":\"stop\"}")?;
-        let registers = "{\"command-line\":\"info registers\"}";
-        let registers = format!("{{\"execute\":\"human-monitor-command\",\"arguments\":{registers}}}");
-        let is_core = self.command(&registers)?.contains("RIP=ffffffff8");
+        let is_core = self.ask("registers")?.contains("RIP=ffffffff8");
         if is_core {
             self.command("{\"execute\":\"inject-nmi\"}")?;
         }

@@ -225,7 +225,7 @@ impl Native {
     pub(crate) fn start(self, memory: &mut PhysicalMemory) -> Result<Box<dyn Nic>, Error> {
         let shared = memory.allocate_for_device(self.driver.memory);
         let shared = shared.ok_or_else(|| nic::errors::NO_MEMORY.error())?;
-        let card = Function::claim(self.pci.bus_device_function);
+        let card = Function::claim(self.pci.bus_device_function, memory);
         let mut nic = (self.driver.make)(card, shared, self.pci)?;
         nic.open()?;
         Ok(nic)

@@ -6,8 +6,8 @@
 //! unpacker makes it so before the core's first instruction:
 //!
 //! - One processor, in long mode at privilege level 0, with interrupts off. They are let in only in real mode.
-//! - 0 to 4 GiB are mapped one to one, and [`init`] maps what is above; the core is mapped at its link address, with a
-//!   guard page under its stack.
+//! - 0 to 4 GiB are mapped one to one, and [`init`] maps memory above, [`pci`] what devices have there; the core is
+//!   mapped at its link address, with a guard page under its stack.
 //! - [`init`] ran once, before anything else here is used.
 //! - Nobody else writes to the low block, the core, or memory handed out by [`memory`] and [`low`].
 //!

@@ -13,8 +13,11 @@ use crate::{cpu, heap, low};
 const GIB: u64 = 1 << 30;
 /// What the unpacker has mapped, above base memory.
 const PLACE: PhysRange = PhysRange::new(1 << 20, 4 * GIB);
-/// What can be mapped with the one table of the third level that there is for low addresses.
+/// Memory that is mapped, where there is some.
 const REACH: PhysRange = PhysRange::new(4 * GIB, 512 * GIB);
+/// Pages that more than what the unpacker has mapped is mapped by, as an address's bit that counts them.
+const LARGE_PAGE: u32 = 21;
+const GIB_PAGE: u32 = 30;
 /// Where the heap may lie.
 const HEAP_PLACE: PhysRange = PhysRange::new(32 << 20, 4 << 30);
 /// TCP windows, datagram buffers and everything that is not an image.
@@ -24,6 +27,8 @@ const HEAP_LENGTH: u64 = 8 << 20;
 #[derive(Debug)]
 pub struct PhysicalMemory {
     map: MemoryMap,
+    /// The page table of the fourth level, which is in use.
+    tables: u64,
     /// All memory from 1 MiB to here is mapped one to one.
     end: u64,
     /// Pieces handed out and not yet back.
@@ -41,10 +46,10 @@ pub(crate) unsafe fn init(info: &BootInfo) -> PhysicalMemory {
     let mut map = MemoryMap::from_e820(entries, info.base_memory_kib);
     let _ = map.reserve(PhysRange::with_length(info.core, info.core_length), Owner::Core);
     let _ = map.reserve(PhysRange::new(info.low.into(), u64::from(info.base_memory_kib) * 1024), Owner::Low);
-    let mut memory = PhysicalMemory { map, end: PLACE.end(), pieces: 0, kept: None };
+    let tables = info.page_tables.into();
+    let mut memory = PhysicalMemory { map, tables, end: PLACE.end(), pieces: 0, kept: None };
     memory.grow_heap(HEAP_LENGTH);
-    // SAFETY: the tables are those in use, by contract of this function.
-    unsafe { memory.map_reach(info.page_tables.into()) };
+    memory.map_reach();
     memory
 }
 
@@ -185,45 +190,62 @@ impl PhysicalMemory {
     }
 
     /// Maps memory above 4 GiB: each GiB that is memory whole in one piece, if the processor can, and others that have
-    /// some in pieces of 2 MiB, for which a table is taken below 4 GiB.
-    ///
-    /// # Safety
-    /// `tables` are in use: the first of level 4, then that of level 3 for low addresses (`unpack`).
-    unsafe fn map_reach(&mut self, tables: u64) {
-        const PRESENT_AND_WRITABLE: u64 = 0b11;
-        const LARGE: u64 = 1 << 7;
+    /// some in pieces of 2 MiB.
+    fn map_reach(&mut self) {
         /// CPUID leaf 80000001h, EDX: pages of 1 GiB.
         const HAS_GIB_PAGES: u32 = 1 << 26;
         let [_, features] = cpu::features(true);
         let top = self.map.usable().last().map_or(0, PhysRange::end).min(REACH.end());
         for number in REACH.start() / GIB..top.div_ceil(GIB) {
             let gib = PhysRange::with_length(number * GIB, GIB);
-            let entry = if features & HAS_GIB_PAGES != 0 && self.map.is_ram(gib) {
-                gib.start() | LARGE
-            } else if self.map.largest(gib).is_some() {
-                let Some(table) = self.map.find_top(PAGE, PAGE, PLACE) else { return };
-                if self.map.reserve(table, Owner::Core).is_err() {
-                    return;
-                }
-                let entries = ptr::with_exposed_provenance_mut::<u64>(table.start() as usize);
-                for index in 0..512 {
-                    let page = gib.start() | (index as u64) << 21 | LARGE | PRESENT_AND_WRITABLE;
-                    // SAFETY: the table was free, is mapped as it lies below 4 GiB, and is reserved for ever.
-                    unsafe { entries.add(index).write(page) };
-                }
-                table.start()
-            } else {
-                0
-            };
-            if entry != 0 {
-                let place = tables + PAGE + number * size_of::<u64>() as u64;
-                // SAFETY: by contract this is the entry of these addresses, which nobody has used: it is not present.
-                unsafe {
-                    ptr::with_exposed_provenance_mut::<u64>(place as usize)
-                        .write_volatile(entry | PRESENT_AND_WRITABLE);
-                }
+            let is_whole = features & HAS_GIB_PAGES != 0 && self.map.is_ram(gib);
+            let page = if is_whole { GIB_PAGE } else { LARGE_PAGE };
+            if self.map.largest(gib).is_some() && !self.map_pages(gib, page, 0) {
+                return;
             }
             self.end = gib.end();
+        }
+    }
+
+    /// Maps registers of a device, uncached, one to one; all below 4 GiB is. False if they are out of reach, or there
+    /// is no memory for the tables.
+    pub(crate) fn map_registers(&mut self, range: PhysRange) -> bool {
+        /// Addresses from here on would have to have all bits above set.
+        const HALF: u64 = 1 << 47;
+        const UNCACHED: u64 = 1 << 3 | 1 << 4;
+        range.end() <= PLACE.end() || range.end() <= HALF && self.map_pages(range, LARGE_PAGE, UNCACHED)
+    }
+
+    /// Maps the pages that `range` touches one to one, but what of them is mapped already; what caches do there is then
+    /// up to the BIOS, as it is below 4 GiB. False if there is no memory for a table.
+    fn map_pages(&mut self, range: PhysRange, page: u32, flags: u64) -> bool {
+        let mut pages = range.start() >> page..range.end().div_ceil(1 << page);
+        pages.all(|number| self.map_page(number << page, page, flags).is_some())
+    }
+
+    fn map_page(&mut self, address: u64, page: u32, flags: u64) -> Option<()> {
+        const PRESENT_AND_WRITABLE: u64 = 0b11;
+        const LARGE: u64 = 1 << 7;
+        let (mut table, mut level) = (self.tables, 39);
+        loop {
+            let index = (address >> level & 0x1ff) as usize;
+            let entry = ptr::with_exposed_provenance_mut::<u64>(table as usize).wrapping_add(index);
+            // SAFETY: the tables in use lie below 4 GiB, which is mapped, and nobody else looks at them.
+            let there = unsafe { entry.read_volatile() };
+            if there == 0 {
+                let next = match level == page {
+                    true => address | LARGE | flags,
+                    // A table, all of whose entries are zero.
+                    false => self.allocate_for_device(PAGE as usize)?.start as u64,
+                };
+                // SAFETY: as above; nobody has used these addresses, as they were not mapped. What is there now is
+                // memory that the map knows of, or a device's registers.
+                unsafe { entry.write_volatile(next | PRESENT_AND_WRITABLE) };
+            } else if level == page || there & LARGE != 0 {
+                return Some(());
+            } else {
+                (table, level) = (there & !(PAGE - 1), level - 9);
+            }
         }
     }
 
@@ -260,7 +282,8 @@ impl PhysicalMemory {
         Some(Pages { range, length: 0 })
     }
 
-    /// Memory for a device, zeroed, of which nothing comes back. As high as can be, out of the way of programs.
+    /// Memory for a device, or a page table, zeroed, of which nothing comes back. As high as can be, out of the way of
+    /// programs.
     pub fn allocate_for_device(&mut self, length: usize) -> Option<DmaMemory> {
         let range = self.map.find_top(length as u64, PAGE, self.within(PLACE))?;
         self.map.reserve(range, Owner::Dma).ok()?;

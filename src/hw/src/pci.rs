@@ -2,13 +2,14 @@
 
 pub use pci_types::{CommandRegister, PciAddress, PciHeader};
 
-use base::Duration;
+use base::{Duration, PhysRange};
 use core::ptr;
-use pci_types::{Bar, ConfigRegionAccess, EndpointHeader};
+use pci_types::{ConfigRegionAccess, HeaderType};
 use x86::io;
 
 use crate::clock;
 use crate::device::Device;
+use crate::memory::PhysicalMemory;
 
 const ADDRESS: u16 = 0xcf8;
 const DATA: u16 = 0xcfc;
@@ -126,77 +127,97 @@ pub struct Function {
     regions: [Region; 6],
 }
 
-/// What a base address register points to.
-#[derive(Clone, Copy, Debug)]
-enum Region {
-    /// Nothing, or what is out of reach.
-    None,
-    Ports {
-        base: u16,
-        length: u32,
-    },
-    Memory {
-        base: u32,
-        length: u32,
-    },
+/// Where the addresses of regions begin to be memory's. Below they are ports.
+const MEMORY: u64 = 1 << 16;
+
+/// What a base address register points to: ports, or memory that is mapped one to one.
+#[derive(Clone, Copy, Debug, Default)]
+struct Region {
+    base: u64,
+    /// Bytes; 0 for nothing, or what is out of reach.
+    length: u32,
 }
 
 impl Function {
-    /// Takes the function at a place, as [`place`] writes it. Nothing of it is touched but the bits that let it answer.
-    pub fn claim(bus_device_function: u16) -> Self {
+    /// Takes the function at a place, as [`place`] writes it, and maps its registers. Nothing of it is touched but the
+    /// bits that let it answer.
+    pub fn claim(bus_device_function: u16, memory: &mut PhysicalMemory) -> Self {
         let mut header = PciHeader::new(address(bus_device_function));
-        let endpoint = EndpointHeader::from_header(PciHeader::new(header.address()), Ports);
-        let regions = [0, 1, 2, 3, 4, 5].map(|number| region(endpoint.as_ref(), number));
+        let mut regions = regions(&header);
+        for region in &mut regions {
+            if !memory.map_registers(PhysRange::with_length(region.base, region.length.into())) {
+                region.length = 0;
+            }
+        }
         header.update_command(Ports, |command| {
             command | CommandRegister::IO_ENABLE | CommandRegister::MEMORY_ENABLE
         });
         Self { header, regions }
     }
 
-    /// Where `size` bytes at `offset` are; none if they are not all inside.
-    fn locate(&self, bar: u8, offset: u32, size: u32) -> Option<Location> {
-        let fits = |length: u32| {
-            offset.checked_add(size).is_some_and(|end| end <= length) && offset.is_multiple_of(size)
-        };
-        match *self.regions.get(usize::from(bar))? {
-            Region::Ports { base, length } if fits(length) => {
-                Some(Location::Port(base.wrapping_add(offset as u16)))
-            }
-            Region::Memory { base, length } if fits(length) => {
-                Some(Location::Memory(base.wrapping_add(offset)))
-            }
-            _ => None,
-        }
+    /// Where `size` bytes at `offset` are, a port or an address; none if they are not all inside.
+    fn locate(&self, bar: u8, offset: u32, size: u32) -> Option<u64> {
+        let region = self.regions.get(usize::from(bar))?;
+        let is_inside = offset.checked_add(size).is_some_and(|end| end <= region.length);
+        (is_inside && offset.is_multiple_of(size)).then(|| region.base.wrapping_add(offset.into()))
     }
 }
 
-fn region(endpoint: Option<&EndpointHeader>, number: u8) -> Region {
-    match endpoint.and_then(|endpoint| endpoint.bar(number, Ports)) {
-        Some(Bar::Io { port }) => match u16::try_from(port) {
-            // The size of a region of ports is not asked for: it is 256 bytes at most (PCI 3.0, section 6.2.5.1).
-            Ok(base) if base != 0 => Region::Ports { base, length: 0x100 },
-            _ => Region::None,
-        },
-        Some(Bar::Memory32 { address, size, .. }) if address != 0 => {
-            Region::Memory { base: address, length: size }
-        }
-        // Only what lies below 4 GiB is mapped.
-        Some(Bar::Memory64 { address, size, .. }) if address != 0 => {
-            match (u32::try_from(address), u32::try_from(size)) {
-                (Ok(base), Ok(length)) if base.checked_add(length).is_some() => {
-                    Region::Memory { base, length }
-                }
-                _ => Region::None,
+/// What the base address registers point to (PCI 3.0, section 6.2.5.1). Of one that has 64 bits the second half is
+/// none.
+fn regions(header: &PciHeader) -> [Region; 6] {
+    const FIRST: u16 = 0x10;
+    let mut regions = [Region::default(); 6];
+    if header.header_type(Ports) == HeaderType::Endpoint {
+        let mut rest = regions.iter_mut().zip((FIRST..).step_by(4));
+        while let Some((place, offset)) = rest.next() {
+            let is_wide;
+            (*place, is_wide) = region(header.address(), offset);
+            if is_wide {
+                rest.next();
             }
         }
-        _ => Region::None,
     }
+    regions
 }
 
-/// Where a register is.
-enum Location {
-    Port(u16),
-    Memory(u32),
+/// What the base address register at `offset` points to, and whether it has 64 bits.
+fn region(function: PciAddress, offset: u16) -> (Region, bool) {
+    const PORTS: u32 = 1;
+    /// Bits 2:1 say how many bits it has.
+    const KIND: u32 = 0b110;
+    const WIDE: u32 = 0b100;
+    /// The bits that are no address.
+    const FLAGS: u32 = 0xf;
+    /// Bytes of a region that are mapped, if it has more.
+    const REACH: u32 = 1 << 30;
+    /// A region of ports has 256 bytes at most, so its size is not asked for.
+    const PORTS_LENGTH: u32 = 0x100;
+
+    // SAFETY: reading configuration space changes nothing.
+    let read = |offset| unsafe { Ports.read(function, offset) };
+    let low = read(offset);
+    if low & PORTS != 0 {
+        let base = u64::from(low & !3);
+        let length = if base > 0 { PORTS_LENGTH.min(MEMORY.saturating_sub(base) as u32) } else { 0 };
+        return (Region { base, length }, false);
+    }
+    let is_wide = low & KIND == WIDE;
+    let high = if is_wide { read(offset + 4) } else { 0 };
+    let base = u64::from(high) << 32 | u64::from(low & !FLAGS);
+    if base < MEMORY {
+        return (Region::default(), is_wide);
+    }
+    // SAFETY: nobody uses the function's memory while its registers say another place, and then they are as before.
+    let sizes = unsafe {
+        Ports.write(function, offset, !0);
+        let sizes = Ports.read(function, offset) & !FLAGS;
+        Ports.write(function, offset, low);
+        sizes
+    };
+    // The lowest bit that can be set. Without one in the low half there are 4 GiB or more.
+    let length = if sizes == 0 { REACH } else { REACH.min(sizes & sizes.wrapping_neg()) };
+    (Region { base, length }, is_wide)
 }
 
 /// The two directions of one size of register.
@@ -205,10 +226,10 @@ macro_rules! access {
         fn $read(&self, bar: u8, offset: u32) -> $number {
             match self.locate(bar, offset, size_of::<$number>() as u32) {
                 // SAFETY: the register is in a region of this function, which its driver alone uses.
-                Some(Location::Port(port)) => unsafe { io::$input(port) },
-                Some(Location::Memory(address)) => {
+                Some(port) if port < MEMORY => unsafe { io::$input(port as u16) },
+                Some(address) => {
                     let register = ptr::with_exposed_provenance::<$number>(address as usize);
-                    // SAFETY: as above; the region is mapped, as all below 4 GiB is, and the register is aligned.
+                    // SAFETY: as above; the region is mapped, and the register is aligned.
                     unsafe { register.read_volatile() }
                 }
                 None => <$number>::MAX,
@@ -219,10 +240,10 @@ macro_rules! access {
             match self.locate(bar, offset, size_of::<$number>() as u32) {
                 // SAFETY: the register is in a region of this function, which its driver alone uses. What the device
                 // does then is what its driver tells it: see the crate's module `device`.
-                Some(Location::Port(port)) => unsafe { io::$output(port, value) },
-                Some(Location::Memory(address)) => {
+                Some(port) if port < MEMORY => unsafe { io::$output(port as u16, value) },
+                Some(address) => {
                     let register = ptr::with_exposed_provenance_mut::<$number>(address as usize);
-                    // SAFETY: as above; the region is mapped, as all below 4 GiB is, and the register is aligned.
+                    // SAFETY: as above; the region is mapped, and the register is aligned.
                     unsafe { register.write_volatile(value) }
                 }
                 None => {}

@@ -76,6 +76,10 @@ const REMOTE_NDIS: &str = "rndis";
 /// A keyboard that the BIOS reads by the same controller.
 const USB_AND_KEYBOARD: &str = "qemu-xhci,id=x0 -device usb-kbd,bus=x0.0 -device usb-net,bus=x0.0";
 
+/// A device of version 1 only, and our ROM for it.
+const VIRTIO: &str = "virtio-net-pci,disable-legacy=on";
+const VIRTIO_ROM: &str = "1af41041.mrom";
+
 /// Some of a hundred frames lost, doubled, and out of order.
 const WEATHER: Weather = Weather { loss: 10, duplication: 10, reordering: 10, noise: 0, delay: 0, seed: 78 };
 
@@ -115,6 +119,24 @@ pub fn all() -> Vec<Scenario> {
             keyboard,
         )
         .needs(USB_IMAGE),
+    );
+    all.push(
+        Scenario::new(
+            "drivers-high-registers",
+            "1af41041.mrom drives a virtio device whose registers lie above 4 GiB",
+            120,
+            |name| high(name, 4),
+        )
+        .needs(VIRTIO_ROM),
+    );
+    all.push(
+        Scenario::new(
+            "drivers-far-registers",
+            "the same above 512 GiB, where no memory is mapped",
+            120,
+            |name| high(name, 256),
+        )
+        .needs(VIRTIO_ROM),
     );
     all.push(Scenario::new(
         "drivers-none",
@@ -186,6 +208,21 @@ fn transfer(name: &str, image: &str, card: &str, driver: &str) -> Result<()> {
     check_digest(&machine, "big", &file.sha256)?;
     let harmed = lab.facts()?.harmed;
     ensure(harmed > u64::from(weather.loss) * 20, || format!("the weather harmed {harmed} frames only"))
+}
+
+/// A virtio device beside one with so many GiB that the BIOS has to put what is like it above 4 GiB, each region at a
+/// multiple of its size, the largest first.
+fn high(name: &str, size: u64) -> Result<()> {
+    let mut lab = Lab::try_new(name, VIRTIO_ROM)?;
+    lab.script(&boot_lines(""))?;
+    lab.usual_servers()?;
+    let card = format!("pci-testdev,addr=9,membar={size}G -device {}", qemu::with_rom(VIRTIO, VIRTIO_ROM));
+    let mut machine = lab.machine(&Options { card, ..Options::default() })?;
+    machine.expect("by virtio-net, PCI 00:02.0", 60)?;
+    let regions = machine.control()?.wide_regions()?;
+    let is_high = regions.iter().any(|place| *place >= (2 * size) << 30);
+    ensure(is_high, || format!("the BIOS has put regions at {regions:x?}"))?;
+    expect_user_space(&mut machine, 60)
 }
 
 fn undi(name: &str) -> Result<()> {
