@@ -61,11 +61,14 @@ fn assemble(plan: &ImagePlan, front: &Front, payload: &Payload) -> Result<usize>
     Ok(length)
 }
 
-/// The core's file with all names in it: that of the set, and that of a ROM with the ROM's suffix.
+/// The core's file with all names in it: that of the set, that of a ROM with the ROM's suffix, and that of a ROM for its card
+/// alone by the ROM's name.
 fn elf_of(plan: &ImagePlan) -> String {
-    let suffix = plan.name.rsplit_once('.').filter(|_| plan.card.is_some());
-    let suffix = suffix.map(|(_, suffix)| format!(".{suffix}")).unwrap_or_default();
-    format!("{}{suffix}.elf", plan.driver_set)
+    match plan.name.rsplit_once('.').filter(|_| plan.card.is_some()) {
+        None => format!("{}.elf", plan.driver_set),
+        Some((_, suffix)) if plan.is_split => format!("{}.{suffix}.elf", plan.driver_set),
+        Some(_) => format!("{}.elf", plan.name),
+    }
 }
 
 /// A file among the results.
@@ -107,7 +110,18 @@ fn chosen(plans: Vec<ImagePlan>, names: &[String]) -> Result<Vec<ImagePlan>> {
         chosen.extend(found);
     }
     chosen.dedup();
-    Ok(chosen)
+    Ok(chosen.into_iter().map(narrowed).collect())
+}
+
+/// A ROM that a BIOS reads whole has no room for more than the driver of its own card.
+fn narrowed(mut plan: ImagePlan) -> ImagePlan {
+    if let Some((vendor, device)) = plan.card.filter(|_| !plan.is_split) {
+        let (own, others): (Vec<_>, Vec<_>) =
+            plan.native.drain(..).partition(|driver| is_for(driver, vendor, device));
+        plan.features.retain(|feature| !others.contains(feature));
+        plan.native = own;
+    }
+    plan
 }
 
 /// The ROM that is named by its driver (`e1000.mrom`) or by its card's vendor and device (`8086100e.mrom`).
@@ -122,24 +136,33 @@ fn rom_by_name(plans: &[ImagePlan], name: &str) -> Option<ImagePlan> {
     let mut roms = plans.iter().filter(fits);
     let plan = match card {
         Some((vendor, device)) => roms.find(|plan| drives(plan, vendor, device)),
-        None => roms.find(|plan| plan.native == [stem]),
+        None => roms.find(|plan| {
+            let is_for = |(vendor, device)| is_for(stem, vendor, device);
+            plan.native.iter().any(|driver| driver == stem) && plan.card.is_some_and(is_for)
+        }),
     }?;
     Some(ImagePlan { name: name.to_owned(), card: card.or(plan.card), ..plan.clone() })
 }
 
 /// Whether a driver of the image is for that card.
 fn drives(plan: &ImagePlan, vendor: u16, device: u16) -> bool {
-    plan.native.iter().any(|driver| match driver.as_str() {
+    plan.native.iter().any(|driver| is_for(driver, vendor, device))
+}
+
+/// Whether a driver is for that card.
+fn is_for(driver: &str, vendor: u16, device: u16) -> bool {
+    match driver {
         "e1000" => e1000::drives(vendor, device),
         "eepro100" => eepro100::drives(vendor, device),
         "ns8390" => ns8390::drives(vendor, device),
         "pcnet32" => pcnet32::drives(vendor, device),
         "rtl8139" => rtl8139::drives(vendor, device),
+        "rtl8169" => rtl8169::drives(vendor, device),
         "tulip" => tulip::drives(vendor, device),
         "virtio-net" => virtio_net::drives(vendor, device),
         "vmxnet3" => vmxnet3::drives(vendor, device),
         _ => false,
-    })
+    }
 }
 
 /// All devices of that vendor that the image drives.
@@ -186,6 +209,7 @@ mod tests {
     fn images_are_known_by_several_names() {
         assert_eq!(names(&["undionly.kpxe"]), ["undionly.kpxe"]);
         assert_eq!(names(&["intel.mrom", "e1000.mrom"]), ["intel.mrom", "e1000.mrom"]);
+        assert_eq!(names(&["rtl8139.mrom", "rtl8169.rom"]), ["rtl8139.mrom", "rtl8169.rom"]);
         assert!(names(&["intel"]).contains(&"808610d3.mrom".to_owned()));
         assert!(!names(&[]).contains(&"intel.kpxe".to_owned()));
         assert!(chosen(plans().unwrap(), &["80868139.mrom".to_owned()]).is_err());
@@ -198,12 +222,36 @@ mod tests {
             ("80861031.mrom", "eepro100", (0x8086, 0x1031)),
             ("13170985.mrom", "tulip", (0x1317, 0x0985)),
             ("10ec8139.mrom", "realtek", (0x10ec, 0x8139)),
+            ("10ec8125.rom", "realtek", (0x10ec, 0x8125)),
+            ("11864300.mrom", "realtek", (0x1186, 0x4300)),
             ("11131211.mrom", "realtek", (0x1113, 0x1211)),
             ("1af41000.mrom", "virtio-net", (0x1af4, 0x1000)),
+            ("rtl8139.mrom", "realtek", (0x10ec, 0x8139)),
+            ("rtl8169.mrom", "realtek", (0x10ec, 0x8168)),
         ] {
             let plan = rom_by_name(&plans().unwrap(), name).unwrap();
             assert_eq!((plan.name.as_str(), plan.driver_set.as_str(), plan.card), (name, set, Some(card)));
             assert!(devices(&plan, card.0).contains(&card.1), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_rom_that_is_read_whole_has_the_driver_of_its_card_only() {
+        for (name, native, vendor, driven, other) in [
+            ("realtek.rom", &["rtl8169"][..], 0x10ec, 0x8125, Some(0x8139)),
+            ("10ec8139.rom", &["rtl8139"], 0x10ec, 0x8139, Some(0x8168)),
+            ("realtek.mrom", &["rtl8139", "rtl8169"], 0x10ec, 0x8139, None),
+            ("10ec8139.mrom", &["rtl8139", "rtl8169"], 0x10ec, 0x8168, None),
+        ] {
+            let plans = chosen(plans().unwrap(), &[name.to_owned()]).unwrap();
+            let [plan] = &plans[..] else { panic!("{name}") };
+            assert_eq!(plan.native, native);
+            assert!(native.iter().all(|driver| plan.features.contains(&(*driver).to_owned())));
+            let devices = devices(plan, vendor);
+            assert!(devices.contains(&driven), "{name}");
+            assert!(other.is_none_or(|other| !devices.contains(&other)), "{name}");
+            let drivers = plan.features.iter().filter(|feature| feature.starts_with("rtl"));
+            assert_eq!(drivers.count(), native.len(), "{name}");
         }
     }
 

@@ -23,7 +23,7 @@ const CARDS: [Card; 12] = [
     (SINCE_QEMU_8, "igb", "808610c9.mrom"),
     (SLOW, "ns8390", "ns8390.mrom"),
     ("pcnet", "pcnet32", "pcnet32.mrom"),
-    ("rtl8139", "rtl8139", "realtek.mrom"),
+    ("rtl8139", "rtl8139", "10ec8139.mrom"),
     (WITHOUT_ROM, "tulip", "tulip.mrom"),
     ("virtio-net-pci", "virtio-net", "virtio-net.mrom"),
     ("vmxnet3", "vmxnet3", "vmxnet3.mrom"),
