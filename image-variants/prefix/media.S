@@ -1,11 +1,11 @@
 /* How an image gets to where a PXE ROM would have put it: from a disk or a CD, or from a boot loader.
  *
- * The loaders move themselves to 0000:0600 and 0000:0800 first, which nobody uses any more, and keep their stack below
+ * The loaders move themselves to 0000:0C00 and 0000:0800 first, which nobody uses any more, and keep their stack below
  * the image. Then they start the image as a ROM does, without a PXE stack. The image returns if it cannot run or
  * somebody wants the next boot device, which is the BIOS's business: INT 18h.
  */
     .set IMAGE,           0x7c00
-    .set BOOT_SECTOR,     0x0600                /* as in linker/unpack.ld */
+    .set BOOT_SECTOR,     0x0c00                /* as in linker/unpack.ld */
     .set KERNEL_SETUP,    0x0800
 
     /* The end of each loader, at its own place: starts the image, and then the next boot device.

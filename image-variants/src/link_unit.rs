@@ -79,12 +79,14 @@ pub struct Front {
     pub kernel_setup: Vec<u8>,
     /// What an option ROM begins with.
     pub rom: Vec<u8>,
+    /// Its UNDI loader, which goes right behind, from a multiple of 4 on.
+    pub rom_loader: Vec<u8>,
 }
 
 impl Front {
     /// The parts from the link unit's ELF file.
     pub fn from_elf(elf: &[u8]) -> Result<Self> {
-        let names = [".prefix", ".unpack", ".boot_sector", ".kernel_setup", ".rom"];
+        let names = [".prefix", ".unpack", ".boot_sector", ".kernel_setup", ".rom", ".rom_loader"];
         let (loaders, front): (Vec<_>, Vec<_>) =
             sections(elf, &names, &names)?.into_iter().partition(|section| section.address < FRONT_ADDRESS);
         let loader = |name| {
@@ -96,6 +98,7 @@ impl Front {
             boot_sector: loader(".boot_sector"),
             kernel_setup: loader(".kernel_setup"),
             rom: loader(".rom"),
+            rom_loader: loader(".rom_loader"),
         })
     }
 }

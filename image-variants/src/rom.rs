@@ -2,11 +2,11 @@
 //!
 //! A ROM is the loader (`prefix/rom.S`), the devices that it is for, the card's name for the BIOS's menu, and the image,
 //! padded to blocks; of a split ROM the first part is padded, too. The structures are those of the PCI Firmware Specification 3.0 (section
-//! 5.1) and of the Plug and Play BIOS Specification 1.0A (section 3.2). There is no UNDI ROM ID structure: nobody could
-//! load an UNDI from this ROM.
+//! 5.1), of the Plug and Play BIOS Specification 1.0A (section 3.2) and, where there is an UNDI loader
+//! (`prefix/rom_loader.S`), of PXE 2.1 (section 3.1).
 
 use anyhow::{Context as _, Result, bail, ensure};
-use base::image_header::{ImageHeader, ROM_PARAMETERS};
+use base::image_header::{ImageHeader, ROM_PARAMETERS, UNDI_ROOM};
 use undi::abi::{PciData, PlugAndPlay, RomHeader, UndiRomId};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
@@ -18,6 +18,8 @@ pub const LIMIT: usize = 255 * BLOCK;
 const STAYS: usize = 8;
 /// Where the byte lies that makes all bytes of the ROM add up to zero.
 const CHECKSUM: usize = 6;
+/// Where the header says where the UNDI ROM ID structure is.
+const UNDI_POINTER: usize = 0x16;
 /// The place of a card in its name, until POST puts in the right one.
 const PLACE: &str = "00:00.0";
 /// Ethernet, as PCI has it (class, subclass and interface, the last one first).
@@ -42,10 +44,11 @@ type U16 = zerocopy::little_endian::U16;
 type U32 = zerocopy::little_endian::U32;
 
 /// The option ROM called `name` of a card of that vendor and device, and of others that are the vendor's: `loader`, and
-/// `image`, as a PXE ROM would load it.
+/// `image`, as a PXE ROM would load it. `undi_loader` is right behind `loader`, from a multiple of 4 on, or nothing.
 /// If it `is_split`, the BIOS sees only the loader, which reads the image from the card itself, so both may be long.
 pub fn make(
     loader: &[u8],
+    undi_loader: &[u8],
     image: &[u8],
     name: &str,
     card: (u16, u16),
@@ -56,6 +59,11 @@ pub fn make(
     let header: RomHeader = structure(&rom, 0, "the header")?;
     let (pci_at, pnp_at) = (usize::from(header.pci.get()), usize::from(header.plug_and_play.get()));
 
+    let undi_at = rom.len().next_multiple_of(4);
+    if !undi_loader.is_empty() {
+        rom.resize(undi_at, 0);
+        rom.extend(undi_loader);
+    }
     rom.resize(rom.len().next_multiple_of(2), 0);
     let list_at = rom.len();
     ensure!(devices.len() < DEVICES, "{name} is for {} devices", devices.len());
@@ -89,6 +97,15 @@ pub fn make(
     pnp.checksum = 0_u8.wrapping_sub(sum(pnp.as_bytes()));
     put(&mut rom, pnp_at, pnp.as_bytes())?;
 
+    if !undi_loader.is_empty() {
+        put(&mut rom, UNDI_POINTER, &u16::try_from(undi_at)?.to_le_bytes())?;
+        let mut undi: UndiRomId = structure(&rom, undi_at, "UNDI")?;
+        undi.code_size = undi_code_size(image)?.into();
+        undi.checksum = 0;
+        undi.checksum = 0_u8.wrapping_sub(sum(undi.as_bytes()));
+        put(&mut rom, undi_at, undi.as_bytes())?;
+    }
+
     let parameters = Parameters {
         stays: u16::try_from(stays)?.into(),
         place: u16::try_from(place_at)?.into(),
@@ -105,6 +122,16 @@ pub fn make(
     let made = check(&rom).with_context(|| format!("{name} is not sound"))?;
     ensure!(made.image.is_some(), "{name} has no image of ours");
     Ok(rom)
+}
+
+/// Bytes of base memory that the image takes where it is loaded as an UNDI.
+fn undi_code_size(image: &[u8]) -> Result<u16> {
+    let header = ImageHeader::read(image).context("there is no image of ours to be an UNDI")?;
+    header
+        .low_memory_length
+        .checked_add(UNDI_ROOM)
+        .and_then(|length| u16::try_from(length).ok())
+        .with_context(|| format!("a low block of {} bytes is too long for an UNDI", header.low_memory_length))
 }
 
 /// What a ROM says of itself.
@@ -185,6 +212,9 @@ pub fn check(file: &[u8]) -> Result<Rom> {
         ensure!(undi.code_size.get() > 0 && undi.data_size.get() > 0, "its UNDI has no code or no data");
     }
     let image = image(file, length, &product, pci.runtime_blocks.get())?;
+    if let Some((image_at, _)) = image.filter(|_| undi_at != 0) {
+        check_undi(file, undi_at, image_at)?;
+    }
     let end = image.map_or(length, |(at, image_length)| length.max(at + image_length));
     let padding = file.get(end..).unwrap_or_default();
     ensure!(
@@ -199,6 +229,19 @@ pub fn check(file: &[u8]) -> Result<Rom> {
         image,
         product,
     })
+}
+
+/// Checks the UNDI ROM ID structure at `at` of a ROM of ours, whose image is at `image_at`.
+fn check_undi(rom: &[u8], at: usize, image_at: usize) -> Result<()> {
+    let undi: UndiRomId = structure(rom, at, "UNDI")?;
+    let needed = undi_code_size(rom.get(image_at..).unwrap_or_default())?;
+    ensure!(undi.code_size.get() >= needed, "its UNDI asks for {} bytes, and takes {needed}", undi.code_size);
+    ensure!(undi.undi_revision == [0, 1, 2], "its UNDI is of version {:x?}", undi.undi_revision);
+    let loader = usize::from(undi.loader.get());
+    let ends = [at + usize::from(undi.length), loader + 1];
+    ensure!(ends.iter().all(|end| *end <= image_at), "its UNDI loader does not stay");
+    ensure!(undi.stack_size <= undi.data_size, "its UNDI's stack is not in its data");
+    Ok(())
 }
 
 /// What lies where in a ROM of ours, of which the BIOS sees `seen` bytes; none in another's.
@@ -298,8 +341,12 @@ mod tests {
     }
 
     fn image(length: usize) -> Vec<u8> {
-        let header =
-            ImageHeader { magic: MAGIC, image_length: length.try_into().unwrap(), ..ImageHeader::default() };
+        let header = ImageHeader {
+            magic: MAGIC,
+            image_length: length.try_into().unwrap(),
+            low_memory_length: 0x6000,
+            ..ImageHeader::default()
+        };
         let mut image: Vec<u8> =
             (0..u32::try_from(length).unwrap()).map(|number| (number % 251) as u8).collect();
         image[OFFSET..OFFSET + LENGTH].copy_from_slice(&header.to_bytes());
@@ -307,7 +354,7 @@ mod tests {
     }
 
     fn rom() -> Vec<u8> {
-        make(&loader(), &image(2050), "some.rom", CARD, &[0x100e, 0x10d3], false).unwrap()
+        make(&loader(), &[], &image(2050), "some.rom", CARD, &[0x100e, 0x10d3], false).unwrap()
     }
 
     /// Makes the sums right again.
@@ -338,10 +385,49 @@ mod tests {
 
     #[test]
     fn a_split_rom_may_be_long() {
-        let rom = make(&loader(), &image(LIMIT), "some.mrom", CARD, &[], true).unwrap();
+        let rom = make(&loader(), &[], &image(LIMIT), "some.mrom", CARD, &[], true).unwrap();
         assert_eq!((rom[2], rom.len(), sum(&rom[..512])), (1, 512 + LIMIT, 0));
         assert_eq!(check(&rom).unwrap().image, Some((512, LIMIT)));
         assert!(check(&rom[..rom.len() - 512]).is_err());
+    }
+
+    /// Where the UNDI ROM ID structure lies in [`loadable`].
+    const UNDI: usize = 148;
+
+    /// A split ROM with an UNDI loader of one byte.
+    fn loadable() -> Vec<u8> {
+        let mut undi = b"UNDI\x16\0\0\x00\x01\x02\0\0\0\x08\0\x08\0\0PCIR\xcb".to_vec();
+        undi[0xa] = u8::try_from(UNDI).unwrap() + 0x16;
+        make(&loader(), &undi, &image(2048), "some.mrom", CARD, &[0x10d3], true).unwrap()
+    }
+
+    #[test]
+    fn an_undi_loader_asks_for_what_its_image_takes() {
+        let rom = loadable();
+        assert!(check(&rom).unwrap().has_undi);
+        let mut memory = vec![0; 0x10_0000];
+        memory[0xc_8000..0xc_8000 + 512].copy_from_slice(&rom[..512]);
+        let found = undi::option_rom::find(&&memory[..], 0x8086, 0x10d3).unwrap();
+        assert_eq!((found.data_size, u32::from(found.code_size)), (0x800, 0x6000 + UNDI_ROOM));
+        assert_eq!((found.loader.segment, usize::from(found.loader.offset)), (0xc800, UNDI + 0x16));
+        for (at, byte, fragment) in [
+            (UNDI, b'u', "no UNDI"),
+            (UNDI + 0x7, 9, "of version"),
+            (UNDI + 0xb, 2, "no loader inside"),
+            (UNDI + 0xd, 9, "not in its data"),
+            (UNDI + 0x11, 0x83, "its UNDI asks for"),
+        ] {
+            let mut rom = loadable();
+            rom[at] = byte;
+            rom[UNDI + 5] = rom[UNDI + 5].wrapping_sub(sum(&rom[UNDI..UNDI + 0x16]));
+            rom[CHECKSUM] = rom[CHECKSUM].wrapping_sub(sum(&rom[..512]));
+            let error = format!("{:#}", check(&rom).unwrap_err());
+            assert!(error.contains(fragment), "{at:#x}: {error}");
+        }
+        let long = |length| ImageHeader { magic: MAGIC, low_memory_length: length, ..ImageHeader::default() };
+        let image = |length| [vec![0; OFFSET], long(length).to_bytes().to_vec()].concat();
+        assert!(undi_code_size(&image(0xd000)).is_ok());
+        assert!(undi_code_size(&image(0xe000)).is_err() && undi_code_size(&image(u32::MAX)).is_err());
     }
 
     #[test]
@@ -357,12 +443,12 @@ mod tests {
     fn a_rom_has_a_limit() {
         let largest = LIMIT - 176;
         let made =
-            |length| make(&loader(), &image(length), "some.rom", CARD, &[], false).map(|rom| rom.len());
+            |length| make(&loader(), &[], &image(length), "some.rom", CARD, &[], false).map(|rom| rom.len());
         assert_eq!(made(largest).unwrap(), LIMIT);
         let error = made(largest + 1).unwrap_err().to_string();
         assert!(error.contains("131072 bytes") && error.contains("at most 130560"), "{error}");
-        assert!(make(&loader(), &image(512), "some.rom", CARD, &[1; 300], false).is_err());
-        assert!(make(&loader(), &[7; 512], "some.rom", CARD, &[], false).is_err());
+        assert!(make(&loader(), &[], &image(512), "some.rom", CARD, &[1; 300], false).is_err());
+        assert!(make(&loader(), &[], &[7; 512], "some.rom", CARD, &[], false).is_err());
     }
 
     #[test]

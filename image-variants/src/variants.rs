@@ -108,7 +108,7 @@ enum Keep {
     Pxe,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 enum Driver {
     Undi,
@@ -117,6 +117,8 @@ enum Driver {
 
 /// The feature of the firmware for all of [`Driver`].
 const UNDI: &str = "undi";
+/// And that for [`Driver::UndiRom`].
+const UNDI_ROM: &str = "undi-rom";
 
 /// All images that `files` describe, sorted by set and then in the set's own order. A file is its name without
 /// `.toml`, and its text.
@@ -149,6 +151,7 @@ pub fn elaborate(files: &[(String, String)]) -> Result<Vec<ImagePlan>> {
             let mut features = [&set.native, parts].concat();
             features.extend(variant.parts.unwrap_or_default());
             features.extend((!drivers.is_empty()).then(|| UNDI.to_owned()));
+            features.extend(drivers.contains(&Driver::UndiRom).then(|| UNDI_ROM.to_owned()));
             features.sort();
             let plan = ImagePlan {
                 name: format!("{set_name}.{suffix}"),
@@ -235,12 +238,15 @@ mod tests {
 
     #[test]
     fn the_order_of_drivers_does_not_matter() {
-        let drivers =
-            |text: &'static str| elaborated(&[KK, ("some", text), BASE, K]).unwrap().remove(0).drivers;
+        let drivers = |text: &'static str| {
+            let plan = elaborated(&[KK, ("some", text), BASE, K]).unwrap().remove(0);
+            (plan.drivers, plan.features.join(" "))
+        };
         let both = drivers("drivers = ['undi-rom', 'undi']\nvariants = ['k']\nbudget = 7");
-        assert_eq!(both, DRIVER_UNDI | DRIVER_UNDI_ROM);
-        assert_eq!(drivers(SET.1), DRIVER_UNDI);
-        assert_eq!(drivers("drivers = []\nnative = ['a']\nvariants = ['k']\nbudget = 7"), DRIVER_NATIVE);
+        assert_eq!(both, (DRIVER_UNDI | DRIVER_UNDI_ROM, "undi undi-rom".to_owned()));
+        assert_eq!(drivers(SET.1), (DRIVER_UNDI, "undi".to_owned()));
+        let native = drivers("drivers = []\nnative = ['a']\nvariants = ['k']\nbudget = 7");
+        assert_eq!(native, (DRIVER_NATIVE, "a".to_owned()));
     }
 
     #[test]

@@ -18,7 +18,8 @@ pub struct OptionRom {
     pub data_size: u16,
     /// Bytes of the code segment, not 0.
     pub code_size: u16,
-    /// It is an iPXE or gPXE, whose loader also fills memory above 1 MiB that the memory map calls free: ours.
+    /// It is an iPXE or gPXE, whose loader also fills memory above 1 MiB whatever the memory map says: ours. What we
+    /// make has such names, too, and obeys the map.
     pub is_ipxe: bool,
 }
 
@@ -27,6 +28,8 @@ const END: u32 = 0xf_0000;
 const BLOCK: u32 = 512;
 /// In the UNDI ROM id structure: for a PCI card.
 const PCI: [u8; 4] = *b"PCIR";
+/// The manufacturer of ROMs of ours (`image-variants/prefix/rom.S`).
+const OURS: &[u8; 12] = b"iPXE in Rust";
 /// Code for PC BIOS, in the PCI data structure.
 const PC_BIOS: u8 = 0;
 /// The most devices that a list is followed for.
@@ -102,7 +105,7 @@ impl<'a> Image<'a> {
             loader: SegOff::new(u16::try_from(self.place >> 4).unwrap_or(0), id.loader.get()),
             data_size,
             code_size,
-            is_ipxe: self.product_begins(*b"iPXE") || self.product_begins(*b"gPXE"),
+            is_ipxe: self.is_ipxe(),
         })
     }
 
@@ -125,13 +128,16 @@ impl<'a> Image<'a> {
         false
     }
 
-    /// Whether the product's name in the Plug and Play header begins so.
-    fn product_begins(&self, wanted: [u8; 4]) -> bool {
-        let (mut header, mut name) = (PlugAndPlay::new_zeroed(), [0; 4]);
-        self.read(self.header.plug_and_play.get(), header.as_mut_bytes())
-            .filter(|()| header.signature == *b"$PnP")
-            .and_then(|()| self.read(header.product.get(), &mut name))
-            .is_some_and(|()| name == wanted)
+    /// Whether the Plug and Play header has the product's name of an iPXE or gPXE, and not our manufacturer's.
+    fn is_ipxe(&self) -> bool {
+        let (mut header, mut product, mut manufacturer) =
+            (PlugAndPlay::new_zeroed(), [0; 4], [0; OURS.len()]);
+        let at = self.header.plug_and_play.get();
+        let is_there = self.read(at, header.as_mut_bytes()).is_some() && header.signature == *b"$PnP";
+        is_there
+            && self.read(header.product.get(), &mut product).is_some()
+            && (product == *b"iPXE" || product == *b"gPXE")
+            && (self.read(header.manufacturer.get(), &mut manufacturer).is_none() || manufacturer != *OURS)
     }
 }
 
@@ -149,6 +155,7 @@ mod tests {
     const PLUG_AND_PLAY: usize = 0x60;
     const PRODUCT: usize = 0x80;
     const LIST: usize = 0x90;
+    const MANUFACTURER: usize = 0xa0;
 
     /// A ROM of 1 KiB for [`DEVICE`].
     fn rom() -> Vec<u8> {
@@ -159,7 +166,7 @@ mod tests {
         put(UNDI, b"UNDI\x16\0\0\x00\x01\x02\x34\x01\x00\x06\x00\x10\x00\x20PCIR");
         put(PCI_DATA, b"PCIR\xec\x10\x39\x81\x50\0\x1c\0\x03\0\0\x02\x02\0\x01\0\0\x80");
         put(PLUG_AND_PLAY, b"$PnP\x01\x02");
-        put(PLUG_AND_PLAY + 0x10, b"\x80\0");
+        put(PLUG_AND_PLAY + 0xe, b"\xa0\0\x80\0");
         put(PRODUCT, b"Some card");
         put(LIST, &[0x67, 0x81, 0x68, 0x81, 0, 0, 0x99, 0x99]);
         seal(&mut rom);
@@ -228,6 +235,9 @@ mod tests {
             rom[PRODUCT..PRODUCT + 4].copy_from_slice(name);
             seal(&mut rom);
             assert_eq!(found(&[(0xc_0000, &rom)], DEVICE).unwrap().is_ipxe, is_ipxe);
+            rom[MANUFACTURER..MANUFACTURER + OURS.len()].copy_from_slice(OURS);
+            seal(&mut rom);
+            assert!(!found(&[(0xc_0000, &rom)], DEVICE).unwrap().is_ipxe);
         }
     }
 

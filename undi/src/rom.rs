@@ -17,8 +17,10 @@ use alloc::vec::Vec;
 use base::boot_info::BootInfo;
 use base::{Duration, Error, MacAddress, SegOff};
 use core::mem::{ManuallyDrop, offset_of};
+use hw::guest::TableRoom;
 use hw::interrupts::{self, Hook};
 use hw::low::{self, LowMemory};
+use hw::memory::PhysicalMemory;
 use hw::realmode::{self, Registers};
 use hw::{bios, clock, pic};
 use zerocopy::{FromBytes, IntoBytes};
@@ -133,16 +135,22 @@ fn free_end() -> u32 {
 }
 
 /// Loads the UNDI of an option ROM for the card at that place, into base memory that is taken for good, and starts it.
-/// `announce` is as in [`VendorRom::try_new`].
+/// Meanwhile it is told that our memory is reserved; what it hides of the rest is left to it. `info` is what `memory` was
+/// made of, `announce` is as in [`VendorRom::try_new`].
 pub fn load(
     rom: &OptionRom,
     bus_device_function: u16,
+    memory: &mut PhysicalMemory,
+    info: &BootInfo,
     announce: fn(&'static str),
 ) -> Result<(VendorStack, VendorRom), Error> {
     let allocate = |length: u16| LowMemory::allocate(length.into()).ok_or_else(|| errors::NO_MEMORY.error());
-    let code = allocate(rom.code_size)?;
+    // In this order: what is freed later is freed from below, and some have only a stack in their data.
     let data = allocate(rom.data_size)?;
+    let code = allocate(rom.code_size)?;
     let mut parameters = ManuallyDrop::new(allocate(LOADER_LENGTH)?);
+    let mut table = TableRoom::try_new().ok_or_else(|| errors::NO_MEMORY.error())?;
+    let hidden = memory.hide(&mut table, info).ok_or_else(|| errors::NO_MEMORY.error())?;
     let plug_and_play = plug_and_play();
     let mut start = StartUndi {
         status: 0.into(),
@@ -160,8 +168,8 @@ pub fn load(
     };
     parameters.bytes_mut().copy_from_slice(loader.as_bytes());
     let far = parameters.far();
-    code.leave();
     data.leave();
+    code.leave();
     announce(LOADER);
     let mut registers = Registers::default();
     // SAFETY: the loader comes from a ROM with the right signatures and checksums. It returns far (PXE 2.1 section
@@ -169,10 +177,13 @@ pub fn load(
     let answer = unsafe {
         realmode::far_call(rom.loader, &mut registers, &[far.offset, far.segment], Some(CALL_LIMIT))
     };
+    drop(hidden);
+    drop(table);
     if answer.is_err() {
         // It may go on writing to its parameters, which therefore stay.
         return Err(errors::HANGS.of(LOADER));
     }
+    memory.heed_bios();
     let loader = UndiLoader::read_from_bytes(parameters.bytes()).unwrap_or_default();
     // SAFETY: the parameters are not used after this.
     unsafe { ManuallyDrop::drop(&mut parameters) };

@@ -50,7 +50,9 @@ fn assemble(plan: &ImagePlan, front: &Front, payload: &Payload) -> Result<usize>
         (Some(medium), _) => (media::put(medium, front, &image)?, image.len()),
         (None, Some(card)) => {
             let devices = devices(plan, card.0);
-            let rom = rom::make(&front.rom, &image, &plan.name, card, &devices, plan.is_split)?;
+            // What a BIOS reads whole has no room for an UNDI loader.
+            let undi_loader = if plan.is_split { &front.rom_loader[..] } else { &[] };
+            let rom = rom::make(&front.rom, undi_loader, &image, &plan.name, card, &devices, plan.is_split)?;
             let length = rom.len();
             (rom, length)
         }

@@ -46,12 +46,19 @@ pub struct ImageHeader {
     pub low_length: u32,
     /// Bytes of memory the low block needs, zeroed after `low_length`, a multiple of 4 KiB.
     pub low_memory_length: u32,
-    /// In memory only: the card whose ROM started the image, [`CARD_KNOWN`] and bus, device and function; else 0.
+    /// In memory only: the card whose ROM started the image, [`CARD_KNOWN`] and bus, device and function, with
+    /// [`CARD_LOADED`] if that was by the ROM's UNDI loader; else 0.
     pub card: u32,
 }
 
 /// In [`ImageHeader::card`]: there is one.
 pub const CARD_KNOWN: u32 = 1 << 16;
+/// The image is to be the UNDI of whoever has called the loader.
+pub const CARD_LOADED: u32 = 1 << 17;
+
+/// Bytes of base memory that an image which is loaded as an UNDI needs beside its low block: what is lost to the page
+/// boundary above that, and what the core keeps below.
+pub const UNDI_ROOM: u32 = 9 << 10;
 
 /// Keep the vendor's UNDI.
 pub const KEEP_UNDI: u32 = 1;
@@ -149,6 +156,11 @@ impl ImageHeader {
     /// Bus, device and function of the card whose ROM started the image.
     pub fn card(&self) -> Option<u16> {
         (self.card & CARD_KNOWN != 0).then_some((self.card & 0xffff) as u16)
+    }
+
+    /// Whether the UNDI loader of the card's ROM has started the image.
+    pub fn is_loaded(&self) -> bool {
+        self.card & CARD_LOADED != 0
     }
 
     /// Whether the image that this header is from is the same firmware for the same cards.

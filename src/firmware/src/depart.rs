@@ -33,6 +33,7 @@ impl Machine {
         let departure = leave(nic, vendor.stack(), Keep::from_bits(self.header.keep), purpose);
         let pci = nic::Nic::identity(nic).pci;
         drop(undi);
+        crate::vendor_rom::unhook();
         crate::vendor::hush();
         for line in &departure.lines {
             say!(self.screen, "UNDI: {line}");

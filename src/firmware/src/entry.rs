@@ -14,7 +14,7 @@ use crate::host::FEATURES;
 use crate::machine::Machine;
 use crate::network::CARD;
 use crate::screen::say;
-use crate::{lease, vendor};
+use crate::{lease, resident, vendor};
 
 core::arch::global_asm!(
     "
@@ -39,6 +39,7 @@ extern "C" fn start(info: &BootInfo) -> ! {
     // SAFETY: this is the first thing that runs, and the record is the one that we were given.
     let memory = unsafe { hw::init(&info, header.build_id) };
     let mut machine = Machine::new(info, header, memory);
+    resident::serve(&mut machine);
     introduce(&mut machine);
     machine.autoboot()
 }

@@ -42,14 +42,14 @@ const NOT_FOUND: [&base::ErrorKind; 2] = [&tftp::errors::NOT_FOUND, &http::error
 /// How the names of those blocks of settings end that are what others have said.
 const ORIGINS: [&[u8]; 3] = [b".dhcp", b"proxydhcp", b"builtin"];
 /// What cards of ours run at, or more.
-const SPEED: u32 = 1_000_000_000;
+pub(crate) const SPEED: u32 = 1_000_000_000;
 
 /// Where things are in the memory that programs are told of.
-const BANG_PXE: u16 = 0;
-const PXENV: u16 = 0x60;
+pub(crate) const BANG_PXE: u16 = 0;
+pub(crate) const PXENV: u16 = 0x60;
 const PACKETS: u16 = 0x100;
 const FRAME: u16 = PACKETS + 3 * PACKET_ROOM;
-const FRAME_ROOM: u16 = 0x600;
+pub(crate) const FRAME_ROOM: u16 = 0x600;
 const _: () = assert!(FRAME_ROOM as usize >= nic::FRAME_CAPACITY);
 const LENGTH: u16 = FRAME + FRAME_ROOM;
 /// What it takes of base memory, in whole KiB.
@@ -173,22 +173,22 @@ impl Machine {
     }
 }
 
-fn put(memory: &mut LowMemory, offset: u16, data: &[u8]) -> bool {
+pub(crate) fn put(memory: &mut LowMemory, offset: u16, data: &[u8]) -> bool {
     let start = usize::from(offset);
     let room = memory.bytes_mut().get_mut(start..start + data.len());
     room.map(|room| room.copy_from_slice(data)).is_some()
 }
 
 /// The memory of a call: the program's, and what we have told it of.
-struct Memory<'a, 'b> {
-    own: &'a mut LowMemory,
-    theirs: &'a mut guest::Memory<'b>,
-    protected: Option<guest::Protected>,
+pub(crate) struct Memory<'a, 'b> {
+    pub(crate) own: &'a mut LowMemory,
+    pub(crate) theirs: &'a mut guest::Memory<'b>,
+    pub(crate) protected: Option<guest::Protected>,
 }
 
 impl Memory<'_, '_> {
-    /// Nothing is written to base memory that is ours, but to the program's stack.
-    fn fence(&self) -> Fence {
+    /// Nothing is written to base memory that is ours, but to the part of it that is the program's.
+    pub(crate) fn fence(&self) -> Fence {
         let stack = self.theirs.stack();
         let free_end = u64::from(hw::low::allocated());
         Fence::new(vec![PhysRange::new(free_end, stack.start()), PhysRange::new(stack.end(), 0xa_0000)])

@@ -70,6 +70,11 @@ mod network_tools;
 mod preferences;
 #[cfg(target_os = "none")]
 mod report;
+#[cfg(all(target_os = "none", feature = "resident"))]
+mod resident;
+#[cfg(all(target_os = "none", not(feature = "resident")))]
+#[path = "no_resident.rs"]
+mod resident;
 #[cfg(target_os = "none")]
 mod screen;
 #[cfg(target_os = "none")]
@@ -80,6 +85,11 @@ mod system;
 mod upload;
 #[cfg(target_os = "none")]
 mod vendor;
+#[cfg(all(target_os = "none", feature = "undi-rom"))]
+mod vendor_loader;
+#[cfg(all(target_os = "none", feature = "undi", not(feature = "undi-rom")))]
+#[path = "no_vendor_loader.rs"]
+mod vendor_loader;
 #[cfg(all(target_os = "none", feature = "undi"))]
 mod vendor_rom;
 #[cfg(all(target_os = "none", not(feature = "undi")))]

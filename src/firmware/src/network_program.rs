@@ -127,6 +127,6 @@ impl Machine {
 }
 
 /// The BIOS's map of memory.
-fn entries(info: &BootInfo) -> &[E820Entry] {
+pub(crate) fn entries(info: &BootInfo) -> &[E820Entry] {
     info.e820.get(..info.e820_count as usize).unwrap_or_default()
 }

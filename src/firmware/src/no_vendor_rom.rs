@@ -2,8 +2,8 @@
 //! That there is none is known when the build is compiled, so nothing is left of what would be done with it.
 
 use base::boot_info::BootInfo;
-use base::image_header::ImageHeader;
 use base::{Error, MacAddress, SegOff};
+use hw::memory::PhysicalMemory;
 use undi::abi::{Opcode, Status};
 use undi::driver::{Order, Outcome, Rom};
 use undi::find::Memory;
@@ -35,12 +35,15 @@ impl VendorRom {
 }
 
 /// None is looked for: the image is for the card that its ROM is on.
-pub(crate) fn find(_: &BootInfo, _: &ImageHeader) -> Result<(Vendor, UndiNic<VendorRom>), Error> {
+pub(crate) fn find(_: &BootInfo, _: &mut PhysicalMemory) -> Result<(Vendor, UndiNic<VendorRom>), Error> {
     Err(errors::NO_CARD.of("this image has no driver for the card whose ROM it is in"))
 }
 
 /// No call of a ROM was shown.
 pub(crate) fn hush() {}
+
+/// Nobody has hooked over us.
+pub(crate) fn unhook() {}
 
 impl Memory for VendorRom {
     fn read(&self, _: u32, _: &mut [u8]) -> bool {

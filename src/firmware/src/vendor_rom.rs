@@ -5,13 +5,13 @@ use alloc::format;
 use alloc::string::String;
 use base::Error;
 use base::boot_info::BootInfo;
-use base::image_header::{DRIVER_UNDI_ROM, ImageHeader};
-use undi::rom::BaseMemory;
-use undi::{UndiNic, VendorStack, cached, option_rom};
+use hw::memory::PhysicalMemory;
+use undi::{UndiNic, VendorStack, cached};
 
-use crate::errors;
-use crate::vendor::{Cached, shown};
+use crate::vendor::Cached;
+use crate::{errors, vendor_loader};
 
+pub(crate) use crate::vendor_loader::unhook;
 pub(crate) use undi::VendorRom;
 
 /// The stack that started us.
@@ -33,8 +33,11 @@ impl Vendor {
 }
 
 /// Finds the stack and the card that it drives.
-pub(crate) fn find(info: &BootInfo, header: &ImageHeader) -> Result<(Vendor, UndiNic<VendorRom>), Error> {
-    let (stack, rom) = locate(info, header)?;
+pub(crate) fn find(
+    info: &BootInfo,
+    memory: &mut PhysicalMemory,
+) -> Result<(Vendor, UndiNic<VendorRom>), Error> {
+    let (stack, rom) = locate(info, memory)?;
     let mut nic = UndiNic::try_new(rom)?;
     let rom = nic.rom();
     let cached = Cached {
@@ -47,29 +50,14 @@ pub(crate) fn find(info: &BootInfo, header: &ImageHeader) -> Result<(Vendor, Und
 
 /// The stack that is in memory. Where there is none, and the image may, the UNDI of the first card that has one is loaded
 /// from its ROM.
-fn locate(info: &BootInfo, header: &ImageHeader) -> Result<(VendorStack, VendorRom), Error> {
+fn locate(info: &BootInfo, memory: &mut PhysicalMemory) -> Result<(VendorStack, VendorRom), Error> {
     match undi::rom::locate(info) {
         Ok(stack) => {
             let rom = VendorRom::try_new(&stack, announce)?;
             Ok((stack, rom))
         }
-        Err(_) if header.drivers & DRIVER_UNDI_ROM != 0 => load(),
-        Err(findings) => Err(no_stack(&findings)),
+        Err(findings) => vendor_loader::load(memory, info).unwrap_or_else(|| Err(no_stack(&findings))),
     }
-}
-
-/// Loads the UNDI of the first card that has one.
-fn load() -> Result<(VendorStack, VendorRom), Error> {
-    let mut found = Err(errors::NO_CARD.of("no card has an UNDI in its ROM"));
-    hw::pci::each_network_card(&mut |place, vendor, device| {
-        if found.is_err()
-            && let Some(rom) = option_rom::find(&BaseMemory, vendor, device)
-        {
-            found = if rom.is_ipxe { Err(errors::IPXE_ROM.of(shown(place))) } else { Ok((place, rom)) };
-        }
-    });
-    let (place, rom) = found?;
-    undi::rom::load(&rom, place, announce)
 }
 
 fn no_stack(findings: &[String]) -> Error {
@@ -82,7 +70,7 @@ fn no_stack(findings: &[String]) -> Error {
 
 /// Shows which call of the ROM is made: with interrupts off it may hang, and then this is the last word. The line is
 /// overwritten by what is said next.
-fn announce(call: &'static str) {
+pub(crate) fn announce(call: &'static str) {
     // The BIOS cannot write between pixels that are ours.
     if hw::video::shows_pixels() {
         return;

@@ -9,16 +9,16 @@
 //! free-base-memory mark (INT 12h) lies below all that we have of base memory.
 
 use alloc::vec::Vec;
-use base::boot_info::E820Entry;
+use base::boot_info::{E820Entry, ENTRY_STACK_SAVED};
 use base::{PhysRange, SegOff};
 use core::mem::offset_of;
 use core::ptr;
 use memmap::MemoryMap;
 use static_assertions::const_assert_eq;
 
-use crate::interrupts;
 use crate::low::{self, LowMemory, Symbol};
 use crate::realmode::{self, Registers};
+use crate::{interrupts, power};
 
 base::assembly!(
     "guest.S",
@@ -173,7 +173,7 @@ pub fn entry_by_registers() -> SegOff {
 pub struct Program<'a> {
     pxe: Pxe,
     map: MemoryMap,
-    _disguise: Disguise<'a>,
+    disguise: Disguise<'a>,
 }
 
 /// Base memory for the table by which INT 15h answers a program. It is taken before a PXE stack of ours is: programs free
@@ -199,7 +199,7 @@ impl<'a> Program<'a> {
     ) -> Option<Self> {
         let pxenv = if is_ours { pxe.pxenv } else { SegOff::default() };
         let disguise = Disguise::try_new(table, &map, entries, pxenv)?;
-        Some(Self { pxe, map, _disguise: disguise })
+        Some(Self { pxe, map, disguise })
     }
 
     /// Runs it until it returns; AX is its answer. None if it has no room for its stack, or its stack is none any more.
@@ -225,7 +225,64 @@ impl<'a> Program<'a> {
         low::set_stack(stack_before);
         answer
     }
+
+    /// Goes on with the program that has called our ROM's UNDI loader, and stays beneath it. `stack` is its stack as
+    /// the prefix left it; the loader finds AX = 0, ES:BX and EDX leading to `PXENV+` and `!PXE`. It answers calls until
+    /// one has released us: then nothing of ours is hooked any more, and whoever calls still is refused.
+    ///
+    /// All base memory that is not ours counts as the program's.
+    pub fn stay(self, stack: SegOff, services: &mut ResidentServices<'_>) -> ! {
+        let Self { pxe, map, disguise } = self;
+        let mut disguise = Some(disguise);
+        let end = u64::from(low::found_base_memory_kib()) * 1024;
+        let mut memory = Memory { map: &map, stack: PhysRange::new(end, BASE_END) };
+        adopt(pxe, stack);
+        let (mut place, mut ax) = (Place::Stack(stack), 0);
+        loop {
+            ax = match resume(&mut place, ax) {
+                Some(Left::Called(Some(call))) if disguise.is_some() => {
+                    let (status, stays) = services(call, &mut memory);
+                    if !stays {
+                        // The mark is the program's.
+                        let mark = low::base_memory_kib();
+                        disguise = None;
+                        low::set_base_memory_kib(mark);
+                    }
+                    status
+                }
+                Some(_) => FAILURE,
+                // There is no way back to it.
+                None => power::reboot_soon(),
+            };
+        }
+    }
 }
+
+/// Who answers the calls of a program that we stay beneath: with AX, and whether we still do afterwards.
+pub type ResidentServices<'a> = dyn FnMut(Call, &mut Memory<'_>) -> (u16, bool) + 'a;
+
+/// Makes a frame of what the prefix has saved on the stack of the program that called the UNDI loader.
+fn adopt(pxe: Pxe, stack: SegOff) {
+    let mut bytes = [0; size_of::<Frame>()];
+    low::read(stack.linear(), &mut bytes);
+    // The magic number goes; the reason for leaving, which nobody reads, is new. Flags and return address stay.
+    bytes.copy_within(size_of::<u32>()..offset_of!(Frame, flags), 0);
+    // SAFETY: a frame consists of integers, and there are as many bytes. Those on the stack are the prefix's, and the
+    // return address, which stays.
+    unsafe {
+        let saved: Frame = ptr::read_unaligned(bytes.as_ptr().cast());
+        let bang_pxe = u32::from(pxe.bang_pxe.segment) << 16 | u32::from(pxe.bang_pxe.offset);
+        ptr::with_exposed_provenance_mut::<Frame>(stack.linear() as usize).write_unaligned(Frame {
+            es: pxe.pxenv.segment,
+            ebx: pxe.pxenv.offset.into(),
+            edx: bang_pxe,
+            ..saved
+        });
+    }
+}
+
+// The flags are on top of both.
+const_assert_eq!(offset_of!(Frame, flags) + size_of::<u32>(), ENTRY_STACK_SAVED as usize);
 
 /// Puts the stack of a program that begins below `top` in the low block.
 fn begin(pxe: Pxe, top: u16) -> SegOff {
@@ -328,12 +385,12 @@ fn word(stack: SegOff, distance: u16) -> u16 {
 #[derive(Debug)]
 pub struct Memory<'a> {
     map: &'a MemoryMap,
-    /// The part of our stack that is the program's.
+    /// The part of our stack that is the program's, or all that is above ours.
     stack: PhysRange,
 }
 
 impl Memory<'_> {
-    /// The part of our base memory that is the program's stack.
+    /// The part of our base memory that is the program's stack, or what is above ours where we stay beneath it.
     pub fn stack(&self) -> PhysRange {
         self.stack
     }
@@ -427,8 +484,23 @@ impl Chained {
     }
 }
 
+/// Tells others that what is ours is reserved, as long as the value lives.
+pub fn hide<'a>(table: &'a mut TableRoom, map: &MemoryMap, entries: &[E820Entry]) -> Option<Disguise<'a>> {
+    Disguise::try_new(table, map, entries, SegOff::default())
+}
+
+/// Takes our handlers off where that could not be done before, as somebody had hooked over them, and can be done now.
+pub fn unhook() {
+    HOOKS.iter().rev().for_each(Chained::unhook);
+}
+
+/// Whether nobody has hooked over us.
+pub fn is_on_top() -> bool {
+    HOOKS.iter().all(|hook| interrupts::vector(hook.vector) == hook.ours())
+}
+
 /// Makes others see as reserved what is ours, while the value lives.
-struct Disguise<'a> {
+pub struct Disguise<'a> {
     /// What INT 15h answers.
     _table: &'a LowMemory,
 }
@@ -474,7 +546,7 @@ impl<'a> Disguise<'a> {
 
 impl Drop for Disguise<'_> {
     fn drop(&mut self) {
-        HOOKS.iter().rev().for_each(Chained::unhook);
+        unhook();
         // SAFETY: the symbols name variables of these types.
         unsafe {
             Symbol::GuestTable.variable::<u16>().write(0);

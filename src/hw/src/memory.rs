@@ -2,12 +2,15 @@
 
 use alloc::vec::Vec;
 use base::PhysRange;
-use base::boot_info::{BootInfo, E820Entry};
+use base::boot_info::{BootInfo, E820_CAPACITY, E820Entry};
 use core::ptr;
 use core::sync::atomic::{Ordering, compiler_fence};
 use memmap::{Kind, MemoryMap, Owner, PAGE};
 
 use crate::device::DeviceMemory;
+use crate::guest::{self, Disguise, TableRoom};
+use crate::low::LowMemory;
+use crate::realmode::{self, Registers};
 use crate::{cpu, heap, low};
 
 const GIB: u64 = 1 << 30;
@@ -187,6 +190,47 @@ impl PhysicalMemory {
     /// Ends what [`lend`](Self::lend) began: the program is gone.
     pub fn take_back(&mut self) {
         self.kept = None;
+    }
+
+    /// Tells what is called meanwhile that all that is taken is reserved; none if base memory has no room to say so.
+    pub fn hide<'a>(&self, table: &'a mut TableRoom, info: &BootInfo) -> Option<Disguise<'a>> {
+        let entries = info.e820.get(..info.e820_count as usize).unwrap_or_default();
+        guest::hide(table, &self.map, entries)
+    }
+
+    /// Leaves to whoever was called what INT 15h does not call usable any more (ACPI 6.5, section 15.1).
+    pub fn heed_bios(&mut self) {
+        const USABLE: u32 = 1;
+        const SIGNATURE: u32 = u32::from_be_bytes(*b"SMAP");
+        const LENGTH: usize = size_of::<E820Entry>();
+        let Some(mut room) = LowMemory::allocate_data(LENGTH) else { return };
+        let mut number = 0;
+        for _ in 0..E820_CAPACITY {
+            let mut registers = Registers {
+                eax: 0xe820,
+                ebx: number,
+                ecx: LENGTH as u32,
+                edx: SIGNATURE,
+                es: room.far().segment,
+                ..Registers::default()
+            };
+            room.bytes_mut().fill(0);
+            realmode::interrupt(0x15, &mut registers);
+            if registers.carry() || registers.eax != SIGNATURE {
+                return;
+            }
+            // SAFETY: an entry consists of integers, and there are as many bytes.
+            let entry: E820Entry = unsafe { ptr::read_unaligned(room.bytes().as_ptr().cast()) };
+            let above = PhysRange::new(PLACE.start(), u64::MAX);
+            let above = above.intersection(PhysRange::with_length(entry.start, entry.length));
+            if entry.kind != USABLE && self.map.reserve(above, Owner::Vendor).is_err() {
+                return;
+            }
+            number = registers.ebx;
+            if number == 0 {
+                return;
+            }
+        }
     }
 
     /// Maps memory above 4 GiB: each GiB that is memory whole in one piece, if the processor can, and others that have

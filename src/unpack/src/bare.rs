@@ -49,6 +49,8 @@ base::assembly!(
     HEADER_CARD = offset_of!(ImageHeader, card),
 );
 
+base::assembly!("../../../image-variants/prefix/rom_loader.S", CARD_LOADED = image_header::CARD_LOADED);
+
 /// Why the unpacker came back; the prefix has a sentence for each.
 #[repr(u32)]
 enum Failure {

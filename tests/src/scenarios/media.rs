@@ -55,7 +55,7 @@ pub fn all() -> Vec<Scenario> {
 }
 
 /// In place of a device: the floppy drive that every PC has.
-const FLOPPY: &str = "floppy";
+pub(super) const FLOPPY: &str = "floppy";
 
 /// A machine whose card has no ROM.
 fn machine(medium: &[&str]) -> Options {

@@ -1,11 +1,13 @@
 //! Our own option ROMs: what the BIOS sees of them, and which card they boot from. How they transfer is in `drivers`.
 
 use super::Scenario;
-use crate::failure::{Context, Result, ensure};
+use super::media::{FLOPPY, from_device};
+use crate::failure::{Context, Failure, Result, ensure};
 use crate::lab::{Lab, boot_lines, expect_user_space};
 use crate::namespace::SERVER;
 use crate::qemu::{Machine, Options, with_rom};
-use crate::text;
+use crate::{paths, text};
+use base::image_header::{KEEP_UNDI, MAGIC};
 use std::fs;
 
 /// The scenarios of this topic. Of ROMs only `virtio-net.mrom` is built without being asked for.
@@ -55,8 +57,34 @@ pub fn all() -> Vec<Scenario> {
             exit,
         )
         .needs("intel.mrom"),
+        Scenario::new(
+            "roms-undi-linux",
+            "undi.dsk loads the UNDI of virtio-net.mrom, boots Linux by HTTP through it, and stops it before",
+            180,
+            |name| undi_linux(name, 0, "UNDI: given up"),
+        )
+        .needs(LOADING),
+        Scenario::new("roms-undi-kept", "the same, and the UNDI stays beneath Linux", 180, |name| {
+            undi_linux(name, KEEP_UNDI, "UNDI: kept, as the image asks")
+        })
+        .needs(LOADING),
+        Scenario::new("roms-undi-no-memory", "no memory for a second core: the loader fails", 120, |name| {
+            // 12 MiB above 32 are enough for one.
+            undi_refused(name, |_| {}, 44, "needs 8 MiB of memory above 32 MiB")
+        })
+        .needs(LOADING),
+        Scenario::new(
+            "roms-undi-damaged",
+            "the image in the card has changed: the loader fails",
+            120,
+            |name| undi_refused(name, |rom| rom[0x1_0000] ^= 1, 256, text::BANNER),
+        )
+        .needs(LOADING),
     ]
 }
+
+/// It is started from a disk, where no UNDI is in memory, and loads that of a card from the card's ROM.
+const LOADING: &str = "undi.dsk";
 
 /// A machine with that card, and more words for the emulator.
 fn machine(card: &str, more: &[&str]) -> Options {
@@ -205,4 +233,49 @@ fn exit(name: &str) -> Result<()> {
     machine.expect("this build has no part that does text in pixels", 60)?;
     machine.expect("RIG-MARK leaving", 60)?;
     machine.expect(text::NEXT_DEVICE, 60)
+}
+
+/// A machine with a card whose ROM is the file, which boots from the file of [`LOADING`].
+fn loading_machine(rom: &str, medium: &str) -> Options {
+    let card = format!("virtio-net-pci,romfile={rom}");
+    Options { card, ..from_device(medium, FLOPPY) }
+}
+
+/// Boots by the UNDI of the card's ROM, with an image that wants this kept of it.
+fn undi_linux(name: &str, keep: u32, ending: &str) -> Result<()> {
+    // In the header, behind the magic number and the build id.
+    const KEEP: usize = 16;
+    let mut lab = Lab::try_new(name, LOADING)?;
+    lab.script(&boot_lines("ifstat\npxestat\n"))?;
+    lab.usual_servers()?;
+    let mut disk = fs::read(paths::images().join(LOADING)).context(LOADING)?;
+    let header = disk.windows(MAGIC.len()).position(|bytes| bytes == MAGIC);
+    let header = header.ok_or_else(|| Failure::new(format!("{LOADING} has no header")))?;
+    disk[header + KEEP..][..4].copy_from_slice(&keep.to_le_bytes());
+    fs::write("disk.img", disk).context("disk.img")?;
+    let rom = paths::images().join("virtio-net.mrom").display().to_string();
+    let disk = std::env::current_dir()?.join("disk.img").display().to_string();
+    let mut machine = lab.machine(&loading_machine(&rom, &disk))?;
+    machine.expect("iPXE virtio-net.mrom (PCI 00:02.0): image in memory", 60)?;
+    machine.expect(text::BANNER, 60)?;
+    machine.expect(text::BY_LOADER, 90)?;
+    machine.expect(ending, 90)?;
+    expect_user_space(&mut machine, 90)
+}
+
+/// The loader of a ROM that was changed fails and says why in these words, on a machine with so many MiB. The program
+/// that has called it goes on.
+fn undi_refused(name: &str, change: fn(&mut [u8]), memory: u32, words: &str) -> Result<()> {
+    let mut lab = Lab::try_new(name, LOADING)?;
+    lab.usual_servers()?;
+    let path = paths::images().join("virtio-net.mrom");
+    let mut rom = fs::read(&path).context(path.display())?;
+    change(&mut rom);
+    fs::write("card.mrom", rom).context("card.mrom")?;
+    let rom = std::env::current_dir()?.join("card.mrom").display().to_string();
+    let mut machine = lab.machine(&Options { memory, ..loading_machine(&rom, LOADING) })?;
+    machine.expect(words, 60)?;
+    machine.expect(&format!("[{}]", undi::errors::REFUSED.id()), 60)?;
+    machine.expect(text::COUNTDOWN, 60)?;
+    machine.expect(text::LEAVING_RETURN, 60)
 }

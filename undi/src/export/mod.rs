@@ -103,6 +103,11 @@ impl Services {
         }
     }
 
+    /// The same for a program that we are the UNDI of, loaded and not started yet: the card is closed.
+    pub fn stopped(self) -> Self {
+        Self { undi: undi::Undi::stopped(), ..self }
+    }
+
     /// Puts the packets of the DHCP exchange where GET_CACHED_INFO says that they are. False if they do not all lie in
     /// memory. An empty reply becomes the ACK, which then is all that the servers have said.
     pub fn install(&mut self, memory: &mut dyn Memory, packets: &Packets) -> bool {

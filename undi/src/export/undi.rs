@@ -61,6 +61,11 @@ pub(super) struct Undi {
 }
 
 impl Undi {
+    /// Before START_UNDI.
+    pub(super) fn stopped() -> Self {
+        Self { state: State::Stopped, ..Self::default() }
+    }
+
     /// Whether the card was initialized, and not shut down: the base code can use it.
     pub(super) fn is_ready(&self) -> bool {
         self.state >= State::Initialized
