@@ -402,8 +402,8 @@ impl Control {
         }
     }
 
-    /// What the emulator knows about something.
-    fn ask(&mut self, what: &str) -> Result<String> {
+    /// What the emulator knows about something (`info` of its monitor); a line break is `\\r\\n` in JSON.
+    pub fn ask(&mut self, what: &str) -> Result<String> {
         let line = format!("{{\"command-line\":\"info {what}\"}}");
         self.command(&format!("{{\"execute\":\"human-monitor-command\",\"arguments\":{line}}}"))
     }

@@ -80,12 +80,19 @@ impl Boot {
         let mut control = machine.control()?;
         for (at, length) in &self.pauses {
             thread::sleep(at.saturating_sub(started.elapsed()));
-            if control.pause(*length).is_err() {
-                // It has switched itself off already.
+            if let Err(failure) = control.pause(*length) {
+                // It may have switched itself off already; one that stands still for good is the emulator's fault.
+                machine.expect_power_off(5).map_err(|_| failure)?;
                 break;
             }
         }
-        machine.expect_power_off(60)?;
+        if let Err(failure) = machine.expect_power_off(60) {
+            // Twice, to show whether it moves.
+            for of in ["status", "pic", "registers", "registers"] {
+                eprintln!("{of}: {}", control.ask(of)?.replace("\\r\\n", "\n"));
+            }
+            return Err(failure);
+        }
         ensure(machine.transcript().count(text::NEXT_DEVICE) == 0, || "the script failed".to_owned())?;
         ensure(lab.facts()?.request("/first").is_some(), || "the script's first line did not run".to_owned())
     }
