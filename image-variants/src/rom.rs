@@ -78,10 +78,10 @@ pub fn make(
     rom.extend(image);
     rom.resize(rom.len().next_multiple_of(4), 0);
     let image_length = rom.len() - image_at;
-    pad(&mut rom);
     let seen = if is_split { image_at } else { rom.len() };
-    let blocks = seen / BLOCK;
     ensure!(seen <= LIMIT, "{name} has {seen} bytes, and a ROM at most {LIMIT}");
+    pad(&mut rom);
+    let blocks = seen.div_ceil(BLOCK);
 
     let mut pci: PciData = structure(&rom, pci_at, "PCIR")?;
     pci.vendor = card.0.into();
@@ -446,7 +446,7 @@ mod tests {
             |length| make(&loader(), &[], &image(length), "some.rom", CARD, &[], false).map(|rom| rom.len());
         assert_eq!(made(largest).unwrap(), LIMIT);
         let error = made(largest + 1).unwrap_err().to_string();
-        assert!(error.contains("131072 bytes") && error.contains("at most 130560"), "{error}");
+        assert!(error.contains("130564 bytes") && error.contains("at most 130560"), "{error}");
         assert!(make(&loader(), &[], &image(512), "some.rom", CARD, &[1; 300], false).is_err());
         assert!(make(&loader(), &[], &[7; 512], "some.rom", CARD, &[], false).is_err());
     }
