@@ -36,8 +36,9 @@ const TRANSMIT_SLOTS: usize = 16;
 const DESCRIPTOR: usize = 16;
 /// Bytes of a frame's buffer: the smallest that the card can be told of which holds a whole frame.
 const BUFFER: usize = 2048;
-/// Descriptors that are given back to the card at once.
-const REFILL: usize = 16;
+/// Descriptors that are given back to the card at once. Not fewer: an emulated card that is told of them stands still
+/// until the emulator has let the processor have it.
+const REFILL: usize = 32;
 
 const TRANSMIT_RING: usize = RECEIVE_SLOTS * DESCRIPTOR;
 const RECEIVE_BUFFERS: usize = TRANSMIT_RING + TRANSMIT_SLOTS * DESCRIPTOR;
@@ -291,9 +292,6 @@ impl<D: Device, M: DeviceMemory> Nic for E1000<D, M> {
             self.reclaim();
             if self.family.is_advanced() {
                 self.negotiate(now);
-            }
-            if self.seen > 0 {
-                self.refill();
             }
         }
         Ok(())
