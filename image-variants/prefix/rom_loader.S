@@ -10,7 +10,6 @@
     .set LOADER_CODE,     14
     .set LOADER_BANG_PXE, 16
     .set LOADER_PXENV,    20
-    .set LOADER_LENGTH,   24
     .set LOADER_STACK,    0x800                 /* bytes of the caller's segment for data */
 
     .section .rom_loader, "awx"
@@ -55,15 +54,15 @@ rom_load:
     /* The caller's stack, the parameters and our stack must not lie where the image will. */
     movw    %ss, %ax
     movw    %bp, %dx
-    call    rom_is_apart
+    call    rom_is_in_the_way
     jc      rom_load_refused
     movw    %es, %ax
     movw    %di, %dx
-    call    rom_is_apart
+    call    rom_is_in_the_way
     jc      rom_load_refused
     movw    %es:LOADER_DATA(%di), %ax
     xorw    %dx, %dx
-    call    rom_is_apart
+    call    rom_is_in_the_way
     jc      rom_load_refused
 
     movw    %ss, %dx
@@ -145,7 +144,7 @@ rom_load_end:
     lret
 
 /* CF set if AX:DX lies where an image is started or just below. Changes EBX, ECX. */
-rom_is_apart:
+rom_is_in_the_way:
     movzwl  %ax, %ebx
     shll    $4, %ebx
     movzwl  %dx, %ecx

@@ -36,8 +36,8 @@ const TRANSMIT_SLOTS: usize = 16;
 const DESCRIPTOR: usize = 16;
 /// Bytes of a frame's buffer: the smallest that the card can be told of which holds a whole frame.
 const BUFFER: usize = 2048;
-/// Descriptors that are given back to the card at once. Not fewer: an emulated card that is told of them stands still
-/// until the emulator has let the processor have it.
+/// Descriptors that are given back to the card at once. Telling it of each few is dear where the card is emulated
+/// (BENCHMARKS.md).
 const REFILL: usize = 32;
 
 const TRANSMIT_RING: usize = RECEIVE_SLOTS * DESCRIPTOR;

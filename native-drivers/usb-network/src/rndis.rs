@@ -136,7 +136,7 @@ fn word(message: &[u8], index: usize) -> Option<u32> {
     message.get(4 * index..)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
 }
 
-/// Where a part of a message is, by its offset and length as the message has them; behind its words, and all inside.
+/// Where a part of a message is, by its offset and length as the message has them; behind its kind and length, and all inside.
 fn range(message: &[u8], offset: u32, length: u32) -> Option<Range<usize>> {
     let start = usize::try_from(offset).ok()?.checked_add(ORIGIN)?;
     let end = start.checked_add(usize::try_from(length).ok()?)?;

@@ -23,7 +23,7 @@ use zerocopy::FromZeros;
 
 /// The model of an image that is to start soon.
 pub type Quick = Memory<6, 0x1_0000, 1>;
-/// The model of an image that must be small: four times the memory, and half as much time again.
+/// The model of an image that must be small, and may take more memory and time.
 pub type Dense = Memory<7, 0x4_0000, 3>;
 
 /// The memory of a model that asks so many contexts of each byte, has room for so many pairs of groups, and so many
