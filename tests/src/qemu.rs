@@ -4,7 +4,7 @@
 //! INT 10h to the first serial port, where the kernel's console is as well.
 
 use crate::expect::Transcript;
-use crate::failure::{Context, Failure, Result};
+use crate::failure::{Context, Failure, Result, ensure};
 use crate::paths;
 use crate::peer;
 use crate::process::{Guarded, tool};
@@ -248,6 +248,19 @@ impl Machine {
         Ok(Starvation { id, cycle })
     }
 
+    /// Stops the emulator for a while, if it has not ended. The clocks of the machine, which are the host's, go on.
+    pub fn pause(&mut self, length: Duration) -> Result<()> {
+        let child = self.emulator.child();
+        if child.try_wait()?.is_some() {
+            return Ok(());
+        }
+        // It stays a process until it is waited for.
+        let id = child.id();
+        signal(id, "STOP")?;
+        thread::sleep(length);
+        signal(id, "CONT")
+    }
+
     /// Waits until it switches itself off.
     pub fn expect_power_off(&mut self, seconds: u64) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(seconds);
@@ -474,13 +487,6 @@ impl Control {
         self.command(&format!("{{\"execute\":\"set_link\",\"arguments\":{arguments}}}")).map(drop)
     }
 
-    /// Lets the whole machine stand still for a while.
-    pub fn pause(&mut self, length: Duration) -> Result<()> {
-        self.command("{\"execute\":\"stop\"}")?;
-        thread::sleep(length);
-        self.command("{\"execute\":\"cont\"}").map(drop)
-    }
-
     /// What stands on the screen in its text mode, a line for each row.
     pub fn text(&mut self) -> Result<String> {
         let arguments = "{\"val\":753664,\"size\":4000,\"filename\":\"text.bin\"}";
@@ -539,8 +545,14 @@ impl Drop for Starvation {
     fn drop(&mut self) {
         self.cycle.end();
         // If it has ended meanwhile, nothing is to be done.
-        let _ = Command::new("/bin/sh").args(["-c", &format!("kill -CONT {}", self.id)]).status();
+        let _ = signal(self.id, "CONT");
     }
+}
+
+/// Sends the process a signal.
+fn signal(id: u32, name: &str) -> Result<()> {
+    let status = Command::new("/bin/sh").args(["-c", &format!("kill -{name} {id}")]).status()?;
+    ensure(status.success(), || format!("the emulator could not be sent {name}: {status}"))
 }
 
 #[cfg(test)]

@@ -1,28 +1,52 @@
 //! Boots to the first script line whose network and timing a seed decides.
 
 use crate::failure::{Result, ensure};
-use crate::lab::{KKPXE, KPXE, Lab};
+use crate::lab::Lab;
 use crate::namespace::SERVER;
 use crate::peer::Weather;
 use crate::qemu::Options;
 use crate::random::Random;
+use crate::rom::Quirk;
 use crate::scenarios::variants::CARDS;
 use crate::{paths, text};
+use std::collections::BTreeMap;
 use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// The images that take turns.
-const IMAGES: [&str; 3] = ["undionly.pxe", KPXE, KKPXE];
+pub const IMAGES: [&str; 6] =
+    ["undionly.pxe", "undionly.kpxe", "undionly.kkpxe", "undi.pxe", "undi.kpxe", "undi.kkpxe"];
+
+/// How the ROM of the tests takes turns with the stock ones: as it should be, and with interrupts and frames that come
+/// otherwise.
+const ROMS: [Option<Quirk>; 6] = [
+    None,
+    Some(Quirk::IrqSilent),
+    Some(Quirk::IrqStuck),
+    Some(Quirk::StartNever),
+    Some(Quirk::TransmitBusy),
+    Some(Quirk::Parts),
+];
+
+/// What the machine boots from.
+#[derive(Clone, Copy, Debug)]
+enum Source {
+    /// The stock ROM of a card.
+    Stock(&'static str),
+    /// The ROM of the tests.
+    Tests(Option<Quirk>),
+}
 
 /// One boot, all of which its seed decides but the host's own scheduling.
 #[derive(Clone, Debug)]
 pub struct Boot {
     seed: u64,
-    card: &'static str,
+    source: Source,
     image: &'static str,
     weather: Weather,
-    /// When the machine stands still, and how long: its timer's interrupts then come late or all at once.
+    /// When the emulator stands still, and how long. The machine's clocks go on, so its timer's interrupts come late and
+    /// all at once.
     pauses: Vec<(Duration, Duration)>,
 }
 
@@ -44,19 +68,29 @@ impl Boot {
             .map(|_| (Duration::from_millis(below(8_000)), Duration::from_millis(below(300))))
             .collect();
         pauses.sort_unstable();
-        let card = CARDS[usize::try_from(below(CARDS.len() as u64)).unwrap_or_default()];
-        let image = IMAGES[usize::try_from(below(IMAGES.len() as u64)).unwrap_or_default()];
-        Self { seed, card, image, weather, pauses }
+        let mut index = |length: usize| usize::try_from(below(length as u64)).unwrap_or_default();
+        let source = index(CARDS.len() + ROMS.len());
+        let source = match CARDS.get(source) {
+            Some(card) => Source::Stock(card),
+            None => Source::Tests(ROMS[source - CARDS.len()]),
+        };
+        let image = IMAGES[index(IMAGES.len())];
+        Self { seed, source, image, weather, pauses }
     }
 
     /// What is special about it, in one line.
     pub fn about(&self) -> String {
         let Weather { loss, duplication, reordering, noise, delay, .. } = self.weather;
+        let source = match self.source {
+            Source::Stock(card) => card.to_owned(),
+            Source::Tests(quirk) => {
+                format!("the ROM of the tests ({})", quirk.map_or("no quirk".to_owned(), Quirk::name))
+            }
+        };
         format!(
-            "{} over {}; of 1000 frames {loss} lost, {duplication} doubled, {reordering} out of order, {noise} behind a \
+            "{} over {source}; of 1000 frames {loss} lost, {duplication} doubled, {reordering} out of order, {noise} behind a \
              stranger's, up to {delay} ms late; {} pauses",
             self.image,
-            self.card,
             self.pauses.len()
         )
     }
@@ -74,20 +108,23 @@ impl Boot {
         lab.script(&format!("imgfetch http://{SERVER}/first\npoweroff"))?;
         lab.usual_servers()?;
         lab.weather(self.weather);
-        let mut machine = lab.machine(&Options { card: self.card.to_owned(), ..Options::default() })?;
+        let options = match self.source {
+            Source::Stock(card) => Options { card: card.to_owned(), ..Options::default() },
+            Source::Tests(quirk) => {
+                let quirks: Vec<_> = quirk.into_iter().map(|quirk| (quirk, 1)).collect();
+                lab.quirk_rom(&quirks)?
+            }
+        };
+        let mut machine = lab.machine(&options)?;
         machine.expect(text::BIOS_BANNER, 30)?;
         let started = Instant::now();
-        let mut control = machine.control()?;
         for (at, length) in &self.pauses {
             thread::sleep(at.saturating_sub(started.elapsed()));
-            if let Err(failure) = control.pause(*length) {
-                // It may have switched itself off already; one that stands still for good is the emulator's fault.
-                machine.expect_power_off(5).map_err(|_| failure)?;
-                break;
-            }
+            machine.pause(*length)?;
         }
         if let Err(failure) = machine.expect_power_off(60) {
             // Twice, to show whether it moves.
+            let mut control = machine.control()?;
             for of in ["status", "pic", "registers", "registers"] {
                 eprintln!("{of}: {}", control.ask(of)?.replace("\\r\\n", "\n"));
             }
@@ -104,12 +141,16 @@ impl Boot {
     }
 }
 
-/// Which seeds ended how, from the file that they were noted in.
-pub fn results(file: &str) -> impl Iterator<Item = (u64, bool)> {
-    file.lines().filter_map(|line| {
+/// Which seeds ended how, from the file that they were noted in. One that has failed once has failed.
+pub fn results(file: &str) -> BTreeMap<u64, bool> {
+    let mut results = BTreeMap::new();
+    for line in file.lines() {
         let mut words = line.split(' ');
-        Some((words.next()?.parse().ok()?, words.next()? == "pass"))
-    })
+        if let (Some(Ok(seed)), Some(outcome)) = (words.next().map(str::parse), words.next()) {
+            *results.entry(seed).or_insert(true) &= outcome == "pass";
+        }
+    }
+    results
 }
 
 #[cfg(test)]
@@ -125,7 +166,7 @@ mod tests {
 
     #[test]
     fn results_are_read_back() {
-        let file = "image 0a1b\n1 pass\n3 FAIL it hung\n";
-        assert_eq!(results(file).collect::<Vec<_>>(), [(1, true), (3, false)]);
+        let file = "images 0a1b\n1 pass\n3 FAIL it hung\n3 pass\n";
+        assert_eq!(results(file), BTreeMap::from([(1, true), (3, false)]));
     }
 }

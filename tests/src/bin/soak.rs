@@ -6,7 +6,6 @@
     reason = "this runs on the host, where std is at home and a panic is a failed test"
 )]
 
-use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::process::ExitCode;
@@ -22,13 +21,13 @@ Boots to the first script line again and again; network, card, image and timing 
 
 usage: soak [--bin DIR] [--jobs N] [--boots N | --seed SEED]
 
-  --boots N    the seeds 1 to N (default: 1000); those that ended well already are not done again
+  --boots N    the seeds 1 to N (default: 1000); those that are in the file already are not done again
   --seed SEED  this one only, as often as you ask, and its logs are kept
   --bin DIR    take the images from there (default: bin/)
   --jobs N     run so many at once (default: 2)
 
 Each result is appended to target/soak.txt at once, so that a run can be interrupted and goes on where it was. The file
-begins anew when undionly.kpxe has changed.
+begins anew when an image has changed.
 ";
 
 /// One boot may take so long.
@@ -100,16 +99,20 @@ fn replay(seed: u64) -> Result<()> {
 
 fn soak(arguments: &Arguments) -> Result<()> {
     let path = paths::target().join("soak.txt");
-    let image = paths::images().join("undionly.kpxe");
-    let digest = image_variants::payload::digest(&fs::read(&image).context(image.display())?);
-    let header = format!("image {:016x}", u64::from_be_bytes(digest));
+    let mut images = Vec::new();
+    for name in soak::IMAGES {
+        let image = paths::images().join(name);
+        images.extend(fs::read(&image).context(image.display())?);
+    }
+    let digest = image_variants::payload::digest(&images);
+    let header = format!("images {:016x}", u64::from_be_bytes(digest));
     let mut file = fs::read_to_string(&path).unwrap_or_default();
     if !file.starts_with(&header) {
         file = format!("{header}\n");
         fs::write(&path, &file).context(path.display())?;
     }
-    let results: BTreeMap<u64, bool> = soak::results(&file).collect();
-    let mut seeds = (1..=arguments.boots).filter(|seed| results.get(seed) != Some(&true)).collect::<Vec<_>>();
+    let results = soak::results(&file);
+    let mut seeds = (1..=arguments.boots).filter(|seed| !results.contains_key(seed)).collect::<Vec<_>>();
     seeds.reverse();
     println!("{} boots to go; results go to {}", seeds.len(), path.display());
     let seeds = Mutex::new(seeds);
@@ -141,8 +144,7 @@ fn soak(arguments: &Arguments) -> Result<()> {
             });
         }
     });
-    let results: BTreeMap<u64, bool> =
-        soak::results(&fs::read_to_string(&path).context(path.display())?).collect();
+    let results = soak::results(&fs::read_to_string(&path).context(path.display())?);
     let wanted = || results.range(1..=arguments.boots).map(|(_, passed)| *passed);
     let passed = wanted().filter(|passed| *passed).count() as u64;
     println!("{passed} of {} boots passed", arguments.boots);
