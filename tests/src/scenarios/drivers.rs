@@ -10,44 +10,41 @@ use crate::text;
 use std::thread;
 use std::time::Duration;
 
-/// A card by QEMU's name, the driver that is for it, and our ROM for it, in which SeaBIOS wants the very device's id.
+/// A card by QEMU's name, the driver that is for it, and our ROMs for it without their suffix, in which SeaBIOS wants the
+/// very device's id.
 type Card = (&'static str, &'static str, &'static str);
 
 /// The cards of QEMU, one of each kind.
 const CARDS: [Card; 12] = [
-    ("e1000", "e1000", "8086100e.mrom"),
-    ("e1000e", "e1000", "808610d3.mrom"),
-    ("i82551", "eepro100", "80861209.mrom"),
-    ("i82557b", "eepro100", "80861229.mrom"),
-    ("i82559er", "eepro100", "80861209.mrom"),
-    (SINCE_QEMU_8, "igb", "808610c9.mrom"),
-    (SLOW, "ns8390", "ns8390.mrom"),
-    ("pcnet", "pcnet32", "pcnet32.mrom"),
-    ("rtl8139", "rtl8139", "10ec8139.mrom"),
-    (WITHOUT_ROM, "tulip", "tulip.mrom"),
-    ("virtio-net-pci", "virtio-net", "virtio-net.mrom"),
-    ("vmxnet3", "vmxnet3", "vmxnet3.mrom"),
+    ("e1000", "e1000", "8086100e"),
+    ("e1000e", "e1000", "808610d3"),
+    ("i82551", "eepro100", "80861209"),
+    ("i82557b", "eepro100", "80861229"),
+    ("i82559er", "eepro100", "80861209"),
+    (SINCE_QEMU_8, "igb", "808610c9"),
+    (SLOW, "ns8390", "ns8390"),
+    ("pcnet", "pcnet32", "pcnet32"),
+    ("rtl8139", "rtl8139", "10ec8139"),
+    (WITHOUT_ROM, "tulip", "tulip"),
+    ("virtio-net-pci", "virtio-net", "virtio-net"),
+    ("vmxnet3", "vmxnet3", "vmxnet3"),
 ];
 
 /// Cards that differ little from one of those, so they boot only where a filter names them.
 const SIBLINGS: [Card; 12] = [
-    ("e1000-82544gc", "e1000", "8086100c.mrom"),
-    ("e1000-82545em", "e1000", "8086100f.mrom"),
-    ("i82550", "eepro100", "80861209.mrom"),
-    ("i82557a", "eepro100", "80861229.mrom"),
-    ("i82557c", "eepro100", "80861229.mrom"),
-    ("i82558a", "eepro100", "80861229.mrom"),
-    ("i82558b", "eepro100", "80861229.mrom"),
-    ("i82559a", "eepro100", "80861229.mrom"),
-    ("i82559b", "eepro100", "80861229.mrom"),
-    ("i82559c", "eepro100", "80861229.mrom"),
-    ("i82562", "eepro100", "80861209.mrom"),
-    ("i82801", "eepro100", "80862449.mrom"),
+    ("e1000-82544gc", "e1000", "8086100c"),
+    ("e1000-82545em", "e1000", "8086100f"),
+    ("i82550", "eepro100", "80861209"),
+    ("i82557a", "eepro100", "80861229"),
+    ("i82557c", "eepro100", "80861229"),
+    ("i82558a", "eepro100", "80861229"),
+    ("i82558b", "eepro100", "80861229"),
+    ("i82559a", "eepro100", "80861229"),
+    ("i82559b", "eepro100", "80861229"),
+    ("i82559c", "eepro100", "80861229"),
+    ("i82562", "eepro100", "80861209"),
+    ("i82801", "eepro100", "80862449"),
 ];
-
-/// The ROMs that a BIOS reads whole.
-const WHOLE: [Card; 2] =
-    [("e1000", "e1000", "8086100e.rom"), ("virtio-net-pci", "virtio-net", "virtio-net.rom")];
 
 /// A card that older emulators lack. QEMU has no ROM for it, either.
 const SINCE_QEMU_8: &str = "igb";
@@ -89,7 +86,6 @@ const DRIZZLE: Weather = Weather { loss: 1, duplication: 1, reordering: 1, ..WEA
 pub fn all() -> Vec<Scenario> {
     let mut all: Vec<Scenario> = CARDS.into_iter().flat_map(columns).collect();
     all.extend(SIBLINGS.into_iter().flat_map(columns).map(Scenario::by_name));
-    all.extend(WHOLE.into_iter().map(|card| from_rom(card, "rom")));
     all.push(Scenario::new(
         "drivers-virtio-legacy-kpxe",
         "ipxe.kpxe drives a virtio device from before version 1",
@@ -153,17 +149,16 @@ pub fn all() -> Vec<Scenario> {
     all
 }
 
-/// How a card boots: our image is chain-loaded by its own ROM, or comes from a CD if it has none; and from our ROM alone.
-fn columns(card: Card) -> [Scenario; 2] {
-    let (name, ..) = card;
-    let kind = if [WITHOUT_ROM, SINCE_QEMU_8].contains(&name) { "iso" } else { "kpxe" };
-    [booted(card, &format!("ipxe.{kind}"), kind, name.to_owned()), from_rom(card, "mrom")]
-}
-
-/// From our ROM alone, of that kind.
-fn from_rom(card: Card, kind: &str) -> Scenario {
+/// How a card boots: our image is chain-loaded by its own ROM, or comes from a CD if it has none; and from our ROM alone,
+/// that which a BIOS reads whole and the other one.
+fn columns(card: Card) -> [Scenario; 3] {
     let (name, _, rom) = card;
-    booted(card, rom, kind, qemu::with_rom(name, rom)).needs(rom)
+    let kind = if [WITHOUT_ROM, SINCE_QEMU_8].contains(&name) { "iso" } else { "kpxe" };
+    let from_rom = |kind| {
+        let image = format!("{rom}.{kind}");
+        booted(card, &image, kind, qemu::with_rom(name, &image)).needs(&image)
+    };
+    [booted(card, &format!("ipxe.{kind}"), kind, name.to_owned()), from_rom("rom"), from_rom("mrom")]
 }
 
 /// From an image of that kind; `model` is the card to the emulator.
