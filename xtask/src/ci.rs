@@ -3,8 +3,9 @@
 use crate::setup::{self, Purpose};
 use crate::toolchain::Toolchain;
 use crate::{build, reproduce, shell, size, test, tidy};
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use std::process::Command;
+use std::thread;
 
 /// How long each fuzz target runs here; a thorough run is `cargo xtask fuzz`.
 const FUZZ_SECONDS: u64 = 5;
@@ -14,8 +15,12 @@ pub(crate) fn ci() -> Result<()> {
     checks()?;
     size::size()?;
     test::test(None, &[])?;
-    test::fuzz(None, FUZZ_SECONDS)?;
-    reproduce::reproduce()
+    // Both mostly compile, which keeps one processor busy only while an image is linked.
+    thread::scope(|scope| {
+        let copy = scope.spawn(reproduce::reproduce);
+        let fuzzed = test::fuzz(None, FUZZ_SECONDS);
+        copy.join().map_err(|_| anyhow!("`cargo xtask reproduce` panicked"))?.and(fuzzed)
+    })
 }
 
 /// What needs no run of anything: format, lints, and the project's own rules.
