@@ -24,6 +24,13 @@ pub struct Surroundings<'a> {
     pub acpi: Option<(u64, &'a [u8])>,
 }
 
+impl Surroundings<'_> {
+    /// The entries of the BIOS's map that are not to be ignored (ACPI 3.0, "Extended Attributes").
+    pub(crate) fn memory_map(&self) -> impl Iterator<Item = &E820Entry> {
+        self.e820.iter().filter(|entry| entry.attributes & 1 != 0)
+    }
+}
+
 /// A file in memory.
 #[derive(Debug)]
 pub(crate) struct File<'a, M> {

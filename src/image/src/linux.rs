@@ -257,7 +257,7 @@ fn zero_page(setup: &[u8], header: &Header, initrds: PhysRange, surroundings: &S
     put(&mut page, field::EXT_RAMDISK_IMAGE, &halves(initrds.start())[1]);
     put(&mut page, field::EXT_RAMDISK_SIZE, &halves(initrds.length())[1]);
     let mut place = field::E820_TABLE;
-    for (entry, count) in surroundings.e820.iter().zip(1..=E820_LIMIT) {
+    for (entry, count) in surroundings.memory_map().zip(1..=E820_LIMIT) {
         put(&mut page, place, &entry.start.to_le_bytes());
         put(&mut page, place + 8, &entry.length.to_le_bytes());
         put(&mut page, place + 16, &entry.kind.to_le_bytes());
@@ -292,9 +292,10 @@ mod tests {
     const MIB: u64 = 1 << 20;
     /// Where the machine of these tests has its core: at the top.
     const TOP: u64 = 8 * MIB;
-    const E820: [E820Entry; 2] = [
+    const E820: [E820Entry; 3] = [
         E820Entry { start: 0, length: 0x9_fc00, kind: 1, attributes: 1 },
-        E820Entry { start: 1 << 32, length: 1 << 33, kind: 2, attributes: 0 },
+        E820Entry { start: 2 << 32, length: 1 << 33, kind: 1, attributes: 0 },
+        E820Entry { start: 1 << 32, length: 1 << 33, kind: 2, attributes: 1 },
     ];
     const SURROUNDINGS: Surroundings<'_> = Surroundings {
         loader: "us",
@@ -465,6 +466,9 @@ mod tests {
         let page = zero_page(&setup, &header, initrds, &SURROUNDINGS);
         assert_eq!(page[field::RAMDISK_IMAGE..][..8], [0, 0x70, 0x56, 0x34, 0, 0x10, 0, 0]);
         assert_eq!(page[field::EXT_RAMDISK_IMAGE..][..8], [0x12, 0, 0, 0, 5, 0, 0, 0]);
+        // What is to be ignored of the map is left out.
+        assert_eq!(page[field::E820_ENTRIES], 2);
+        assert_eq!(page[field::E820_TABLE + E820_LENGTH..][..8], (1_u64 << 32).to_le_bytes());
         // No header reaches into what is behind it, and no table has more entries than its place.
         let many = [E820[0]; 200];
         setup[field::HEADER_LENGTH] = 0xff;

@@ -10,6 +10,7 @@ use crate::{Kernel, Memory, errors};
 use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
+use base::boot_info::E820Entry;
 use base::{Error, PhysRange};
 use memmap::{Kind, MemoryMap};
 
@@ -199,12 +200,6 @@ pub(crate) fn information(
     }
 }
 
-/// The entries of the BIOS's map that are not to be ignored.
-fn memory_map<'a>(surroundings: &'a Surroundings<'_>) -> impl Iterator<Item = (u64, u64, u32)> + 'a {
-    let entries = surroundings.e820.iter().filter(|entry| entry.attributes & 1 != 0);
-    entries.map(|entry| (entry.start, entry.length, entry.kind))
-}
-
 /// A list of 32-bit numbers.
 fn words(to: &mut Vec<u8>, words: &[u32]) {
     words.iter().for_each(|word| to.extend_from_slice(&word.to_le_bytes()));
@@ -242,7 +237,7 @@ fn information_one(
         words(&mut out, &[low32(place.start()), low32(place.end()), text, 0]);
     }
     let map = here(&out);
-    for (start, length, kind) in memory_map(surroundings) {
+    for &E820Entry { start, length, kind, .. } in surroundings.memory_map() {
         // The size of an entry, without that of its own field.
         words(&mut out, &[20]);
         out.extend_from_slice(&start.to_le_bytes());
@@ -288,7 +283,7 @@ fn information_two(
     let mut map = Vec::new();
     // Bytes of an entry, and their version.
     words(&mut map, &[24, 0]);
-    for (start, length, kind) in memory_map(surroundings) {
+    for &E820Entry { start, length, kind, .. } in surroundings.memory_map() {
         map.extend_from_slice(&start.to_le_bytes());
         map.extend_from_slice(&length.to_le_bytes());
         words(&mut map, &[kind, 0]);
