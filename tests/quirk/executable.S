@@ -3,6 +3,11 @@
 #
 # On entry: flat segments, no paging, interrupts off, a stack, what is not in the file zero.
 
+        .ifdef  MULTIBOOT
+        .balign 4
+        .long   0x1badb002, 0, -0x1badb002
+        .endif
+
         .globl  _start
 _start:
         pushfl

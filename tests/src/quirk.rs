@@ -130,7 +130,19 @@ pub fn truncated_kernel() -> Result<Vec<u8>> {
 
 /// An ELF file for 32-bit protected mode that only says in which state it found the machine.
 pub fn executable() -> Result<Vec<u8>> {
-    object("executable.S", &[])?;
+    linked_executable(&[])
+}
+
+/// The same with a header of multiboot 1, in a file for 64 bits.
+pub fn executable_of_64_bits() -> Result<Vec<u8>> {
+    linked_executable(&[("MULTIBOOT", 1)])?;
+    let mut convert = Command::new(tool("objcopy")?);
+    run(convert.args(["-O", "elf64-x86-64", "executable.elf", "executable64.elf"]))?;
+    std::fs::read("executable64.elf").context("executable64.elf")
+}
+
+fn linked_executable(symbols: &[(&str, u64)]) -> Result<Vec<u8>> {
+    object("executable.S", symbols)?;
     let mut link = Command::new(tool("ld")?);
     run(link.args(["-m", "elf_i386", "-Ttext=0x200000", "-o", "executable.elf", "quirk.o"]))?;
     std::fs::read("executable.elf").context("executable.elf")

@@ -67,7 +67,12 @@ pub fn all() -> Vec<Scenario> {
             120,
             |name| far_initrd(name, "max", ABOVE_4G),
         ),
-        Scenario::new("images-elf", "an ELF file finds protected mode as it is to be", 120, elf),
+        Scenario::new("images-elf", "an ELF file finds protected mode as it is to be", 120, |name| {
+            elf(name, quirk::executable, "ELF")
+        }),
+        Scenario::new("images-elf-64", "one of 64 bits by multiboot does so, too", 120, |name| {
+            elf(name, quirk::executable_of_64_bits, "Multiboot")
+        }),
     ]
 }
 
@@ -123,13 +128,13 @@ fn truncated(name: &str) -> Result<()> {
     expect_ending(&mut machine, text::PROGRAM_TRUNCATED)
 }
 
-fn elf(name: &str) -> Result<()> {
+fn elf(name: &str, program: fn() -> Result<Vec<u8>>, kind: &str) -> Result<()> {
     let mut lab = Lab::try_new(name, KPXE)?;
-    lab.www("program", &quirk::executable()?)?;
+    lab.www("program", &program()?)?;
     lab.script(&format!("kernel http://{SERVER}/program\nimgstat\nboot"))?;
     lab.usual_servers()?;
     let mut machine = lab.machine(&Options::default())?;
-    machine.expect("[ELF]", 90)?;
+    machine.expect(&format!("[{kind}]"), 90)?;
     machine.expect("RIG-MARK program=piazf;", 30)?;
     machine.expect_power_off(20)
 }
