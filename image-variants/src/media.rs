@@ -11,6 +11,9 @@ use base::image_header::BOOT_SECTOR_PARAMETERS;
 const SECTOR: usize = 512;
 /// Bytes of a sector of a CD (ECMA-119, section 6.1.2).
 const CD_SECTOR: usize = 2048;
+/// Bytes of a hard disk's cylinder: 16 heads, 63 sectors. Of a USB disk that is smaller, SeaBIOS reads no sector by its
+/// cylinder.
+const CYLINDER: usize = 16 * 63 * SECTOR;
 /// Bytes of a floppy disk: 80 cylinders, 2 heads, 18 sectors.
 const FLOPPY: usize = 80 * 2 * 18 * SECTOR;
 
@@ -42,8 +45,8 @@ fn boot_sector(front: &Front, image: &[u8], first: u32, block: usize) -> Result<
     Ok(sector)
 }
 
-/// A disk: the boot sector with a partition table, as some BIOSes want one on USB sticks, and the image in the one
-/// partition.
+/// A disk of whole cylinders: the boot sector with a partition table, as some BIOSes want one on USB sticks, and the image
+/// in the one partition.
 fn disk(front: &Front, image: &[u8]) -> Result<Vec<u8>> {
     const PARTITION: usize = 0x1be;
     /// Active, from cylinder 0, head 0, sector 2, to the end, of a kind that no system takes for its own: no file system.
@@ -54,7 +57,7 @@ fn disk(front: &Front, image: &[u8]) -> Result<Vec<u8>> {
     put_at(&mut file, PARTITION + 8, &1_u32.to_le_bytes())?;
     put_at(&mut file, PARTITION + 12, &sectors.to_le_bytes())?;
     file.extend(image);
-    file.resize(file.len().next_multiple_of(SECTOR), 0);
+    file.resize(file.len().next_multiple_of(CYLINDER), 0);
     Ok(file)
 }
 
@@ -213,6 +216,7 @@ mod tests {
         }
         let disk = put(Medium::Disk, &front(), &image()).unwrap();
         assert_eq!((disk[0x1be], word(&disk, 0x1c6), word(&disk, 0x1ca)), (0x80, 1, 196));
+        assert_eq!(disk.len(), CYLINDER);
         assert_eq!(put(Medium::Floppy, &front(), &image()).unwrap().len(), 1_474_560);
         assert!(put(Medium::Floppy, &front(), &vec![0; FLOPPY]).is_err());
     }

@@ -18,6 +18,7 @@ pub fn all() -> Vec<Scenario> {
     };
     vec![
         linux("usb", "a hard disk", "ipxe.usb", "ide-hd"),
+        linux("usb-stick", "a USB stick", "ipxe.usb", USB_STICK).by_name(),
         linux("floppy", "a floppy disk", "ipxe.dsk", FLOPPY),
         linux("cd", "a CD", "ipxe.iso", "ide-cd"),
         Scenario::new("media-kernel", "ipxe.lkrn runs its command line as a script", 120, command_line),
@@ -57,6 +58,9 @@ pub fn all() -> Vec<Scenario> {
 /// In place of a device: the floppy drive that every PC has.
 pub(super) const FLOPPY: &str = "floppy";
 
+/// A device of a controller that a PC of the emulator's kind does not have by itself.
+const USB_STICK: &str = "usb-storage";
+
 /// A machine whose card has no ROM.
 fn machine(medium: &[&str]) -> Options {
     let medium = medium.iter().map(|word| (*word).to_owned()).collect();
@@ -70,8 +74,9 @@ pub(super) fn from_device(image: &str, device: &str) -> Options {
     if device == FLOPPY {
         return machine(&["-drive", &format!("if=floppy,{drive}"), "-global", "isa-fdc.bootindexA=0"]);
     }
-    let device = format!("{device},drive=m0,bootindex=0");
-    machine(&["-drive", &format!("if=none,id=m0,{drive}"), "-device", &device])
+    let controller: &[&str] = if device == USB_STICK { &["-device", "qemu-xhci"] } else { &[] };
+    let (drive, device) = (format!("if=none,id=m0,{drive}"), format!("{device},drive=m0,bootindex=0"));
+    machine(&[controller, &["-drive", &drive, "-device", &device]].concat())
 }
 
 fn boot(name: &str, image: &str, device: &str) -> Result<()> {
