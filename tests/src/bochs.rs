@@ -17,6 +17,29 @@ const BIOS: &str = "/usr/share/bochs/BIOS-bochs-latest";
 const VGA_BIOS: &str = "/usr/share/bochs/VGABIOS-lgpl-latest";
 const ROM: &str = "/usr/lib/ipxe/qemu/pxe-ne2k_pci.rom";
 
+/// Kinds of disks.
+#[derive(Clone, Copy, Debug)]
+pub enum Disk {
+    /// A floppy disk of 1.44 MB.
+    Floppy,
+    /// A hard disk.
+    Hard,
+    /// A CD.
+    Cd,
+}
+
+impl Disk {
+    /// The configuration of one with that image.
+    fn lines(self, image: &Path) -> String {
+        let image = image.display();
+        match self {
+            Self::Floppy => format!("floppya: 1_44={image}, status=inserted\nboot: floppy"),
+            Self::Hard => format!("ata0-master: type=disk, mode=flat, path={image}\nboot: disk"),
+            Self::Cd => format!("ata0-master: type=cdrom, path={image}, status=inserted\nboot: cdrom"),
+        }
+    }
+}
+
 /// A running machine. It is switched off when this value ends.
 #[derive(Debug)]
 pub struct Bochs {
@@ -25,8 +48,13 @@ pub struct Bochs {
 }
 
 impl Bochs {
-    /// Switches it on. DHCP names `bootfile`, and TFTP serves `tftp`.
-    pub fn start(tftp: &Path, bootfile: &str) -> Result<Self> {
+    /// Switches it on. It boots from a disk with that image, and the card has no ROM; else by the card's. DHCP names
+    /// `bootfile`, and TFTP serves `tftp`.
+    pub fn start(disk: Option<(Disk, &Path)>, tftp: &Path, bootfile: &str) -> Result<Self> {
+        let (rom, medium) = match disk {
+            None => (format!(", bootrom={ROM}"), "boot: network".to_owned()),
+            Some((kind, image)) => (String::new(), kind.lines(image)),
+        };
         fs::write("slirp.conf", format!("# slirp config\nbootfile = {bootfile}\n"))?;
         // A fault that nobody handles ends the emulator instead of resetting the machine.
         fs::write(
@@ -36,8 +64,8 @@ impl Bochs {
                  romimage: file={BIOS}\nvgaromimage: file={VGA_BIOS}\nmegs: 128\n\
                  cpu: model=corei7_sandy_bridge_2600k, ips=50000000, reset_on_triple_fault=0\n\
                  pci: enabled=1, chipset=i440fx, slot1=ne2k\n\
-                 ne2k: type=pci, mac=52:54:00:77:00:10, ethmod=slirp, ethdev={}, script=slirp.conf, bootrom={ROM}\n\
-                 boot: network\nlog: bochs.log\npanic: action=fatal\n",
+                 ne2k: type=pci, mac=52:54:00:77:00:10, ethmod=slirp, ethdev={}, script=slirp.conf{rom}\n\
+                 {medium}\nlog: bochs.log\npanic: action=fatal\n",
                 tftp.display()
             ),
         )?;
