@@ -1,7 +1,7 @@
 //! Network boot programs of others on our own PXE stack: each is to find its files by our services and to boot Linux.
 //!
-//! The machine has no other PXE stack: its card has no ROM, and the image that starts the program comes from a CD. Only
-//! what is named `rom` has one, which is ours; and what is named `vendor` the ROM of the usual card.
+//! The machine has no other PXE stack: its card has a ROM of ours. Only what is named `cd` has none, and the image comes
+//! from a CD; and what is named `vendor` has the ROM of the usual card.
 
 use super::{Scenario, media};
 use crate::failure::{Context, Result, ensure};
@@ -62,17 +62,23 @@ pub fn all() -> Vec<Scenario> {
         Scenario::new("nbp-grub", "GRUB drives the card by our UNDI and boots Linux by TFTP", 600, grub),
         Scenario::new(
             "nbp-own",
-            "our undionly.kpxe on our own stack starts pxelinux.0, which boots Linux",
+            "our undionly.kpxe on our own ROM starts pxelinux.0, which boots Linux",
             600,
-            |name| own(name, "ipxe.iso", &media::from_device("ipxe.iso", "ide-cd")),
+            |name| own(name, ROM, &rom()),
         ),
-        Scenario::new("nbp-own-rom", "the same, on our own ROM", 600, |name| {
-            const ROM: &str = "virtio-net.mrom";
-            let card = qemu::with_rom("virtio-net-pci", ROM);
-            own(name, ROM, &Options { card, ..Options::default() })
+        Scenario::new("nbp-own-cd", "the same, on our image of a CD", 600, |name| {
+            own(name, "ipxe.iso", &media::from_device("ipxe.iso", "ide-cd"))
         }),
     ];
     usual.into_iter().chain(slow.into_iter().map(Scenario::by_name)).collect()
+}
+
+/// Our ROM of the card. Of ROMs only this one is built without being asked for.
+const ROM: &str = "virtio-net.mrom";
+
+/// A machine whose card has it.
+fn rom() -> Options {
+    Options { card: qemu::with_rom("virtio-net-pci", ROM), ..Options::default() }
 }
 
 /// PXELINUX in one of its forms, with its modules and its configuration.
@@ -124,14 +130,14 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 
 /// A machine that starts the script of the laboratory by our own driver, without any other PXE stack.
 fn start(lab: &mut Lab) -> Result<Machine> {
-    let mut machine = lab.machine(&media::from_device("ipxe.iso", "ide-cd"))?;
+    let mut machine = lab.machine(&rom())?;
     machine.expect("by virtio-net, PCI 00:02.0; no PXE stack", 60)?;
     Ok(machine)
 }
 
 /// A program that finds its files beside itself.
 fn linux(name: &str, server: &str, program: &Program) -> Result<()> {
-    let mut lab = Lab::try_new(name, "ipxe.iso")?;
+    let mut lab = Lab::try_new(name, ROM)?;
     program.provide(&lab)?;
     lab.script(&format!("chain {server}/{FOLDER}/{}", program.name()))?;
     lab.usual_servers()?;
@@ -147,7 +153,7 @@ fn linux(name: &str, server: &str, program: &Program) -> Result<()> {
 
 /// The options of a script count more than the place of the program; the kernel is on another server.
 fn options(name: &str) -> Result<()> {
-    let mut lab = Lab::try_new(name, "ipxe.iso")?;
+    let mut lab = Lab::try_new(name, ROM)?;
     PXELINUX.provide(&lab)?;
     lab.tftp("pxelinux.0", &fs::read(paths::PXELINUX)?)?;
     lab.script(&format!(
@@ -165,7 +171,7 @@ fn options(name: &str) -> Result<()> {
 
 /// The floppy disk is an image of ours, which reads itself by memdisk's INT 13h, and finds another script.
 fn memdisk(name: &str) -> Result<()> {
-    let mut lab = Lab::try_new(name, "ipxe.iso")?;
+    let mut lab = Lab::try_new(name, ROM)?;
     let memdisk = Program {
         configuration: "DEFAULT disk\nLABEL disk\nKERNEL memdisk\nINITRD floppy.img\n",
         ..PXELINUX
@@ -185,7 +191,7 @@ fn memdisk(name: &str) -> Result<()> {
 
 /// GRUB's core, which finds its configuration where DHCP has its files from.
 fn grub(name: &str) -> Result<()> {
-    let mut lab = Lab::try_new(name, "ipxe.iso")?;
+    let mut lab = Lab::try_new(name, ROM)?;
     let folder = lab.tftp_root().join(FOLDER);
     fs::create_dir_all(&folder)?;
     lab.link_payload(FOLDER)?;
@@ -210,7 +216,7 @@ fn grub(name: &str) -> Result<()> {
 
 /// What both iPXE and we are told by DHCP: a script, which they tell apart.
 fn ipxe(name: &str) -> Result<()> {
-    let mut lab = Lab::try_new(name, "ipxe.iso")?;
+    let mut lab = Lab::try_new(name, ROM)?;
     lab.tftp("theirs.kpxe", &fs::read(paths::IPXE).context(paths::IPXE)?)?;
     lab.script(&format!(
         "iseq ${{buildarch}} x86_64 || goto theirs\nchain tftp://{SERVER}/theirs.kpxe\n\
