@@ -199,7 +199,10 @@ fn transfer(name: &str, image: &str, card: &str, driver: &str) -> Result<()> {
     control.plug(false)?;
     thread::sleep(Duration::from_secs(3));
     control.plug(true)?;
+    let before = lab.facts()?.frames_to_machine;
     expect_user_space(&mut machine, 200)?;
+    let after = lab.facts()?.frames_to_machine - before;
+    ensure(after > 500, || format!("{after} frames only were left to come when the cable was in again"))?;
     check_digest(&machine, "big", &file.sha256)?;
     let harmed = lab.facts()?.harmed;
     ensure(harmed > u64::from(weather.loss) * 20, || format!("the weather harmed {harmed} frames only"))
