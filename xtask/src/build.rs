@@ -11,8 +11,8 @@ use image_variants::{media, rom};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Builds the images of these names: `undionly.kpxe`, or `undionly` for all of that set; `e1000.mrom` and `8086100e.mrom`
-/// are ROMs by their driver and card. No name means all but those that are built on request only.
+/// Builds the images of these names: `undionly.kpxe`, or `undionly` for all of that set; `e1000.mrom`,
+/// `e1000e.mrom` and `8086100e.mrom` are named by driver and card. No name means all but those that are built on request only.
 pub(crate) fn build(names: &[String]) -> Result<()> {
     setup::need(setup::Purpose::Build)?;
     let plans = chosen(plans()?, names)?;
@@ -103,7 +103,7 @@ fn chosen(plans: Vec<ImagePlan>, names: &[String]) -> Result<Vec<ImagePlan>> {
         let fits = |plan: &&ImagePlan| plan.name == *name || plan.driver_set == *name;
         let mut found: Vec<_> = plans.iter().filter(fits).cloned().collect();
         if found.is_empty() {
-            found.extend(rom_by_name(&plans, name));
+            found.extend(by_other_name(&plans, name));
         }
         if found.is_empty() {
             let known: Vec<_> = plans.iter().map(|plan| plan.name.as_str()).collect();
@@ -126,24 +126,37 @@ fn narrowed(mut plan: ImagePlan) -> ImagePlan {
     plan
 }
 
-/// The ROM that is named by its driver (`e1000.mrom`) or by its card's vendor and device (`8086100e.mrom`).
-fn rom_by_name(plans: &[ImagePlan], name: &str) -> Option<ImagePlan> {
+/// QEMU's names of cards that are no driver's, and the card of each.
+const QEMU_NAMES: [(&str, (u16, u16)); 5] = [
+    ("e1000e", (0x8086, 0x10d3)),
+    ("igb", (0x8086, 0x10c9)),
+    ("ne2k_pci", (0x10ec, 0x8029)),
+    ("pcnet", (0x1022, 0x2000)),
+    ("virtio", (0x1af4, 0x1000)),
+];
+
+/// The image that is named by its driver (`e1000.mrom`), by QEMU's name of a card (`pcnet.kpxe`), or by a card's vendor and
+/// device (`8086100e.mrom`): of those that have the driver, that with the fewest others.
+fn by_other_name(plans: &[ImagePlan], name: &str) -> Option<ImagePlan> {
     let (stem, suffix) = name.rsplit_once('.')?;
     let is_hex = stem.len() == 8 && stem.bytes().all(|byte| byte.is_ascii_hexdigit());
     let card = u32::from_str_radix(stem, 16).ok().filter(|_| is_hex);
     let card = card.map(|card| ((card >> 16) as u16, (card & 0xffff) as u16));
+    let qemu_card = QEMU_NAMES.iter().find(|(name, _)| *name == stem).map(|(_, card)| *card);
+    let card = card.or(qemu_card);
     let fits = |plan: &&ImagePlan| {
-        plan.card.is_some() && plan.name.rsplit_once('.').is_some_and(|name| name.1 == suffix)
+        let is_driven = match card {
+            Some((vendor, device)) => drives(plan, vendor, device),
+            // A ROM's own card is to be that driver's.
+            None => plan.native.iter().any(|driver| {
+                driver == stem && plan.card.is_none_or(|(vendor, device)| is_for(stem, vendor, device))
+            }),
+        };
+        is_driven && plan.name.rsplit_once('.').is_some_and(|name| name.1 == suffix)
     };
-    let mut roms = plans.iter().filter(fits);
-    let plan = match card {
-        Some((vendor, device)) => roms.find(|plan| drives(plan, vendor, device)),
-        None => roms.find(|plan| {
-            let is_for = |(vendor, device)| is_for(stem, vendor, device);
-            plan.native.iter().any(|driver| driver == stem) && plan.card.is_some_and(is_for)
-        }),
-    }?;
-    Some(ImagePlan { name: name.to_owned(), card: card.or(plan.card), ..plan.clone() })
+    let plan = plans.iter().filter(fits).min_by_key(|plan| plan.native.len())?;
+    let card = plan.card.map(|own| card.unwrap_or(own));
+    Some(ImagePlan { name: name.to_owned(), card, ..plan.clone() })
 }
 
 /// Whether a driver of the image is for that card.
@@ -212,6 +225,10 @@ mod tests {
         assert_eq!(names(&["undionly.kpxe"]), ["undionly.kpxe"]);
         assert_eq!(names(&["intel.mrom", "e1000.mrom"]), ["intel.mrom", "e1000.mrom"]);
         assert_eq!(names(&["rtl8139.mrom", "rtl8169.rom"]), ["rtl8139.mrom", "rtl8169.rom"]);
+        assert_eq!(
+            names(&["e1000.kpxe", "pcnet.pxe", "virtio.rom"]),
+            ["e1000.kpxe", "pcnet.pxe", "virtio.rom"]
+        );
         assert!(names(&["intel"]).contains(&"808610d3.mrom".to_owned()));
         assert!(!names(&[]).contains(&"intel.kpxe".to_owned()));
         assert!(chosen(plans().unwrap(), &["80868139.mrom".to_owned()]).is_err());
@@ -230,10 +247,16 @@ mod tests {
             ("1af41000.mrom", "virtio-net", (0x1af4, 0x1000)),
             ("rtl8139.mrom", "realtek", (0x10ec, 0x8139)),
             ("rtl8169.mrom", "realtek", (0x10ec, 0x8168)),
+            ("e1000e.mrom", "intel", (0x8086, 0x10d3)),
+            ("ne2k_pci.rom", "ns8390", (0x10ec, 0x8029)),
         ] {
-            let plan = rom_by_name(&plans().unwrap(), name).unwrap();
+            let plan = by_other_name(&plans().unwrap(), name).unwrap();
             assert_eq!((plan.name.as_str(), plan.driver_set.as_str(), plan.card), (name, set, Some(card)));
             assert!(devices(&plan, card.0).contains(&card.1), "{name}");
+        }
+        for (name, set) in [("rtl8139.pxe", "realtek"), ("igb.kkpxe", "intel"), ("pcnet.kpxe", "pcnet32")] {
+            let plan = by_other_name(&plans().unwrap(), name).unwrap();
+            assert_eq!((plan.driver_set.as_str(), plan.card), (set, None));
         }
     }
 
