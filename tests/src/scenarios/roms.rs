@@ -30,8 +30,15 @@ pub fn all() -> Vec<Scenario> {
             "roms-without-pmm",
             "a BIOS without memory for the image: the ROM says so, and reads it from the card when it boots",
             120,
-            without_pmm,
+            |name| without_pmm(name, "virtio-net.mrom", 4096),
         ),
+        Scenario::new(
+            "roms-whole-without-pmm",
+            "the same of virtio-net.rom, which keeps the image in the window",
+            120,
+            |name| without_pmm(name, "virtio-net.rom", 0x20000),
+        )
+        .needs("virtio-net.rom"),
         Scenario::new(
             "roms-two-cards",
             "of two cards, that with our ROM is driven, not the first one",
@@ -155,10 +162,11 @@ fn whole(name: &str) -> Result<()> {
     linux(name, "virtio-net.rom", &(lacks + &boot_lines("")), &says)
 }
 
-fn without_pmm(name: &str) -> Result<()> {
+/// The ROM is left with so many bytes at most.
+fn without_pmm(name: &str, rom: &str, window: usize) -> Result<()> {
     const BIOS: &str = "/usr/share/seabios/bios-256k.bin";
     const SIGNATURE: &[u8] = b"$PMM";
-    let lab = &mut lab(name, "virtio-net.mrom")?;
+    let lab = &mut lab(name, rom)?;
     let mut bios = fs::read(BIOS).context(BIOS)?;
     let places: Vec<_> = (0..bios.len()).filter(|at| bios[*at..].starts_with(SIGNATURE)).collect();
     ensure(!places.is_empty(), || format!("{BIOS} has no PMM"))?;
@@ -166,11 +174,11 @@ fn without_pmm(name: &str) -> Result<()> {
         bios[place] = b'#';
     }
     fs::write("bios.bin", bios)?;
-    let card = with_rom("virtio-net-pci", "virtio-net.mrom");
+    let card = with_rom("virtio-net-pci", rom);
     let mut machine = lab.machine(&machine(&card, &["-bios", "bios.bin"]))?;
-    machine.expect("iPXE virtio-net.mrom (PCI 00:02.0): the BIOS has no memory for its image", 60)?;
-    machine.expect("iPXE virtio-net.mrom (PCI 00:02.0) boots", 60)?;
-    check_window(&machine, 4096)?;
+    machine.expect(&format!("iPXE {rom} (PCI 00:02.0): the BIOS has no memory for its image"), 60)?;
+    machine.expect(&format!("iPXE {rom} (PCI 00:02.0) boots"), 60)?;
+    check_window(&machine, window)?;
     machine.expect("by virtio-net, PCI 00:02.0; no PXE stack", 60)?;
     machine.expect(SCRIPT, 60)
 }
