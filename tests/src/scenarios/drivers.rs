@@ -256,5 +256,6 @@ fn leave(name: &str) -> Result<()> {
     let mut machine = lab.machine(&Options::default())?;
     machine.expect("by e1000, PCI 00:02.0", 60)?;
     machine.expect("RIG-MARK leaving", 60)?;
-    machine.expect(text::NEXT_DEVICE, 60)
+    machine.expect(text::LEAVING_RETURN, 30)?;
+    machine.expect(text::NEXT_DEVICE, 30)
 }
