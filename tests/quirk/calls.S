@@ -1,8 +1,9 @@
 # A boot program that makes every call of a PXE stack, rightly and wrongly, and checks each answer.
 #
-# It says `ok NAME` or `WRONG NAME AX STATUS` for each, then RIG-MARK and how many were wrong, and returns: 0 in AX if
-# none was. The order from the first GET_CACHED_INFO on is that of a boot program of Windows: the packets, a question to
-# port 4011, the size of a file and the file itself, the card, and at last the stack is unloaded, if UNLOAD is defined.
+# It says `ok NAME` or `WRONG NAME AX STATUS` for each, then RIG-MARK and how many were wrong. With UNLOAD it returns: 0 in
+# AX if none was; else `next.nbp` takes its place. The order from the first GET_CACHED_INFO on is that of a boot program
+# of Windows: the packets, a question to port 4011, the size of a file and the file itself, the card, and at last the base
+# code is unloaded, if UNLOAD is defined.
 #
 # The TFTP server that the ACK names has `calls.bin`, FILE_SIZE bytes that count from 0 up, again and again. So has the
 # web server that the program is from; its arguments are `one two`. The card is PCI 00:02.0.
@@ -18,6 +19,7 @@
         .set    BOOTP_YOUR, 16                  # in the ACK: our address, the server's
         .set    BOOTP_SERVER, 20
         .set    PLACE, 0x20000                  # of a whole file
+        .set    KEEP_UNDI, 0x04
         .set    BAD_FUNCTION, 0x02              # status codes that pxe.inc has no use for
         .set    UDP_IS_CLOSED, 0x18
         .set    UDP_IS_OPEN, 0x19
@@ -119,6 +121,14 @@ _start:
         call    report_hex
         movw    $mark_end, %si
         call    report_text
+        .ifndef UNLOAD
+        pushw   %ds
+        pushw   $next
+        pushw   $0x73                           # RESTART_TFTP
+        lcallw  *entry_point
+        addw    $6, %sp
+        incw    wrong                           # this is no answer that comes back
+        .endif
         restore_registers
         movw    wrong, %ax
         lretw
@@ -226,6 +236,11 @@ servers:
 handles:
         .text   BLOCKS
         .balign 4
+next:   .word   0
+3:      filename "next.nbp"
+        .long   0x8000, 0x7c00
+        server
+        .zero   16
 entry_point:
         .long   0
 wrong:  .word   0

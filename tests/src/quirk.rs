@@ -81,7 +81,7 @@ pub const EMPTY_UPCALLS: u64 = 1000;
 
 /// A boot program that makes every call of a PXE stack, rightly and wrongly. It says of each whether the answer was
 /// right, and in the end how many were not. The server that the DHCP ACK names has [`CALLS_FILE`] with
-/// [`calls_file`]. With `unload` it unloads the stack in the end.
+/// [`calls_file`]. With `unload` it unloads the base code in the end, else `next.nbp` of that server takes its place.
 pub fn calls(unload: bool) -> Result<Vec<u8>> {
     let mut symbols = vec![("FILE_SIZE", CALLS_FILE_SIZE as u64)];
     symbols.extend(unload.then_some(("UNLOAD", 1)));

@@ -44,8 +44,11 @@ pub fn all() -> Vec<Scenario> {
             "leaving-calls",
             "each call of our own PXE stack, made rightly and wrongly, is answered rightly",
             180,
-            calls,
+            |name| calls(name, false),
         ),
+        Scenario::new("leaving-calls-unload", "the same, and then the base code is unloaded", 180, |name| {
+            calls(name, true)
+        }),
         Scenario::new(
             "leaving-protected",
             "our own PXE stack is called in 16-bit protected mode, rightly and wrongly",
@@ -209,13 +212,15 @@ fn upcalls(name: &str) -> Result<()> {
     expect_user_space(&mut machine, 150)
 }
 
-/// A program makes every call, and finds nothing wrong with the answers.
-fn calls(name: &str) -> Result<()> {
+/// A program makes every call, and finds nothing wrong with the answers. With `unload` it gives the
+/// base code up in the end; else another program takes its place and comes back.
+fn calls(name: &str, unload: bool) -> Result<()> {
     let mut lab = Lab::try_new(name, NATIVE)?;
     lab.usual_servers()?;
     lab.tftp(quirk::CALLS_FILE, &quirk::calls_file())?;
     lab.www(quirk::CALLS_FILE, &quirk::calls_file())?;
-    lab.www("calls.nbp", &quirk::calls(false)?)?;
+    lab.www("calls.nbp", &quirk::calls(unload)?)?;
+    lab.tftp("next.nbp", &quirk::again(0, 0)?)?;
     lab.www("inner.ipxe", b"#!ipxe\necho RIG-MARK command ${called}\n")?;
     lab.script(&format!(
         "chain --autofree http://{SERVER}/calls.nbp one two && echo RIG-MARK back ${{called}}\n{}",
