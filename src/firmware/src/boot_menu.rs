@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 use base::text::printable;
 use base::{Duration, Error};
 use console::{Countdown, Item, Key, Menu};
-use core::net::SocketAddrV4;
+use core::net::{Ipv4Addr, SocketAddrV4};
 use dhcp::{BootFile, BootMenu, Discovery, LOCAL_BOOT, Lease, Named, Packet};
 use settings::{Scope, Source};
 
@@ -83,7 +83,9 @@ impl Machine {
         let mut now = now;
         let result = loop {
             let Some(network) = &mut self.network else { break Err(errors::NO_ADDRESS.of(name)) };
-            let mut take = |from: SocketAddrV4, data: &[u8]| discovery.input((*from.ip(), from.port()), data);
+            let mut take = |from: SocketAddrV4, _: Ipv4Addr, data: &[u8]| {
+                discovery.input((*from.ip(), from.port()), data)
+            };
             while network.stack.udp_receive(socket, &mut take) {}
             let mut buffer = [0; dhcp::OUTPUT_CAPACITY];
             while let Some(packet) = discovery.output(now, &mut buffer) {

@@ -462,9 +462,8 @@ impl export::Network for World<'_> {
 
     fn udp_receive(&mut self, port: u16, take: &mut dyn FnMut(Datagram<'_>)) -> bool {
         let Some(&(_, socket)) = self.sockets.iter().find(|(open, _)| *open == port) else { return false };
-        let to = self.address().unwrap_or(Ipv4Addr::UNSPECIFIED);
         let Ok(network) = self.network() else { return false };
-        network.stack.udp_receive(socket, &mut |from, data| take(Datagram { from, to, data }))
+        network.stack.udp_receive(socket, &mut |from, to, data| take(Datagram { from, to, data }))
     }
 
     fn file_open(&mut self, source: Source<'_>) -> Result<FileHandle, Status> {

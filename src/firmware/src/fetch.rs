@@ -354,7 +354,7 @@ impl Machine {
         let mut now = now;
         let result = loop {
             let Some(network) = &mut self.network else { break Err(errors::NO_ADDRESS.of(name)) };
-            let mut take = |from: SocketAddrV4, data: &[u8]| {
+            let mut take = |from: SocketAddrV4, _: Ipv4Addr, data: &[u8]| {
                 resolver.input(now, (*from.ip(), from.port()), port, data);
             };
             while network.stack.udp_receive(socket, &mut take) {}
@@ -491,7 +491,7 @@ impl Tftp {
     /// Moves datagrams between the server and the transfer.
     pub(crate) fn exchange(&mut self, network: &mut Network, sink: &mut dyn Sink, now: Instant) {
         let Self { transfer, server, socket } = self;
-        let mut take = |from: SocketAddrV4, data: &[u8]| {
+        let mut take = |from: SocketAddrV4, _: Ipv4Addr, data: &[u8]| {
             if from.ip() == server {
                 transfer.input(now, from.port(), data, sink);
             }

@@ -203,7 +203,7 @@ impl Network {
 
     fn step_exchange(&mut self, now: Instant) {
         let Some(Exchange { client, socket, .. }) = self.exchange.as_mut() else { return };
-        let mut take = |from: SocketAddrV4, data: &[u8]| {
+        let mut take = |from: SocketAddrV4, _: Ipv4Addr, data: &[u8]| {
             client.input(now, (*from.ip(), from.port()), dhcp::CLIENT_PORT, data);
         };
         while self.stack.udp_receive(*socket, &mut take) {}

@@ -106,7 +106,7 @@ impl Machine {
             }
             let mut answer = None;
             result = self.run_until(hw::clock::now() + TIME_INTERVAL, |machine, _| {
-                let mut take = |from: SocketAddrV4, data: &[u8]| {
+                let mut take = |from: SocketAddrV4, _: Ipv4Addr, data: &[u8]| {
                     if from == remote {
                         answer = net::ntp_answer(data, nonce, server);
                     }

@@ -107,8 +107,13 @@ impl Stack {
         send(sockets.get_mut(endpoint.socket), source, destination, data)
     }
 
-    /// Lends the oldest datagram that was received, with its sender, to `take`. False if there is none.
-    pub fn udp_receive(&mut self, handle: UdpHandle, take: &mut dyn FnMut(SocketAddrV4, &[u8])) -> bool {
+    /// Lends the oldest datagram that was received to `take`, with its sender and the address that it was sent to. False
+    /// if there is none.
+    pub fn udp_receive(
+        &mut self,
+        handle: UdpHandle,
+        take: &mut dyn FnMut(SocketAddrV4, Ipv4Addr, &[u8]),
+    ) -> bool {
         let Some(endpoint) = self.endpoints.iter().find(|endpoint| endpoint.handle == handle) else {
             return false;
         };
@@ -116,7 +121,8 @@ impl Stack {
             return false;
         };
         let IpAddress::Ipv4(address) = metadata.endpoint.addr;
-        take(SocketAddrV4::new(address, metadata.endpoint.port), data);
+        let to = metadata.local_address.map_or(Ipv4Addr::UNSPECIFIED, |IpAddress::Ipv4(to)| to);
+        take(SocketAddrV4::new(address, metadata.endpoint.port), to, data);
         true
     }
 

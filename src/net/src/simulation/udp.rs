@@ -16,7 +16,7 @@ const EVERYBODY: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::BROADCAST, 67);
 
 fn read(host: &mut Host, handle: crate::UdpHandle) -> Vec<(SocketAddrV4, Vec<u8>)> {
     let mut all = Vec::new();
-    while host.stack.udp_receive(handle, &mut |from, data| all.push((from, data.to_vec()))) {}
+    while host.stack.udp_receive(handle, &mut |from, _, data| all.push((from, data.to_vec()))) {}
     all
 }
 
@@ -99,6 +99,19 @@ fn answers_to_any_address_reach_the_unbound_socket_only() {
         host.answer(Instant::ZERO, ipv4_frame(own, (DHCP_SERVER, OFFERED), 17, 0x2000, &udp(67, 68, b"off")));
         assert_eq!(read(&mut host, dhcp), []);
         assert_eq!(read(&mut host, other), []);
+    }
+}
+
+#[test]
+fn a_datagram_says_to_whom_it_was_sent() {
+    let mut host = Host::configured(CLIENT, 1);
+    let handle = host.stack.udp_open(5000, 4096).unwrap();
+    for to in [host.address, Ipv4Addr::BROADCAST] {
+        let datagram = udp(67, 5000, b"offer");
+        host.answer(Instant::ZERO, ipv4_frame(mac_of(CLIENT), (DHCP_SERVER, to), 17, 0, &datagram));
+        let mut said = None;
+        assert!(host.stack.udp_receive(handle, &mut |_, to, _| said = Some(to)));
+        assert_eq!(said, Some(to));
     }
 }
 
