@@ -2,7 +2,6 @@
 
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::vec;
 use alloc::vec::Vec;
 use base::{Duration, Error, Instant, MacAddress, PhysRange, SegOff, Sink};
 use core::net::{Ipv4Addr, SocketAddrV4};
@@ -15,8 +14,7 @@ use script::Start;
 use settings::{Key, Tag, Tree};
 use undi::abi::{Opcode, Status};
 use undi::export::{
-    self, Buffers, Datagram, Fence, FileHandle, PACKET_ROOM, Packets, Part, Places, Selectors, Services,
-    Source,
+    self, Card, Datagram, Fence, FileHandle, PACKET_ROOM, Packets, Places, Selectors, Services, Source, Undi,
 };
 use undi::find;
 use uri::Uri;
@@ -98,8 +96,8 @@ impl Exported {
         origin: Option<Uri>,
         arguments: &[u8],
     ) -> Option<u16> {
-        let at = |offset| SegOff::new(self.memory.far().segment, offset);
-        let buffers = Buffers { packets: at(PACKETS), frame: at(FRAME), frame_room: FRAME_ROOM };
+        let segment = self.memory.far().segment;
+        let at = |offset| SegOff::new(segment, offset);
         let packets = machine.packets_for(origin.as_ref());
         machine.keyboard.is_lent = true;
         if let Some(network) = &mut machine.network {
@@ -111,7 +109,8 @@ impl Exported {
         let answer = program.run(Some(&mut |call: Call, memory: &mut guest::Memory<'_>| {
             let mut memory = Memory { own: &mut *own, theirs: memory, protected: call.protected };
             let services = services.get_or_insert_with(|| {
-                let mut services = Services::new(memory.fence(), buffers, arguments);
+                let undi = Undi::new(memory.fence(), at(FRAME), FRAME_ROOM);
+                let mut services = Services::new(undi, at(PACKETS), arguments);
                 services.install(&mut memory, &world.packets);
                 services
             });
@@ -191,7 +190,7 @@ impl Memory<'_, '_> {
     pub(crate) fn fence(&self) -> Fence {
         let stack = self.theirs.stack();
         let free_end = u64::from(hw::low::allocated());
-        Fence::new(vec![PhysRange::new(free_end, stack.start()), PhysRange::new(stack.end(), 0xa_0000)])
+        Fence::new([PhysRange::new(free_end, stack.start()), PhysRange::new(stack.end(), 0xa_0000)])
     }
 }
 
@@ -381,8 +380,8 @@ impl World<'_> {
     }
 }
 
-impl export::Network for World<'_> {
-    fn card(&mut self) -> Result<&mut dyn Nic, Status> {
+impl Card for World<'_> {
+    fn nic(&mut self) -> Result<&mut dyn Nic, Status> {
         Ok(self.network()?.port.nic_mut())
     }
 
@@ -398,6 +397,13 @@ impl export::Network for World<'_> {
         Err(Status::UNSUPPORTED)
     }
 
+    /// The driver's memory is what we all lie in.
+    fn release(&mut self) -> Result<(), Status> {
+        Err(Status::KEEP_UNDI)
+    }
+}
+
+impl export::Network for World<'_> {
     fn step(&mut self) {
         self.round();
     }
@@ -533,13 +539,5 @@ impl export::Network for World<'_> {
         let result = script::run(self.machine, Start::Line(command));
         self.machine.keyboard.is_lent = true;
         result.map_err(|_| Status::FAILURE)
-    }
-
-    /// The base code has no memory of its own. The driver's is what we all lie in.
-    fn release(&mut self, part: Part) -> Result<(), Status> {
-        match part {
-            Part::BaseCode => Ok(()),
-            Part::Undi => Err(Status::KEEP_UNDI),
-        }
     }
 }

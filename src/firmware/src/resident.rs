@@ -1,20 +1,19 @@
 //! Being the UNDI of a program that has called the UNDI loader of our ROM (PXE 2.1 section 3.1), with a driver of ours.
 //!
 //! The loader's return is the start of a program that we stay beneath ([`Program::stay`]): it finds the two structures
-//! of PXE, and its calls are answered by [`undi::export`], but only those of UNDI. All that we have of base memory lies
-//! in the segment that the loader was given for code; what we have above 1 MiB is hidden from INT 15h until STOP_UNDI.
+//! of PXE, and its calls are answered by an [`Undi`]. All that we have of base memory lies in the segment that the
+//! loader was given for code; what we have above 1 MiB is hidden from INT 15h until STOP_UNDI.
 
 use alloc::boxed::Box;
 use base::image_header::UNDI_ROOM;
 use base::{Error, Instant, MacAddress, SegOff};
 use core::convert::Infallible;
-use core::net::{Ipv4Addr, SocketAddrV4};
 use hw::guest::{self, Call, Program, TableRoom};
 use hw::low::LowMemory;
 use nic::Nic;
 use undi::Purpose;
 use undi::abi::{Opcode, Status};
-use undi::export::{self, Buffers, Datagram, FileHandle, Network, Packets, Part, Places, Services, Source};
+use undi::export::{self, Answer, Card, Places, Undi};
 use undi::find::Segment;
 
 use crate::exported::{BANG_PXE, FRAME_ROOM, Memory, PXENV, SPEED, put};
@@ -31,10 +30,6 @@ const _: () = {
     let taken = PAGE + guest::TABLE_LIMIT.next_multiple_of(1024) + (LENGTH as usize).next_multiple_of(1024);
     assert!(taken <= UNDI_ROOM as usize);
 };
-/// No other call is one of UNDI.
-const LAST: u16 = Opcode::STOP_UNDI.0;
-/// A call that there is not.
-const NONE: Opcode = Opcode(u16::MAX);
 
 /// Serves the program that has called the loader, if one has. If that fails, the loader returns with failure.
 pub(crate) fn serve(machine: &mut Machine) {
@@ -80,15 +75,13 @@ fn stay(machine: &mut Machine) -> Result<Infallible, Error> {
     let map = machine.memory.map().clone();
     let program =
         Program::try_new(&mut table, pxe, false, map, entries(&machine.info)).ok_or_else(no_room)?;
-    let buffers = Buffers { packets: at(FRAME), frame: at(FRAME), frame_room: FRAME_ROOM };
     let mut wire = Wire { nic, is_released: false };
-    let mut services = None;
+    let mut undi = None;
     program.stay(machine.info.entry_stack, &mut |call: Call, memory: &mut guest::Memory<'_>| {
         let mut memory = Memory { own: &mut own, theirs: memory, protected: call.protected };
-        let services = services.get_or_insert_with(|| Services::new(memory.fence(), buffers, &[]).stopped());
-        let opcode = if call.opcode <= LAST { Opcode(call.opcode) } else { NONE };
-        let answer = services.call(opcode, call.parameters, &mut memory, &mut wire);
-        (answer.ax(), !wire.is_released)
+        let undi = undi.get_or_insert_with(|| Undi::stopped(memory.fence(), at(FRAME), FRAME_ROOM));
+        let status = undi.call(Opcode(call.opcode), call.parameters, &mut memory, &mut wire);
+        (Answer::Return(status).ax(), !wire.is_released)
     })
 }
 
@@ -98,8 +91,8 @@ struct Wire {
     is_released: bool,
 }
 
-impl Network for Wire {
-    fn card(&mut self) -> Result<&mut dyn Nic, Status> {
+impl Card for Wire {
+    fn nic(&mut self) -> Result<&mut dyn Nic, Status> {
         Ok(&mut *self.nic)
     }
 
@@ -116,8 +109,8 @@ impl Network for Wire {
     }
 
     /// STOP_UNDI leaves nothing of us behind, or changes nothing.
-    fn release(&mut self, part: Part) -> Result<(), Status> {
-        if part != Part::Undi || !guest::is_on_top() {
+    fn release(&mut self) -> Result<(), Status> {
+        if !guest::is_on_top() {
             return Err(Status::KEEP_UNDI);
         }
         if let Some(pci) = self.nic.identity().pci {
@@ -125,57 +118,5 @@ impl Network for Wire {
         }
         self.is_released = true;
         Ok(())
-    }
-
-    // What follows belongs to the base code, which is the program's own.
-
-    fn step(&mut self) {}
-
-    fn address(&self) -> Option<Ipv4Addr> {
-        None
-    }
-
-    fn set_address(&mut self, _: Ipv4Addr) -> Result<(), Status> {
-        Err(Status::UNSUPPORTED)
-    }
-
-    fn configure(&mut self) -> Result<Packets, Status> {
-        Err(Status::UNSUPPORTED)
-    }
-
-    fn udp_open(&mut self, _: u16) -> Result<(), Status> {
-        Err(Status::UNSUPPORTED)
-    }
-
-    fn udp_close(&mut self, _: u16) {}
-
-    fn udp_send(&mut self, _: u16, _: SocketAddrV4, _: Option<Ipv4Addr>, _: &[u8]) -> Result<(), Status> {
-        Err(Status::UNSUPPORTED)
-    }
-
-    fn udp_receive(&mut self, _: u16, _: &mut dyn FnMut(Datagram<'_>)) -> bool {
-        false
-    }
-
-    fn file_open(&mut self, _: Source<'_>) -> Result<FileHandle, Status> {
-        Err(Status::UNSUPPORTED)
-    }
-
-    fn file_size(&mut self, _: FileHandle) -> Option<u64> {
-        None
-    }
-
-    fn file_ready(&mut self, _: FileHandle) -> bool {
-        true
-    }
-
-    fn file_read(&mut self, _: FileHandle, _: &mut [u8]) -> Result<usize, Status> {
-        Err(Status::UNSUPPORTED)
-    }
-
-    fn file_close(&mut self, _: FileHandle) {}
-
-    fn execute(&mut self, _: &[u8]) -> Result<(), Status> {
-        Err(Status::UNSUPPORTED)
     }
 }

@@ -10,14 +10,14 @@ use libfuzzer_sys::fuzz_target;
 use nic::{Counters, Identity, Link, Nic};
 use undi::abi::{Opcode, Status};
 use undi::export::{
-    Answer, Buffers, Datagram, Fence, FileHandle, Memory, Network, Packets, Part, Selectors, Services, Source,
+    Answer, Card, Datagram, Fence, FileHandle, Memory, Network, Packets, Selectors, Services, Source, Undi,
 };
 use undi::find;
 
 const MEMORY_END: usize = 0x12_0000;
 const OURS: PhysRange = PhysRange::new(0x9_0000, 0x9_8000);
-const BUFFERS: Buffers =
-    Buffers { packets: SegOff::new(0x9000, 0), frame: SegOff::new(0x9000, 0x1000), frame_room: 256 };
+const PACKETS: SegOff = SegOff::new(0x9000, 0);
+const FRAME: SegOff = SegOff::new(0x9000, 0x1000);
 
 /// Its memory, and its GDT if it calls in protected mode.
 struct Program(Vec<u8>, Option<Selectors>);
@@ -45,13 +45,13 @@ impl Memory for Program {
     }
 }
 
-struct Card {
+struct State {
     identity: Identity,
     is_open: bool,
 }
 
 struct World {
-    card: Card,
+    card: State,
     answers: Vec<u8>,
     ports: Vec<u16>,
     files: Vec<u32>,
@@ -109,8 +109,8 @@ impl Nic for World {
     }
 }
 
-impl Network for World {
-    fn card(&mut self) -> Result<&mut dyn Nic, Status> {
+impl Card for World {
+    fn nic(&mut self) -> Result<&mut dyn Nic, Status> {
         Ok(self)
     }
     fn now(&self) -> Instant {
@@ -124,6 +124,12 @@ impl Network for World {
         self.card.identity.mac = mac;
         self.result()
     }
+    fn release(&mut self) -> Result<(), Status> {
+        self.result()
+    }
+}
+
+impl Network for World {
     fn step(&mut self) {}
     fn address(&self) -> Option<Ipv4Addr> {
         None
@@ -197,15 +203,12 @@ impl Network for World {
         assert!(!command.contains(&0));
         self.result()
     }
-    fn release(&mut self, _part: Part) -> Result<(), Status> {
-        self.result()
-    }
 }
 
 fuzz_target!(|data: &[u8]| {
     let mac = MacAddress([2, 0, 0, 0, 0, 1]);
     let identity = Identity { driver: "test", mac, permanent_mac: mac, mtu: 1500, pci: None };
-    let card = Card { identity, is_open: true };
+    let card = State { identity, is_open: true };
     let mut world = World { card, answers: Vec::new(), ports: Vec::new(), files: Vec::new() };
     let mut program = Program(vec![0; MEMORY_END], None);
     if data.first().is_some_and(|first| first & 1 != 0) {
@@ -217,7 +220,8 @@ fuzz_target!(|data: &[u8]| {
         let local = data.get(1).copied().unwrap_or_default().into();
         program.1 = Some(Selectors { table: TABLE, local, data: 8 });
     }
-    let mut services = Services::new(Fence::new(vec![OURS]), BUFFERS, data.get(..8).unwrap_or_default());
+    let undi = Undi::new(Fence::new([OURS, PhysRange::default()]), FRAME, 256);
+    let mut services = Services::new(undi, PACKETS, data.get(..8).unwrap_or_default());
     let packets = Packets { discover: vec![1; 300], ack: data.to_vec(), reply: data.to_vec() };
     assert!(services.install(&mut program, &packets));
     for call in fuzz::pieces(data).take(64) {

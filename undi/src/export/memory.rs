@@ -1,11 +1,11 @@
 //! The fence around what calls may write to.
 
-use super::Answer;
 use super::world::{Memory, Selectors};
-use crate::abi::{FarPointer, Status};
+use crate::abi::{FarPointer, Plain, Status};
 use alloc::vec;
 use alloc::vec::Vec;
 use base::{PhysRange, SegOff};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Interrupt table and BIOS data area end here.
 const BIOS_DATA_END: u64 = 0x500;
@@ -15,14 +15,14 @@ const REAL_MODE_END: u64 = 0x10_0000;
 const SEGMENT: u64 = 0x1_0000;
 
 /// Which memory a call may write to, whatever pointers it is given: RAM behind the BIOS data area, but what is ours.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Fence {
-    reserved: Vec<PhysRange>,
+    reserved: [PhysRange; 2],
 }
 
 impl Fence {
-    /// A fence around what is `reserved`: the low block, the core, its tables, the pages of downloads.
-    pub fn new(reserved: Vec<PhysRange>) -> Self {
+    /// A fence around what is `reserved`, below and above the program's part of it.
+    pub fn new(reserved: [PhysRange; 2]) -> Self {
         Self { reserved }
     }
 
@@ -38,7 +38,7 @@ impl Fence {
 /// The memory of one call.
 pub(super) struct Guarded<'a> {
     memory: &'a mut dyn Memory,
-    fence: &'a Fence,
+    fence: Fence,
     /// Where the parameters are.
     at: SegOff,
     /// The parameter block, once it was read: no buffer may lie over it.
@@ -47,8 +47,26 @@ pub(super) struct Guarded<'a> {
 
 impl<'a> Guarded<'a> {
     /// For a call whose parameters lie at `at`.
-    pub(super) fn new(memory: &'a mut dyn Memory, fence: &'a Fence, at: SegOff) -> Self {
+    pub(super) fn new(memory: &'a mut dyn Memory, fence: Fence, at: SegOff) -> Self {
         Self { memory, fence, at, block: PhysRange::default() }
+    }
+
+    /// Reads the parameters, acts on them, and writes them back with the status; after a failure the status only.
+    pub(super) fn with<T: FromBytes + IntoBytes + KnownLayout + Immutable>(
+        &mut self,
+        act: impl FnOnce(&mut Self, &mut T) -> Result<(), Status>,
+    ) -> Status {
+        let mut block = T::new_zeroed();
+        if let Err(status) = self.begin(block.as_mut_bytes()) {
+            return status;
+        }
+        let result = act(self, &mut block);
+        self.end(block.as_mut_bytes(), result)
+    }
+
+    /// Answers with `status`, whatever the parameters are.
+    pub(super) fn refuse(&mut self, status: Status) -> Status {
+        self.with(|_, _: &mut Plain| Err(status))
     }
 
     /// Reads `block`, the parameters.
@@ -62,15 +80,15 @@ impl<'a> Guarded<'a> {
     }
 
     /// Writes the status, which is the first word of `block`, and after success the rest of it.
-    pub(super) fn end(&mut self, block: &mut [u8], result: Result<(), Status>) -> Answer {
+    fn end(&mut self, block: &mut [u8], result: Result<(), Status>) -> Status {
         let status = result.err().unwrap_or(Status::SUCCESS);
         if let Some((word, _)) = block.split_first_chunk_mut::<2>() {
             *word = status.0.to_le_bytes();
         }
         let length = if result.is_ok() { block.len() } else { 2 };
         match self.write_unchecked(self.block.start(), block.get(..length).unwrap_or_default()) {
-            Ok(()) => Answer::Return(status),
-            Err(unwritten) => Answer::Return(unwritten),
+            Ok(()) => status,
+            Err(unwritten) => unwritten,
         }
     }
 

@@ -1,8 +1,7 @@
 //! The base code itself, and the packets that it keeps (PXE 2.1 section 4.2).
 
-use super::Buffers;
 use super::memory::{Guarded, word};
-use super::world::{Network, Packets, Part};
+use super::world::{Network, Packets};
 use crate::abi::{CachedInfo, Status};
 use crate::cached::{ACK, DISCOVER, REPLY};
 use alloc::vec;
@@ -15,6 +14,8 @@ pub const PACKET_ROOM: u16 = 1260;
 /// The base code.
 #[derive(Debug)]
 pub(super) struct Base {
+    /// A place of ours, with three times [`PACKET_ROOM`] bytes.
+    pub(super) packets: SegOff,
     is_running: bool,
     /// UNLOAD_STACK was called: it does not come back.
     is_gone: bool,
@@ -22,20 +23,17 @@ pub(super) struct Base {
     lengths: [u16; 3],
 }
 
-impl Default for Base {
-    fn default() -> Self {
-        Self { is_running: true, is_gone: false, lengths: [0; 3] }
-    }
-}
-
 impl Base {
+    pub(super) fn new(packets: SegOff) -> Self {
+        Self { packets, is_running: true, is_gone: false, lengths: [0; 3] }
+    }
+
     pub(super) fn is_running(&self) -> bool {
         self.is_running
     }
 
     pub(super) fn install(
         &mut self,
-        buffers: Buffers,
         packets: &Packets,
         write: &mut dyn FnMut(SegOff, &[u8]) -> bool,
     ) -> bool {
@@ -47,12 +45,19 @@ impl Base {
             for (place, byte) in room.iter_mut().zip(packet) {
                 *place = *byte;
             }
-            if let Some((at, kept)) = place(buffers, kind).zip(self.length_mut(kind)) {
+            if let Some((at, kept)) = self.place(kind).zip(self.length_mut(kind)) {
                 *kept = word(length);
                 all &= write(at, &room);
             }
         }
         all
+    }
+
+    /// Where a packet is kept.
+    fn place(&self, kind: u16) -> Option<SegOff> {
+        let number = kind.checked_sub(DISCOVER).filter(|_| kind <= REPLY)?;
+        let offset = self.packets.offset.checked_add(number.checked_mul(PACKET_ROOM)?)?;
+        Some(SegOff::new(self.packets.segment, offset))
     }
 
     fn length_mut(&mut self, kind: u16) -> Option<&mut u16> {
@@ -62,15 +67,10 @@ impl Base {
     /// GET_CACHED_INFO. With no room given, the program is told where the packet is and how long it may become: it
     /// may change it there for whom it starts, and that then counts. BufferLimit is written only then, as programs of
     /// older versions have a structure without it, and ask for a copy.
-    pub(super) fn cached(
-        &mut self,
-        memory: &mut Guarded<'_>,
-        buffers: Buffers,
-        block: &mut CachedInfo,
-    ) -> Result<(), Status> {
+    pub(super) fn cached(&mut self, memory: &mut Guarded<'_>, block: &mut CachedInfo) -> Result<(), Status> {
         let kind = block.kind.get();
         let kept = self.length_mut(kind).map(|length| usize::from(*length)).filter(|length| *length > 0);
-        let (at, kept) = place(buffers, kind).zip(kept).ok_or(Status::INVALID_PARAMETER)?;
+        let (at, kept) = self.place(kind).zip(kept).ok_or(Status::INVALID_PARAMETER)?;
         let mut packet = vec![0; PACKET_ROOM.into()];
         memory.read_own(at, &mut packet)?;
         let used = packet.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
@@ -87,15 +87,10 @@ impl Base {
         Ok(())
     }
 
-    pub(super) fn unload(&mut self, network: &mut dyn Network) -> Result<(), Status> {
-        network.release(Part::BaseCode)?;
+    /// STOP_BASE, or where it `goes` for good, UNLOAD_STACK.
+    pub(super) fn stop(&mut self, goes: bool) -> Result<(), Status> {
         self.is_running = false;
-        self.is_gone = true;
-        Ok(())
-    }
-
-    pub(super) fn stop(&mut self) -> Result<(), Status> {
-        self.is_running = false;
+        self.is_gone |= goes;
         Ok(())
     }
 
@@ -104,25 +99,17 @@ impl Base {
         &mut self,
         network: &mut dyn Network,
         memory: &mut Guarded<'_>,
-        buffers: Buffers,
     ) -> Result<(), Status> {
         if self.is_gone {
             return Err(Status::FAILURE);
         }
         if !self.is_running {
             let packets = network.configure()?;
-            if !self.install(buffers, &packets, &mut |at, data| memory.write_own(at, data).is_ok()) {
+            if !self.install(&packets, &mut |at, data| memory.write_own(at, data).is_ok()) {
                 return Err(Status::FAILURE);
             }
             self.is_running = true;
         }
         Ok(())
     }
-}
-
-/// Where a packet is kept.
-fn place(buffers: Buffers, kind: u16) -> Option<SegOff> {
-    let number = kind.checked_sub(DISCOVER).filter(|_| kind <= REPLY)?;
-    let offset = buffers.packets.offset.checked_add(number.checked_mul(PACKET_ROOM)?)?;
-    Some(SegOff::new(buffers.packets.segment, offset))
 }

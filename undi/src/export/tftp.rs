@@ -7,6 +7,7 @@ use crate::abi::base_code::{FileName, TftpGetFileSize, TftpOpen, TftpRead, TftpR
 use alloc::vec;
 use base::PhysRange;
 use core::net::Ipv4Addr;
+use zerocopy::{FromZeros, IntoBytes};
 
 /// The port of TFTP servers.
 const SERVER_PORT: u16 = 69;
@@ -96,15 +97,15 @@ pub(super) fn read_file(
     Ok(())
 }
 
-/// Loads a program where programs lie.
-pub(super) fn load(
-    network: &mut dyn Network,
-    memory: &mut Guarded<'_>,
-    block: &TftpReadFile,
-) -> Result<(), Status> {
-    match download(network, memory, block, PhysRange::new(PROGRAM, PROGRAM_END))? {
-        0 => Err(Status::FAILURE),
-        _ => Ok(()),
+/// RESTART_TFTP: loads a program where programs lie. It may well lie over the parameters of the call.
+pub(super) fn restart(network: &mut dyn Network, memory: &mut Guarded<'_>) -> Result<(), Status> {
+    let mut block = TftpReadFile::new_zeroed();
+    memory.begin(block.as_mut_bytes())?;
+    memory.forget_block();
+    match download(network, memory, &block, PhysRange::new(PROGRAM, PROGRAM_END)) {
+        Ok(0) => Err(memory.refuse(Status::FAILURE)),
+        Ok(_) => Ok(()),
+        Err(status) => Err(memory.refuse(status)),
     }
 }
 

@@ -3,15 +3,15 @@
 //! The card never interrupts: a program that polls asks UNDI_ISR START, as it does for each interrupt. A frame is
 //! handed over in parts where it is longer than the buffer in base memory.
 
-use super::memory::Guarded;
-use super::world::{Network, Part};
-use super::{Buffers, memory};
+use super::memory::{Fence, Guarded, word};
+use super::world::{Card, Memory};
 use crate::abi::{
     FRAME_BROADCAST, FRAME_DIRECTED, FRAME_MULTICAST, GetMulticastAddress, GetState, ISR_DONE, ISR_GET_NEXT,
-    ISR_NOT_OURS, ISR_OURS, ISR_PROCESS, ISR_RECEIVE, ISR_START, ISR_TRANSMIT, Information, InterfaceInfo,
-    Isr, MulticastList, NIC_PCI, NicType, Open, PROTOCOL_ARP, PROTOCOL_IP, PROTOCOL_OTHER, PROTOCOL_RARP,
-    PROTOCOL_UNKNOWN, PacketFilter, SetMulticast, SetPacketFilter, SetStationAddress, StartUndi, Statistics,
-    Status, TO_ADDRESS, TO_BROADCAST, Transmit, TransmitDescriptor,
+    ISR_NOT_OURS, ISR_OURS, ISR_PROCESS, ISR_RECEIVE, ISR_START, ISR_TRANSMIT, Information, Initialize,
+    InterfaceInfo, Isr, MulticastList, NIC_PCI, NicType, Opcode, Open, PROTOCOL_ARP, PROTOCOL_IP,
+    PROTOCOL_OTHER, PROTOCOL_RARP, PROTOCOL_UNKNOWN, PacketFilter, Plain, SetMulticast, SetPacketFilter,
+    SetStationAddress, StartUndi, Statistics, Status, TO_ADDRESS, TO_BROADCAST, Transmit, TransmitDescriptor,
+    UnloadStack,
 };
 use alloc::vec::Vec;
 use base::{MacAddress, SegOff};
@@ -30,22 +30,24 @@ const BLOCK_FAR: u8 = 1;
 const SERVICES: u32 = 0x0001 | 0x0002 | 0x0008 | 0x0010 | 0x0400 | 0x0800;
 
 /// How far the UNDI is, in the numbers of UNDI_GET_STATE from `Started` on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum State {
     /// STOP_UNDI: it is gone.
     Released,
     Stopped,
     Started,
     /// The card works for the base code.
-    #[default]
     Initialized,
     /// Frames are the program's.
     Opened,
 }
 
-/// The UNDI that a program uses.
-#[derive(Debug, Default)]
-pub(super) struct Undi {
+/// The UNDI that one program uses.
+#[derive(Debug)]
+pub struct Undi {
+    pub(super) fence: Fence,
+    place: SegOff,
+    pub(super) room: u16,
     state: State,
     filter: u16,
     multicast: Vec<MacAddress>,
@@ -61,9 +63,81 @@ pub(super) struct Undi {
 }
 
 impl Undi {
-    /// Before START_UNDI.
-    pub(super) fn stopped() -> Self {
-        Self { state: State::Stopped, ..Self::default() }
+    /// An UNDI for a program to whom the card comes open, and works for the base code. Frames are handed over in `room`
+    /// bytes, at least 64, at `place`: ours in base memory, and in the fence. Longer ones come in parts.
+    pub fn new(fence: Fence, place: SegOff, room: u16) -> Self {
+        Self {
+            fence,
+            place,
+            room,
+            state: State::Initialized,
+            filter: 0,
+            multicast: Vec::new(),
+            sent: 0,
+            frame: Vec::new(),
+            delivered: 0,
+            looks: 0,
+            cleared: Counters::default(),
+        }
+    }
+
+    /// The same for one that is loaded and not started yet: the card is closed.
+    pub fn stopped(fence: Fence, place: SegOff, room: u16) -> Self {
+        Self { state: State::Stopped, ..Self::new(fence, place, room) }
+    }
+
+    /// Carries out a call with its parameters at `parameters`, as [`Services`](super::Services) do: those of the card
+    /// only, all others are unsupported. Its status.
+    pub fn call(
+        &mut self,
+        opcode: Opcode,
+        parameters: SegOff,
+        memory: &mut dyn Memory,
+        card: &mut dyn Card,
+    ) -> Status {
+        let mut memory = Guarded::new(memory, self.fence, parameters);
+        if memory.names(self.place) {
+            self.carry_out(opcode, &mut memory, card)
+        } else {
+            memory.refuse(Status::FAILURE)
+        }
+    }
+
+    /// The same, once it is known that the program can name our buffers.
+    pub(super) fn carry_out(
+        &mut self,
+        opcode: Opcode,
+        memory: &mut Guarded<'_>,
+        card: &mut dyn Card,
+    ) -> Status {
+        match opcode {
+            Opcode::START_UNDI => memory.with(|_, block| self.start(card, block)),
+            Opcode::STARTUP => memory.with(|_, _: &mut Plain| self.startup()),
+            Opcode::CLEANUP => memory.with(|_, _: &mut Plain| self.cleanup(card)),
+            Opcode::INITIALIZE => memory.with(|_, _: &mut Initialize| self.initialize(card)),
+            Opcode::RESET_ADAPTER => memory.with(|_, block| self.reset(card, block)),
+            Opcode::SHUTDOWN => memory.with(|_, _: &mut Plain| self.shutdown(card)),
+            Opcode::OPEN => memory.with(|_, block| self.open(block)),
+            Opcode::CLOSE => memory.with(|_, _: &mut Plain| self.close()),
+            Opcode::TRANSMIT => memory.with(|memory, block| self.transmit(card, memory, block)),
+            Opcode::SET_MCAST_ADDRESS => memory.with(|_, block| self.set_multicast(block)),
+            Opcode::SET_STATION_ADDRESS => memory.with(|_, block| self.set_address(card, block)),
+            Opcode::SET_PACKET_FILTER => memory.with(|_, block| self.set_filter(block)),
+            Opcode::GET_INFORMATION => memory.with(|_, block| information(card, block)),
+            Opcode::GET_STATISTICS => memory.with(|_, block| self.statistics(card, block)),
+            Opcode::CLEAR_STATISTICS => memory.with(|_, _: &mut Plain| self.clear_statistics(card)),
+            Opcode::GET_MCAST_ADDRESS => memory.with(|_, block| multicast_address(block)),
+            Opcode::GET_NIC_TYPE => memory.with(|_, block| nic_type(card, block)),
+            Opcode::GET_IFACE_INFO => memory.with(|_, block| interface(card, block)),
+            Opcode::ISR => memory.with(|memory, block| self.isr(card, memory, block)),
+            // Both calls have this number. An UNDI is stopped after it was shut down, so one at work is asked for its
+            // state.
+            Opcode::STOP_UNDI if self.is_ready() => memory.with(|_, block| self.state(block)),
+            Opcode::STOP_UNDI => memory.with(|_, _: &mut UnloadStack| self.stop(card)),
+            // UNDI_INITIATE_DIAGS and UNDI_FORCE_INTERRUPT are among them: there is nothing to be tested by a program,
+            // and our cards never interrupt.
+            _ => memory.refuse(Status::UNSUPPORTED),
+        }
     }
 
     /// Whether the card was initialized, and not shut down: the base code can use it.
@@ -76,66 +150,66 @@ impl Undi {
     }
 
     /// Gives the card back to the stack, open.
-    pub(super) fn give_back(&mut self, network: &mut dyn Network) {
+    pub(super) fn give_back(&mut self, card: &mut dyn Card) {
         if !self.is_ready() {
             // A card that does not open is found broken by the stack's next poll.
-            let _ = network.card().map(|card| card.open());
+            let _ = card.nic().map(|nic| nic.open());
         }
-        *self = Self::default();
+        *self = Self::new(self.fence, self.place, self.room);
     }
 
-    pub(super) fn start(&self, network: &mut dyn Network, block: &StartUndi) -> Result<(), Status> {
+    fn start(&self, card: &mut dyn Card, block: &StartUndi) -> Result<(), Status> {
         self.require(State::Stopped)?;
-        match network.card()?.identity().pci {
+        match card.nic()?.identity().pci {
             Some(pci) if pci.bus_device_function != block.ax.get() => Err(Status::CANNOT_INITIALIZE),
             _ => Ok(()),
         }
     }
 
-    pub(super) fn startup(&mut self) -> Result<(), Status> {
+    fn startup(&mut self) -> Result<(), Status> {
         self.require(State::Stopped)?;
         self.state = self.state.max(State::Started);
         Ok(())
     }
 
-    pub(super) fn cleanup(&mut self, network: &mut dyn Network) -> Result<(), Status> {
-        self.shutdown(network)?;
+    fn cleanup(&mut self, card: &mut dyn Card) -> Result<(), Status> {
+        self.shutdown(card)?;
         self.state = State::Stopped;
         Ok(())
     }
 
-    pub(super) fn initialize(&mut self, network: &mut dyn Network) -> Result<(), Status> {
+    fn initialize(&mut self, card: &mut dyn Card) -> Result<(), Status> {
         self.require(State::Started)?;
         if self.state == State::Started {
-            network.card()?.open().map_err(|_| Status::CANNOT_INITIALIZE)?;
+            card.nic()?.open().map_err(|_| Status::CANNOT_INITIALIZE)?;
         }
         self.rest();
         Ok(())
     }
 
-    pub(super) fn shutdown(&mut self, network: &mut dyn Network) -> Result<(), Status> {
+    fn shutdown(&mut self, card: &mut dyn Card) -> Result<(), Status> {
         self.require(State::Stopped)?;
         if self.is_ready() {
             self.rest();
-            network.card()?.close();
+            card.nic()?.close();
             self.state = State::Started;
         }
         Ok(())
     }
 
-    pub(super) fn stop(&mut self, network: &mut dyn Network) -> Result<(), Status> {
+    fn stop(&mut self, card: &mut dyn Card) -> Result<(), Status> {
         self.require(State::Stopped)?;
-        network.release(Part::Undi)?;
+        card.release()?;
         self.state = State::Released;
         Ok(())
     }
 
-    pub(super) fn reset(&mut self, network: &mut dyn Network, block: &SetMulticast) -> Result<(), Status> {
+    fn reset(&mut self, card: &mut dyn Card, block: &SetMulticast) -> Result<(), Status> {
         self.require(State::Initialized)?;
         let multicast = addresses(&block.multicast)?;
-        let card = network.card()?;
-        card.close();
-        if card.open().is_err() {
+        let nic = card.nic()?;
+        nic.close();
+        if nic.open().is_err() {
             self.state = State::Started;
             return Err(Status::CANNOT_INITIALIZE);
         }
@@ -144,7 +218,7 @@ impl Undi {
         Ok(())
     }
 
-    pub(super) fn open(&mut self, block: &Open) -> Result<(), Status> {
+    fn open(&mut self, block: &Open) -> Result<(), Status> {
         self.require(State::Initialized)?;
         self.multicast = addresses(&block.multicast)?;
         self.filter = block.filter.get();
@@ -153,7 +227,7 @@ impl Undi {
         Ok(())
     }
 
-    pub(super) fn close(&mut self) -> Result<(), Status> {
+    fn close(&mut self) -> Result<(), Status> {
         self.require(State::Initialized)?;
         self.rest();
         Ok(())
@@ -171,23 +245,19 @@ impl Undi {
         self.delivered = 0;
     }
 
-    pub(super) fn set_multicast(&mut self, block: &SetMulticast) -> Result<(), Status> {
+    fn set_multicast(&mut self, block: &SetMulticast) -> Result<(), Status> {
         self.require(State::Opened)?;
         self.multicast = addresses(&block.multicast)?;
         Ok(())
     }
 
-    pub(super) fn set_filter(&mut self, block: &SetPacketFilter) -> Result<(), Status> {
+    fn set_filter(&mut self, block: &SetPacketFilter) -> Result<(), Status> {
         self.require(State::Opened)?;
         self.filter = block.filter.into();
         Ok(())
     }
 
-    pub(super) fn set_address(
-        &mut self,
-        network: &mut dyn Network,
-        block: &SetStationAddress,
-    ) -> Result<(), Status> {
+    fn set_address(&mut self, card: &mut dyn Card, block: &SetStationAddress) -> Result<(), Status> {
         if self.state != State::Initialized && self.state != State::Started {
             return Err(Status::INVALID_STATE);
         }
@@ -195,10 +265,10 @@ impl Undi {
         if !mac.is_unicast() {
             return Err(Status::INVALID_MAC_ADDRESS);
         }
-        network.set_station_address(mac)
+        card.set_station_address(mac)
     }
 
-    pub(super) fn state(&self, block: &mut GetState) -> Result<(), Status> {
+    fn state(&self, block: &mut GetState) -> Result<(), Status> {
         block.state = match self.state {
             State::Released | State::Stopped => 0,
             State::Started => 1,
@@ -208,9 +278,9 @@ impl Undi {
         Ok(())
     }
 
-    pub(super) fn statistics(&self, network: &mut dyn Network, block: &mut Statistics) -> Result<(), Status> {
+    fn statistics(&self, card: &mut dyn Card, block: &mut Statistics) -> Result<(), Status> {
         self.require(State::Started)?;
-        let now = network.card()?.counters();
+        let now = card.nic()?.counters();
         // The card counts anew where it was opened after CLEAR_STATISTICS.
         let since =
             |now: u64, then: u64| u32::try_from(now.checked_sub(then).unwrap_or(now)).unwrap_or(u32::MAX);
@@ -221,15 +291,15 @@ impl Undi {
         Ok(())
     }
 
-    pub(super) fn clear_statistics(&mut self, network: &mut dyn Network) -> Result<(), Status> {
+    fn clear_statistics(&mut self, card: &mut dyn Card) -> Result<(), Status> {
         self.require(State::Started)?;
-        self.cleared = network.card()?.counters();
+        self.cleared = card.nic()?.counters();
         Ok(())
     }
 
-    pub(super) fn transmit(
+    fn transmit(
         &mut self,
-        network: &mut dyn Network,
+        card: &mut dyn Card,
         memory: &Guarded<'_>,
         block: &Transmit,
     ) -> Result<(), Status> {
@@ -250,36 +320,30 @@ impl Undi {
                 _ => return Err(Status::INVALID_PARAMETER),
             }
             frame.extend_from_slice(&to);
-            frame.extend_from_slice(&network.card()?.identity().mac.0);
+            frame.extend_from_slice(&card.nic()?.identity().mac.0);
             frame.extend_from_slice(&ether_type.to_be_bytes());
         }
         gather(memory, block.descriptor.into(), &mut frame)?;
         if frame.len() < HEADER {
             return Err(Status::INVALID_PARAMETER);
         }
-        let now = network.now();
-        let card = network.card()?;
-        if !card.can_transmit() {
-            card.poll(now, now).map_err(|_| Status::TRANSMIT_ERROR)?;
+        let now = card.now();
+        let nic = card.nic()?;
+        if !nic.can_transmit() {
+            nic.poll(now, now).map_err(|_| Status::TRANSMIT_ERROR)?;
         }
-        if !card.transmit(&frame) {
+        if !nic.transmit(&frame) {
             return Err(Status::OUT_OF_RESOURCES);
         }
-        card.poll(now, now).map_err(|_| Status::TRANSMIT_ERROR)?;
+        nic.poll(now, now).map_err(|_| Status::TRANSMIT_ERROR)?;
         self.sent = self.sent.saturating_add(1);
         Ok(())
     }
 
-    pub(super) fn isr(
-        &mut self,
-        network: &mut dyn Network,
-        memory: &mut Guarded<'_>,
-        buffers: Buffers,
-        block: &mut Isr,
-    ) -> Result<(), Status> {
+    fn isr(&mut self, card: &mut dyn Card, memory: &mut Guarded<'_>, block: &mut Isr) -> Result<(), Status> {
         match block.function.get() {
             ISR_START => {
-                let ours = self.state == State::Opened && self.has_news(network);
+                let ours = self.state == State::Opened && self.has_news(card);
                 block.function = if ours { ISR_OURS } else { ISR_NOT_OURS }.into();
                 Ok(())
             }
@@ -287,32 +351,32 @@ impl Undi {
                 block.function = ISR_DONE.into();
                 Ok(())
             }
-            ISR_PROCESS | ISR_GET_NEXT => self.next(network, memory, buffers, block),
+            ISR_PROCESS | ISR_GET_NEXT => self.next(card, memory, block),
             _ => Err(Status::INVALID_PARAMETER),
         }
     }
 
     /// Whether a frame was sent, or one is there.
-    fn has_news(&mut self, network: &mut dyn Network) -> bool {
-        let now = network.now();
+    fn has_news(&mut self, card: &mut dyn Card) -> bool {
+        let now = card.now();
         self.looks = LOOKS;
         // A card that does not answer has nothing new.
-        let Ok(card) = network.card() else { return false };
-        let _ = card.poll(now, now);
-        self.sent > 0 || self.has_frame(network)
+        let Ok(nic) = card.nic() else { return false };
+        let _ = nic.poll(now, now);
+        self.sent > 0 || self.has_frame(card)
     }
 
     /// Whether a frame is there to be handed over.
-    fn has_frame(&mut self, network: &mut dyn Network) -> bool {
+    fn has_frame(&mut self, card: &mut dyn Card) -> bool {
         if self.delivered < self.frame.len() {
             return true;
         }
         self.frame.clear();
         self.delivered = 0;
-        let Ok(card) = network.card() else { return false };
-        let station = card.identity().mac;
+        let Ok(nic) = card.nic() else { return false };
+        let station = nic.identity().mac;
         while self.looks > 0
-            && let Some(frame) = card.receive()
+            && let Some(frame) = nic.receive()
         {
             self.looks -= 1;
             if frame.len() <= FRAME_CAPACITY && self.admits(frame, station) {
@@ -335,32 +399,26 @@ impl Undi {
     }
 
     /// PROCESS and GET_NEXT: the next event.
-    fn next(
-        &mut self,
-        network: &mut dyn Network,
-        memory: &mut Guarded<'_>,
-        buffers: Buffers,
-        block: &mut Isr,
-    ) -> Result<(), Status> {
+    fn next(&mut self, card: &mut dyn Card, memory: &mut Guarded<'_>, block: &mut Isr) -> Result<(), Status> {
         if self.sent > 0 {
             self.sent -= 1;
             block.function = ISR_TRANSMIT.into();
             return Ok(());
         }
-        if !self.has_frame(network) {
+        if !self.has_frame(card) {
             self.looks = LOOKS;
             block.function = ISR_DONE.into();
             return Ok(());
         }
         let rest = self.frame.get(self.delivered..).unwrap_or_default();
-        let part = rest.get(..rest.len().min(buffers.frame_room.into())).unwrap_or_default();
-        memory.write_own(buffers.frame, part)?;
+        let part = rest.get(..rest.len().min(self.room.into())).unwrap_or_default();
+        memory.write_own(self.place, part)?;
         self.delivered += part.len();
         block.function = ISR_RECEIVE.into();
-        block.buffer_length = memory::word(part.len()).into();
-        block.frame_length = memory::word(self.frame.len()).into();
-        block.header_length = memory::word(HEADER).into();
-        block.frame = memory.told(buffers.frame);
+        block.buffer_length = word(part.len()).into();
+        block.frame_length = word(self.frame.len()).into();
+        block.header_length = word(HEADER).into();
+        block.frame = memory.told(self.place);
         (block.protocol, block.kind) = classify(&self.frame);
         Ok(())
     }
@@ -437,17 +495,17 @@ fn addresses(list: &MulticastList) -> Result<Vec<MacAddress>, Status> {
     Ok(list.iter().map(mac).collect())
 }
 
-pub(super) fn information(network: &mut dyn Network, block: &mut Information) -> Result<(), Status> {
+fn information(card: &mut dyn Card, block: &mut Information) -> Result<(), Status> {
     const ETHERNET: u16 = 1;
-    let card = network.card()?;
-    let identity = card.identity();
+    let nic = card.nic()?;
+    let identity = nic.identity();
     *block = Information {
         mtu: identity.mtu.into(),
         hardware_type: ETHERNET.into(),
         address_length: 6.into(),
         current_address: address_field(identity.mac),
         permanent_address: address_field(identity.permanent_mac),
-        receive_buffers: card.frames_ahead().max(1).into(),
+        receive_buffers: nic.frames_ahead().max(1).into(),
         transmit_buffers: 1.into(),
         // No port, no interrupt, no ROM.
         ..Information::default()
@@ -455,10 +513,10 @@ pub(super) fn information(network: &mut dyn Network, block: &mut Information) ->
     Ok(())
 }
 
-pub(super) fn nic_type(network: &mut dyn Network, block: &mut NicType) -> Result<(), Status> {
+fn nic_type(card: &mut dyn Card, block: &mut NicType) -> Result<(), Status> {
     const NETWORK_CONTROLLER: u8 = 2;
     const UNKNOWN: u16 = 0xffff;
-    let pci = network.card()?.identity().pci.ok_or(Status::UNSUPPORTED)?;
+    let pci = card.nic()?.identity().pci.ok_or(Status::UNSUPPORTED)?;
     *block = NicType {
         kind: NIC_PCI,
         vendor: pci.vendor.into(),
@@ -472,10 +530,10 @@ pub(super) fn nic_type(network: &mut dyn Network, block: &mut NicType) -> Result
     Ok(())
 }
 
-pub(super) fn interface(network: &mut dyn Network, block: &mut InterfaceInfo) -> Result<(), Status> {
+fn interface(card: &mut dyn Card, block: &mut InterfaceInfo) -> Result<(), Status> {
     *block = InterfaceInfo {
         kind: *b"DIX+802.3\0\0\0\0\0\0\0",
-        speed: network.speed().into(),
+        speed: card.speed().into(),
         services: SERVICES.into(),
         ..InterfaceInfo::default()
     };
@@ -483,7 +541,7 @@ pub(super) fn interface(network: &mut dyn Network, block: &mut InterfaceInfo) ->
 }
 
 /// RFC 1112 section 6.4.
-pub(super) fn multicast_address(block: &mut GetMulticastAddress) -> Result<(), Status> {
+fn multicast_address(block: &mut GetMulticastAddress) -> Result<(), Status> {
     if !Ipv4Addr::from(block.ip).is_multicast() {
         return Err(Status::INVALID_PARAMETER);
     }

@@ -26,8 +26,7 @@ pub struct Selectors {
     pub table: PhysRange,
     /// Its selector for its LDT; null if it has none.
     pub local: u16,
-    /// What the caller has put into `!PXE` for our data, where [`Buffers`](super::Buffers) are; null if it has put in
-    /// nothing.
+    /// What the caller has put into `!PXE` for our data, where our buffers are; null if it has put in nothing.
     pub data: u16,
 }
 
@@ -77,24 +76,14 @@ pub struct Packets {
     pub reply: Vec<u8>,
 }
 
-/// A part of the exported stack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// TFTP and UDP (UNLOAD_STACK).
-    BaseCode,
-    /// The card's driver, and our hooks on interrupts (STOP_UNDI).
-    Undi,
-}
-
-/// The network, as the services act on it.
+/// The card, as an [`Undi`](super::Undi) acts on it.
 ///
 /// # Invariants
-/// Each method comes back within a bound of its own, said with it. An error is the status that the program is
-/// answered; it is never [`Status::SUCCESS`].
-pub trait Network {
-    /// The card. The services open and close it, and poll it themselves, only while the program uses the UNDI. At
-    /// start it is open and the stack's. [`Status::FAILURE`] if there is none any more.
-    fn card(&mut self) -> Result<&mut dyn Nic, Status>;
+/// An error is the status that the program is answered; it is never [`Status::SUCCESS`].
+pub trait Card {
+    /// Its driver. An UNDI opens and closes the card, and polls it, only while the program uses the UNDI.
+    /// [`Status::FAILURE`] if there is none any more.
+    fn nic(&mut self) -> Result<&mut dyn Nic, Status>;
 
     /// The time now.
     fn now(&self) -> Instant;
@@ -105,6 +94,16 @@ pub trait Network {
     /// Gives the card another address, which [`Nic::identity`] then names. The program does not have the card open.
     fn set_station_address(&mut self, mac: MacAddress) -> Result<(), Status>;
 
+    /// STOP_UNDI: gives up the driver, and our hooks on interrupts. [`Status::KEEP_UNDI`] or [`Status::KEEP_ALL`] if
+    /// they are in use by others, as where somebody has hooked an interrupt over us.
+    fn release(&mut self) -> Result<(), Status>;
+}
+
+/// The network above the card, as the services act on it.
+///
+/// # Invariants
+/// Each method comes back within a bound of its own, said with it. Errors are those of [`Card`].
+pub trait Network: Card {
     /// One round of card and stack; at most a few milliseconds.
     fn step(&mut self);
 
@@ -157,8 +156,4 @@ pub trait Network {
     /// Runs a line of our script language, with the program still in memory: none of the program's is used for it. This
     /// alone has no bound.
     fn execute(&mut self, command: &[u8]) -> Result<(), Status>;
-
-    /// Gives a part up. [`Status::KEEP_UNDI`] or [`Status::KEEP_ALL`] if it is in use by others, as where somebody has
-    /// hooked an interrupt over us.
-    fn release(&mut self, part: Part) -> Result<(), Status>;
 }

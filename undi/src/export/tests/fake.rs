@@ -2,7 +2,7 @@
 
 use crate::abi::{Opcode, Status};
 use crate::export::{
-    Answer, Buffers, Datagram, Fence, FileHandle, Memory, Network, Packets, Part, Selectors, Services, Source,
+    Answer, Card, Datagram, Fence, FileHandle, Memory, Network, Packets, Selectors, Services, Source, Undi,
 };
 use crate::find;
 use alloc::collections::VecDeque;
@@ -22,10 +22,15 @@ pub(super) const TEXT: SegOff = SegOff::new(0x2000, 0x800);
 pub(super) const DATA: SegOff = SegOff::new(0x3000, 0);
 /// Our low block, and our buffers in it.
 pub(super) const RESERVED: PhysRange = PhysRange::new(0x9_0000, 0x9_8000);
-pub(super) const BUFFERS: Buffers =
-    Buffers { packets: SegOff::new(0x9000, 0), frame: SegOff::new(0x9000, 0x1000), frame_room: 1518 };
+const PACKETS: SegOff = SegOff::new(0x9000, 0);
+pub(super) const FRAME: SegOff = SegOff::new(0x9000, 0x1000);
 /// RAM ends here.
 pub(super) const MEMORY_END: usize = 0x18_0000;
+
+/// A fence around it.
+pub(super) fn fence() -> Fence {
+    Fence::new([RESERVED, PhysRange::default()])
+}
 
 /// Memory that notes what was written.
 pub(super) struct FakeMemory {
@@ -142,7 +147,7 @@ pub(super) struct FakeNetwork {
     /// What fails, with what.
     pub(super) failure: Option<Status>,
     pub(super) commands: Vec<Vec<u8>>,
-    pub(super) released: Vec<Part>,
+    pub(super) is_released: bool,
     pub(super) exchanges: u32,
 }
 
@@ -152,8 +157,8 @@ impl FakeNetwork {
     }
 }
 
-impl Network for FakeNetwork {
-    fn card(&mut self) -> Result<&mut dyn Nic, Status> {
+impl Card for FakeNetwork {
+    fn nic(&mut self) -> Result<&mut dyn Nic, Status> {
         Ok(&mut self.card)
     }
     fn now(&self) -> Instant {
@@ -167,6 +172,14 @@ impl Network for FakeNetwork {
         self.card.identity.mac = mac;
         Ok(())
     }
+    fn release(&mut self) -> Result<(), Status> {
+        self.check()?;
+        self.is_released = true;
+        Ok(())
+    }
+}
+
+impl Network for FakeNetwork {
     fn step(&mut self) {}
     fn address(&self) -> Option<Ipv4Addr> {
         self.address
@@ -247,11 +260,6 @@ impl Network for FakeNetwork {
         self.commands.push(command.into());
         Ok(())
     }
-    fn release(&mut self, part: Part) -> Result<(), Status> {
-        self.check()?;
-        self.released.push(part);
-        Ok(())
-    }
 }
 
 /// A program with its services.
@@ -289,13 +297,13 @@ impl World {
             files: Vec::new(),
             failure: None,
             commands: Vec::new(),
-            released: Vec::new(),
+            is_released: false,
             exchanges: 0,
         };
         let mut world = Self {
             memory: FakeMemory { bytes: vec![0; MEMORY_END], written: Vec::new(), selectors: None },
             network,
-            services: Services::new(Fence::new(vec![RESERVED]), BUFFERS, b"quiet splash"),
+            services: Services::new(Undi::new(fence(), FRAME, 1518), PACKETS, b"quiet splash"),
         };
         let packets = Packets { discover: vec![1; 548], ack: vec![2; 300], reply: Vec::new() };
         assert!(world.services.install(&mut world.memory, &packets));

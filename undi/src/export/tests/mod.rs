@@ -18,6 +18,7 @@ use alloc::vec;
 use base::{MacAddress, PhysRange};
 use core::net::SocketAddrV4;
 use fake::*;
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 fn far(at: SegOff) -> FarPointer {
     at.into()

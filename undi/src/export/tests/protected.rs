@@ -106,6 +106,9 @@ fn a_call_in_protected_mode_without_selectors_fails() {
         let answer = services.call(Opcode::GET_INFORMATION, SegOff::new(0x10, 0), memory, network);
         assert_eq!(answer, Answer::Return(Status::FAILURE));
         assert_eq!(world.at(BLOCK, 4), [1, 0, 0, 0]);
+        let World { memory, network, .. } = &mut world;
+        let mut undi = Undi::stopped(fence(), FRAME, 1518);
+        assert_eq!(undi.call(Opcode::STARTUP, SegOff::new(0x10, 0), memory, network), Status::FAILURE);
     }
     let mut bytes = bang_pxe(&Places::default());
     let (pxe, _) = BangPxe::mut_from_prefix(&mut bytes).unwrap();

@@ -68,9 +68,24 @@ fn the_undi_goes_through_its_states() {
         assert_eq!(world.call(opcode, &mut [0_u8; 136]), status, "{}", opcode.name());
         assert_eq!(world.network.card.is_open, is_open, "after {}", opcode.name());
     }
-    assert_eq!(world.network.released, [Part::Undi]);
+    assert!(world.network.is_released);
     world.services.close(&mut world.network);
     assert!(world.network.card.is_open);
+}
+
+#[test]
+fn an_undi_alone_is_started_first_and_knows_no_other_calls() {
+    let World { mut memory, mut network, .. } = World::new();
+    network.card.is_open = false;
+    let mut undi = Undi::stopped(fence(), FRAME, 1518);
+    let mut call = |opcode| undi.call(opcode, BLOCK, &mut memory, &mut network);
+    assert_eq!(call(Opcode::INITIALIZE), Status::INVALID_STATE);
+    let answers = [Opcode::STARTUP, Opcode::INITIALIZE, Opcode::OPEN].map(&mut call);
+    assert_eq!(answers, [Status::SUCCESS; 3]);
+    for opcode in (0..=0x200).chain([0xffff]) {
+        let is_known = matches!(opcode, 0..=0x0e | 0x11..=0x15);
+        assert_eq!(call(Opcode(opcode)) != Status::UNSUPPORTED, is_known, "{opcode:#x}");
+    }
 }
 
 #[test]
@@ -106,13 +121,13 @@ fn one_number_asks_for_the_state_and_stops() {
     assert_eq!(state(&mut world), 2);
     world.call(Opcode::OPEN, &mut [0_u8; 136]);
     assert_eq!(state(&mut world), 3);
-    assert!(world.network.released.is_empty());
+    assert!(!world.network.is_released);
     world.plain(Opcode::SHUTDOWN);
     world.network.failure = Some(Status::KEEP_UNDI);
     assert_eq!(world.plain(Opcode::STOP_UNDI), Status::KEEP_UNDI);
     world.network.failure = None;
     assert_eq!(world.plain(Opcode::STOP_UNDI), Status::SUCCESS);
-    assert_eq!(world.network.released, [Part::Undi]);
+    assert!(world.network.is_released);
 }
 
 #[test]
@@ -173,7 +188,7 @@ fn frames_are_received_as_the_filter_says() {
 #[test]
 fn a_frame_is_described_and_comes_in_parts() {
     let mut world = opened(7);
-    world.services.buffers.frame_room = 64;
+    world.services.undi.room = 64;
     let long = [&frame(MacAddress::BROADCAST, 0x0806, 5)[..], &[6; 80]].concat();
     world.network.card.arrived.push_back(long.clone());
     assert_eq!(isr(&mut world, ISR_START).function.get(), ISR_OURS);
@@ -189,7 +204,7 @@ fn a_frame_is_described_and_comes_in_parts() {
     }
     assert_eq!(whole, long);
     assert_eq!(isr(&mut world, ISR_GET_NEXT).function.get(), ISR_DONE);
-    world.services.buffers.frame_room = 1518;
+    world.services.undi.room = 1518;
     for (to, ether_type, protocol, kind) in [
         (MAC, 0x0800, PROTOCOL_IP, FRAME_DIRECTED),
         (MAC, 0x8035, PROTOCOL_RARP, FRAME_DIRECTED),
