@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
-use base::{Duration, Error, Instant, MacAddress, PhysRange, SegOff, Sink};
+use base::{Duration, Error, Instant, PhysRange, SegOff, Sink};
 use core::net::{Ipv4Addr, SocketAddrV4};
 use dhcp::packet::tag;
 use hw::guest::{self, Answer, Call, Program};
@@ -391,10 +391,6 @@ impl Card for World<'_> {
 
     fn speed(&mut self) -> u32 {
         SPEED
-    }
-
-    fn set_station_address(&mut self, _: MacAddress) -> Result<(), Status> {
-        Err(Status::UNSUPPORTED)
     }
 
     /// The driver's memory is what we all lie in.

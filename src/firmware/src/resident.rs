@@ -6,7 +6,7 @@
 
 use alloc::boxed::Box;
 use base::image_header::UNDI_ROOM;
-use base::{Error, Instant, MacAddress, SegOff};
+use base::{Error, Instant, SegOff};
 use core::convert::Infallible;
 use hw::guest::{self, Call, Program, TableRoom};
 use hw::low::LowMemory;
@@ -102,10 +102,6 @@ impl Card for Wire {
 
     fn speed(&mut self) -> u32 {
         SPEED
-    }
-
-    fn set_station_address(&mut self, _: MacAddress) -> Result<(), Status> {
-        Err(Status::UNSUPPORTED)
     }
 
     /// STOP_UNDI leaves nothing of us behind, or changes nothing.

@@ -119,11 +119,6 @@ impl Card for World {
     fn speed(&mut self) -> u32 {
         10_000_000
     }
-    fn set_station_address(&mut self, mac: MacAddress) -> Result<(), Status> {
-        assert!(mac.is_unicast());
-        self.card.identity.mac = mac;
-        self.result()
-    }
     fn release(&mut self) -> Result<(), Status> {
         self.result()
     }

@@ -25,9 +25,9 @@ const LOOKS: u8 = 64;
 /// What a transmit descriptor's block may be (PXE 2.1 section 4.4.8, TDPtrType).
 const BLOCK_PHYSICAL: u8 = 0;
 const BLOCK_FAR: u8 = 1;
-/// Bits of ServiceFlags: broadcast, multicast, promiscuous, settable address, reset, open and close. Bit 12, which
-/// would promise interrupts, is clear.
-const SERVICES: u32 = 0x0001 | 0x0002 | 0x0008 | 0x0010 | 0x0400 | 0x0800;
+/// Bits of ServiceFlags: broadcast, multicast, reset, open and close. Clear are those that promise frames for others,
+/// another address and interrupts: our drivers have none of these.
+const SERVICES: u32 = 0x0001 | 0x0002 | 0x0400 | 0x0800;
 
 /// How far the UNDI is, in the numbers of UNDI_GET_STATE from `Started` on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -257,7 +257,8 @@ impl Undi {
         Ok(())
     }
 
-    fn set_address(&mut self, card: &mut dyn Card, block: &SetStationAddress) -> Result<(), Status> {
+    /// The card keeps its address, so that is the only one that it can be given.
+    fn set_address(&self, card: &mut dyn Card, block: &SetStationAddress) -> Result<(), Status> {
         if self.state != State::Initialized && self.state != State::Started {
             return Err(Status::INVALID_STATE);
         }
@@ -265,7 +266,7 @@ impl Undi {
         if !mac.is_unicast() {
             return Err(Status::INVALID_MAC_ADDRESS);
         }
-        card.set_station_address(mac)
+        if mac == card.nic()?.identity().mac { Ok(()) } else { Err(Status::UNSUPPORTED) }
     }
 
     fn state(&self, block: &mut GetState) -> Result<(), Status> {

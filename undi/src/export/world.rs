@@ -3,7 +3,7 @@
 use crate::abi::Status;
 use crate::find;
 use alloc::vec::Vec;
-use base::{Instant, MacAddress, PhysRange};
+use base::{Instant, PhysRange};
 use core::net::{Ipv4Addr, SocketAddrV4};
 use nic::Nic;
 
@@ -90,9 +90,6 @@ pub trait Card {
 
     /// Bits per second of the medium.
     fn speed(&mut self) -> u32;
-
-    /// Gives the card another address, which [`Nic::identity`] then names. The program does not have the card open.
-    fn set_station_address(&mut self, mac: MacAddress) -> Result<(), Status>;
 
     /// STOP_UNDI: gives up the driver, and our hooks on interrupts. [`Status::KEEP_UNDI`] or [`Status::KEEP_ALL`] if
     /// they are in use by others, as where somebody has hooked an interrupt over us.

@@ -167,11 +167,6 @@ impl Card for FakeNetwork {
     fn speed(&mut self) -> u32 {
         1_000_000_000
     }
-    fn set_station_address(&mut self, mac: MacAddress) -> Result<(), Status> {
-        self.check()?;
-        self.card.identity.mac = mac;
-        Ok(())
-    }
     fn release(&mut self) -> Result<(), Status> {
         self.check()?;
         self.is_released = true;
