@@ -19,6 +19,8 @@ mod ring;
 pub mod rndis;
 #[cfg(test)]
 mod tests;
+#[cfg(not(target_os = "none"))]
+pub mod trial;
 mod xhci;
 
 use alloc::vec::Vec;

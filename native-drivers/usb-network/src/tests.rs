@@ -1,17 +1,15 @@
 //! The driver against a controller and devices of the tests: right ones, and some that do what they like.
 
-mod card;
+extern crate std;
 mod messages;
-mod shared;
 
 use super::*;
 use alloc::vec;
-use card::{Card, Gadget};
 use proptest::prelude::*;
-use shared::Shared;
+use trial::card::{self, Card, Gadget};
+use trial::{PCI, shared::Shared};
 
 const MAC: [u8; 6] = [0x40, 0x54, 0, 0x12, 0x34, 0x56];
-const PCI: PciIdentity = PciIdentity { bus_device_function: 0x18, vendor: 0x1b36, device: 0x000d };
 
 type Driver = UsbNetwork<Card, Shared>;
 
@@ -363,6 +361,32 @@ fn intervals_are_powers_of_two() {
         (4, 255, 15),
     ] {
         assert_eq!(interval(speed, given), expected);
+    }
+}
+
+/// The seeds of the fuzz target `drivers` that are for this driver lead it to send and to receive.
+#[test]
+fn fuzz_seeds_send_and_receive() {
+    const SEEDS: [(&str, &[u8]); 6] = [
+        ("cdc-ecm", include_bytes!("../../../tests/fuzz/corpus/drivers/xhci-cdc-ecm")),
+        ("cdc-ecm", include_bytes!("../../../tests/fuzz/corpus/drivers/xhci-cdc-ecm-full")),
+        ("cdc-ecm", include_bytes!("../../../tests/fuzz/corpus/drivers/xhci-lies")),
+        ("cdc-ecm", include_bytes!("../../../tests/fuzz/corpus/drivers/xhci-twists")),
+        ("rndis", include_bytes!("../../../tests/fuzz/corpus/drivers/xhci-rndis")),
+        ("rndis", include_bytes!("../../../tests/fuzz/corpus/drivers/xhci-rndis-trouble")),
+    ];
+    for (name, mut seed) in SEEDS {
+        let mut pieces = core::iter::from_fn(|| {
+            let (length, rest) = seed.split_first_chunk()?;
+            let (piece, rest) = rest.split_at(u16::from_le_bytes(*length).into());
+            seed = rest;
+            Some(piece)
+        });
+        let head = pieces.next().unwrap();
+        let (driver, counters) = trial::play(head[1], &head[2..], pieces).unwrap();
+        assert_eq!(driver, name);
+        std::eprintln!("{name} {counters:?}");
+        assert!(counters.sent > 0 && counters.received > 0, "{driver} {counters:?}");
     }
 }
 

@@ -155,6 +155,56 @@ fn told(device: &impl HostDevice, bar: u8, offset: u32, size: usize) -> u32 {
     lie.unwrap_or_else(|| device.read(bar, offset, size))
 }
 
+/// What a device of tests says in place of what is so, now and then: by bytes, whose upper two bits say what, and whose
+/// others how often. The truth is what it says when they have ended.
+#[cfg(not(target_os = "none"))]
+#[derive(Debug, Default)]
+pub struct Lies {
+    input: alloc::vec::Vec<u8>,
+    at: usize,
+    lie: Option<u32>,
+    left: u8,
+}
+
+#[cfg(not(target_os = "none"))]
+impl Lies {
+    /// By these bytes.
+    pub fn new(input: &[u8]) -> Self {
+        Self { input: input.to_vec(), ..Self::default() }
+    }
+
+    fn next(&mut self) -> Option<u8> {
+        let byte = self.input.get(self.at).copied();
+        self.at += 1;
+        byte
+    }
+
+    /// What is said in place of that.
+    pub fn instead_of(&mut self, truth: u32) -> u32 {
+        if self.left == 0 {
+            let Some(kind) = self.next() else { return truth };
+            self.left = (kind & 0x3f) + 1;
+            self.lie = match kind >> 6 {
+                0 => None,
+                1 => Some(0),
+                2 => Some(u32::MAX),
+                _ => Some(u32::from_le_bytes([(); 4].map(|()| self.next().unwrap_or_default()))),
+            };
+        }
+        self.left -= 1;
+        let said = self.lie.unwrap_or(truth);
+        // The next look finds the next bit.
+        self.lie = self.lie.map(|lie| lie.rotate_right(1));
+        said
+    }
+
+    /// The same for a number of two halves, the low one first.
+    pub fn instead_of_long(&mut self, truth: u64) -> u64 {
+        let [low, high] = [truth as u32, (truth >> 32) as u32].map(|half| u64::from(self.instead_of(half)));
+        low | high << 32
+    }
+}
+
 /// Memory of the host, for the tests of drivers.
 #[cfg(not(target_os = "none"))]
 #[derive(Clone, Debug)]

@@ -12,7 +12,7 @@ pub mod ring;
 mod trial;
 
 #[cfg(not(target_os = "none"))]
-pub use trial::{holds_what_it_promises, receives_in_order, sends_padded, try_out};
+pub use trial::{holds_what_it_promises, receives_in_order, sends_padded, try_all, try_out};
 
 use alloc::string::ToString;
 use base::{Error, Instant, MacAddress};

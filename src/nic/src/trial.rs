@@ -86,6 +86,25 @@ pub fn try_out<N: Nic>(nic: &mut N, steps: &[u8], mut before: impl FnMut(&mut N)
     }
 }
 
+/// Opens a card, does with it what [`try_out`] does, and closes it: whatever it says, it has an address that a station
+/// can have, and when it is not open it neither has the bus nor transfers.
+pub fn try_all<N: Nic>(
+    nic: &mut N,
+    steps: &[u8],
+    has_bus: impl Fn(&N) -> bool,
+    mut before: impl FnMut(&mut N),
+) {
+    assert!(!has_bus(nic), "a card has the bus before it is opened");
+    assert!(nic.identity().mac.is_unicast());
+    before(nic);
+    _ = nic.open();
+    try_out(nic, steps, &mut before);
+    before(nic);
+    nic.close();
+    assert!(!has_bus(nic), "a closed card has the bus");
+    assert!(nic.receive().is_none() && !nic.transmit(&[0; 60]), "a closed card transfers");
+}
+
 fn poll(nic: &mut impl Nic) {
     let polled = nic.poll(Instant::ZERO, Instant::ZERO);
     assert!(polled.is_ok(), "{polled:?}");

@@ -2,14 +2,15 @@
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
-use alloc::vec;
 use alloc::vec::Vec;
-use core::cell::{Cell, OnceCell};
-use hw::device::{DeviceMemory, HOST_MEMORY_ADDRESS};
+use core::cell::{Cell, OnceCell, RefCell};
+use hw::device::{DeviceMemory, HOST_MEMORY_ADDRESS, Lies};
 
 /// The driver's end.
 #[derive(Debug)]
 pub(crate) struct Shared {
+    /// What numbers in it are said to be.
+    pub(crate) said: RefCell<Lies>,
     cells: Rc<[Cell<u8>]>,
     /// Copies that are shown, as long as the driver does nothing else.
     shown: Copies,
@@ -23,8 +24,8 @@ struct Copies(OnceCell<(Vec<u8>, Box<Self>)>);
 
 impl Shared {
     pub(crate) fn new(length: usize) -> Self {
-        let cells = vec![Cell::new(0); length].into();
-        Self { cells, shown: Copies::default(), lent: (0, Vec::new()) }
+        let cells = core::iter::repeat_n(Cell::new(0), length).collect();
+        Self { said: RefCell::default(), cells, shown: Copies::default(), lent: (0, Vec::new()) }
     }
 
     /// The device's end.
@@ -69,15 +70,15 @@ impl DeviceMemory for Shared {
     }
 
     fn read16(&self, offset: usize) -> u16 {
-        u16::from_le_bytes(self.read(offset))
+        self.said.borrow_mut().instead_of(u16::from_le_bytes(self.read(offset)).into()) as u16
     }
 
     fn read32(&self, offset: usize) -> u32 {
-        u32::from_le_bytes(self.read(offset))
+        self.said.borrow_mut().instead_of(u32::from_le_bytes(self.read(offset)))
     }
 
     fn read64(&self, offset: usize) -> u64 {
-        u64::from_le_bytes(self.read(offset))
+        self.said.borrow_mut().instead_of_long(u64::from_le_bytes(self.read(offset)))
     }
 
     fn write16(&mut self, offset: usize, value: u16) {

@@ -9,7 +9,7 @@ use alloc::rc::Rc;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
-use hw::device::{HOST_MEMORY_ADDRESS, Host, HostDevice};
+use hw::device::{HOST_MEMORY_ADDRESS, Host, HostDevice, Lies};
 
 const OPERATIONAL: u32 = 0x40;
 const RUNTIME: u32 = 0x2000;
@@ -125,12 +125,12 @@ impl Gadget {
     }
 
     /// Hears a message of Remote NDIS, and has an answer then.
-    fn hear(&mut self, message: &[u8]) {
+    fn hear(&mut self, message: &[u8], is_hostile: bool) {
         let words: Vec<_> =
             message.chunks_exact(4).map(|word| u32::from_le_bytes(word.try_into().unwrap())).collect();
         self.heard.push(message.to_vec());
         let [kind, length, request, ..] = words[..] else { return };
-        assert_eq!(length as usize, message.len());
+        assert!(is_hostile || length as usize == message.len());
         // Behind the words, and what it is there is said at an offset.
         let answer = |rest: &[u32], bytes: &[u8]| {
             let length = 12 + 4 * rest.len() + bytes.len();
@@ -153,6 +153,7 @@ impl Gadget {
                 answer(&[status], &[])
             }
             (0x8000_0008, [0]) => return,
+            _ if is_hostile => return,
             _ => panic!("{words:x?}"),
         };
         self.words.extend(self.gossip.iter().cloned());
@@ -160,7 +161,7 @@ impl Gadget {
     }
 
     /// What it answers to a request with these data; none is a stall.
-    fn answer(&mut self, setup: [u8; 8], data: &[u8]) -> Option<Vec<u8>> {
+    fn answer(&mut self, setup: [u8; 8], data: &[u8], is_hostile: bool) -> Option<Vec<u8>> {
         let [kind, number, value, value_high, index, ..] = setup;
         let value = u16::from_le_bytes([value, value_high]);
         if self.stalls == Some([kind, number]) {
@@ -170,7 +171,9 @@ impl Gadget {
             request::GET_DESCRIPTOR => match value & 0xff00 {
                 request::DEVICE => {
                     let mut device = self.device.clone();
-                    device[17] = self.configurations.len() as u8;
+                    if let Some(count) = device.get_mut(17) {
+                        *count = self.configurations.len() as u8;
+                    }
                     Some(device)
                 }
                 request::CONFIGURATION => self.configurations.get(usize::from(value & 0xff)).cloned(),
@@ -196,7 +199,7 @@ impl Gadget {
                 Some(vec![])
             }
             request::SEND_COMMAND if (value, index) == (0, 4) && self.transfer > 0 => {
-                self.hear(data);
+                self.hear(data, is_hostile);
                 Some(vec![])
             }
             request::GET_RESPONSE if (value, index) == (0, 4) && self.transfer > 0 => {
@@ -232,6 +235,8 @@ struct Entry {
 #[derive(Debug)]
 pub(crate) struct Card {
     pub(crate) host: Host,
+    /// What is said in place of registers.
+    pub(crate) said: RefCell<Lies>,
     memory: Rc<[Cell<u8>]>,
     /// All that was written to registers.
     pub(crate) writes: Rc<RefCell<Vec<(u32, u32)>>>,
@@ -270,6 +275,7 @@ impl Card {
     pub(crate) fn new(memory: &Shared, gadgets: Vec<Option<Gadget>>) -> Self {
         let mut card = Self {
             host: Host::default(),
+            said: RefCell::default(),
             memory: memory.cells(),
             writes: Rc::default(),
             has_large_contexts: false,
@@ -311,6 +317,29 @@ impl Card {
         self.ports[port] = port::POWER | 1 << 17;
     }
 
+    /// A port, by its number, has a status that is no consequence of anything.
+    pub(crate) fn set_port(&mut self, bytes: &[u8]) {
+        self.is_hostile = true;
+        if let [number, a, b, c, d, ..] = *bytes
+            && let Some(status) = self.ports.get_mut(usize::from(number))
+        {
+            *status = u32::from_le_bytes([a, b, c, d]);
+        }
+    }
+
+    /// Puts an event into the ring that nothing has led to, as memory has it.
+    pub(crate) fn tell(&mut self, event: &[u8]) {
+        self.is_hostile = true;
+        let mut words = [0; 16];
+        for (word, byte) in words.iter_mut().zip(event) {
+            *word = *byte;
+        }
+        let word = |at: usize| u32::from_le_bytes([words[at], words[at + 1], words[at + 2], words[at + 3]]);
+        // Without the driver's address, so that it may as well be one of the driver's.
+        let parameter = HOST_MEMORY_ADDRESS.wrapping_add(u64::from(word(4)) << 32 | u64::from(word(0)));
+        self.put_event(parameter, word(8), word(12));
+    }
+
     fn reset(&mut self) {
         self.command = 0;
         self.long.clear();
@@ -333,7 +362,8 @@ impl Card {
     /// Where an address is in the driver's memory.
     fn find(&self, address: u64, length: usize) -> Option<usize> {
         let offset = address.checked_sub(HOST_MEMORY_ADDRESS).map(|offset| offset as usize);
-        let place = offset.filter(|offset| offset + length <= self.memory.len());
+        let place =
+            offset.filter(|offset| offset.checked_add(length).is_some_and(|end| end <= self.memory.len()));
         assert!(self.is_hostile || (place.is_some() && self.host.is_master), "{address:x}");
         place
     }
@@ -444,8 +474,8 @@ impl Card {
     /// The code that a command ends with; none if its parameters are wrong.
     fn run_command(&mut self, entry: Entry) -> Option<u32> {
         let size = if self.has_large_contexts { 64 } else { 32 };
-        let added = |card: &Self| card.load32(entry.parameter + 4);
-        let context = |index: u64| entry.parameter + (index + 1) * size;
+        let added = |card: &Self| card.load32(entry.parameter.wrapping_add(4));
+        let context = |index: u64| entry.parameter.wrapping_add((index + 1) * size);
         let kind = entry.control & trb::KIND;
         assert!(self.is_hostile || kind == trb::ENABLE_SLOT || entry.control >> 24 == 1);
         match kind {
@@ -520,7 +550,9 @@ impl Card {
             let is_in = bytes[0] & 0x80 != 0;
             let told = data.filter(|_| !is_in).map(|data| self.load(data.parameter, length.into()));
             let told = told.unwrap_or_default();
-            let answer = self.gadgets[port].as_mut().and_then(|gadget| gadget.answer(bytes, &told));
+            let is_hostile = self.is_hostile;
+            let gadget = self.gadgets[port].as_mut();
+            let answer = gadget.and_then(|gadget| gadget.answer(bytes, &told, is_hostile));
             let Some(mut answer) = answer else {
                 self.end_transfer(data.unwrap_or(setup), 1, STALL, 0);
                 break;
@@ -579,7 +611,7 @@ impl Card {
         let Some(entry) = self.next(&mut place) else { return false };
         self.pipes[endpoint] = Some(place);
         let length = entry.status & 0x1_ffff;
-        assert!(self.is_hostile || bytes.len() <= length as usize);
+        let bytes = bytes.get(..length as usize).unwrap_or(bytes);
         self.store(entry.parameter, bytes);
         let rest = length.saturating_sub(bytes.len() as u32);
         let code = if rest > 0 { completion::SHORT } else { completion::SUCCESS };
@@ -600,7 +632,7 @@ impl Card {
     /// The next transfer of an endpoint ends with an error.
     pub(crate) fn fail(&mut self, endpoint: u32) {
         let endpoint = endpoint as usize;
-        let place = self.pipes[endpoint].unwrap();
+        let Some(place) = self.pipes[endpoint].filter(|_| self.halted >> endpoint & 1 == 0) else { return };
         let entry = Entry { address: place.address, parameter: 0, status: 0, control: 0 };
         self.end_transfer(entry, endpoint, 4, 0);
     }
@@ -621,7 +653,7 @@ impl HostDevice for Card {
         if self.is_gone {
             return u32::MAX;
         }
-        match offset {
+        let truth = match offset {
             capability::LENGTH => 0x0110_0000 | OPERATIONAL,
             capability::STRUCTURE_1 => (self.ports.len() as u32) << 24 | 1 << 8 | 64,
             capability::STRUCTURE_2 => (self.own_pages >> 5) << 21 | self.own_pages << 27,
@@ -643,7 +675,8 @@ impl HostDevice for Card {
             }
             _ if self.is_hostile => 0,
             _ => panic!("{offset:x}"),
-        }
+        };
+        self.said.borrow_mut().instead_of(truth)
     }
 
     fn write(&mut self, _: u8, offset: u32, size: usize, value: u32) {
