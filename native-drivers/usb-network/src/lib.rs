@@ -535,7 +535,8 @@ impl<D: Device, M: DeviceMemory> Nic for UsbNetwork<D, M> {
     }
 
     fn transmit(&mut self, frame: &[u8]) -> bool {
-        if !self.can_transmit() {
+        // One that is not open may be the BIOS's by now, so not even its events are looked at.
+        if self.is_open && !self.can_transmit() {
             self.look();
         }
         let Some(adapter) = self.adapter.filter(|_| self.can_transmit()) else { return false };

@@ -131,6 +131,16 @@ fn a_closed_controller_is_as_it_was_found() {
 }
 
 #[test]
+fn events_of_a_closed_controller_are_not_looked_at() {
+    let mut driver = driver();
+    card(&mut driver).notify(&[0xa1, 0, 1, 0, 0, 0, 0, 0]);
+    driver.close();
+    card(&mut driver).writes.borrow_mut().clear();
+    assert!(!driver.transmit(&[0; 60]));
+    assert_eq!(*card(&mut driver).writes.borrow(), []);
+}
+
+#[test]
 fn frames_come_in_order_round_the_ring() {
     let mut driver = driver();
     let (mut number, mut expected) = (0_usize, 0_usize);
