@@ -362,6 +362,7 @@ impl<D: Device, M: DeviceMemory> Controller<D, M> {
 
     /// Has a command carried out (section 4.6).
     fn order(&mut self, parameter: u64, control: u32) -> Result<Event, Error> {
+        self.check_patience()?;
         let entry = self.commands.push(&mut self.memory, parameter, 0, control);
         self.ring(0, 0);
         let event = self.await_event(|event| event.kind() == trb::COMMAND_EVENT && event.entry == entry)?;
@@ -382,6 +383,7 @@ impl<D: Device, M: DeviceMemory> Controller<D, M> {
     pub(crate) fn request(&mut self, request: Request) -> Result<&[u8], Error> {
         /// Bit 7 of a request's kind: data come from the device.
         const FROM_DEVICE: u8 = 1 << 7;
+        self.check_patience()?;
         let Request { kind: [kind, number], value, index, length } = request;
         let length = length.min(DATA_LIMIT);
         let [value, index] = [value, index].map(u64::from);
@@ -468,7 +470,16 @@ impl<D: Device, M: DeviceMemory> Controller<D, M> {
             }
         }
         self.tell_events_seen();
-        Err(errors::NO_ANSWER.of("USB commands are not carried out"))
+        Err(errors::NO_ANSWER.of(TOO_LATE))
+    }
+
+    /// Whether an answer could still be waited for. Where it could not, nothing more is asked for: what has no answer
+    /// yet stays in its ring, and must not be written over while the controller may be about to read it.
+    fn check_patience(&self) -> Result<(), Error> {
+        match self.patience {
+            0 => Err(errors::NO_ANSWER.of(TOO_LATE)),
+            _ => Ok(()),
+        }
     }
 
     /// Waits a step; false if that was too long already.
@@ -523,6 +534,9 @@ impl<D: Device, M: DeviceMemory> Controller<D, M> {
         self.device.write32(BAR, register.wrapping_add(4), (value >> 32) as u32);
     }
 }
+
+/// What a command or request is that has no answer in time.
+const TOO_LATE: &str = "USB commands are not carried out";
 
 fn failed(what: &str, number: u32, code: u32) -> Error {
     errors::NO_ANSWER.of(alloc::format!("USB {what} {number} ends with code {code}"))

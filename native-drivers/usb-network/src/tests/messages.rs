@@ -230,6 +230,14 @@ fn a_device_that_refuses_or_says_nothing_is_told() {
 }
 
 #[test]
+fn requests_that_do_not_end_are_not_written_over() {
+    let mut gadget = gadget();
+    gadget.hangs = Some(request::GET_RESPONSE);
+    let (error, _) = try_driver(vec![Some(gadget)], |_| ()).unwrap_err();
+    assert!(error.is(&errors::NO_ANSWER), "{error}");
+}
+
+#[test]
 fn a_short_transfer_limit_shortens_packets() {
     for (transfer, mtu) in [(0, 576), (1000, 942), (u32::MAX, 1400)] {
         let mut gadget = gadget();

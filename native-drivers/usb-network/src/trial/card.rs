@@ -35,6 +35,8 @@ pub(crate) struct Gadget {
     pub(crate) mac: &'static str,
     /// The request that it stalls at.
     pub(crate) stalls: Option<[u8; 2]>,
+    /// The request that it never ends.
+    pub(crate) hangs: Option<[u8; 2]>,
     /// It answers nothing at all.
     is_silent: bool,
     speed: u32,
@@ -265,6 +267,8 @@ pub(crate) struct Card {
     commands: Option<Place>,
     pipes: [Option<Place>; 32],
     halted: u32,
+    /// The request that its device does not end.
+    hung: Option<Entry>,
     /// How often an endpoint was revived.
     pub(crate) revived: usize,
     /// Events that were ever posted.
@@ -296,6 +300,7 @@ impl Card {
             commands: None,
             pipes: [None; 32],
             halted: 0,
+            hung: None,
             revived: 0,
             posted: 0,
         };
@@ -344,7 +349,7 @@ impl Card {
         self.command = 0;
         self.long.clear();
         (self.addressed, self.is_enabled, self.commands, self.pipes) = (None, false, None, [None; 32]);
-        (self.halted, self.posted) = (0, 0);
+        (self.halted, self.posted, self.hung) = (0, 0, None);
         for number in 0..self.ports.len() {
             self.power(number);
         }
@@ -540,11 +545,20 @@ impl Card {
 
     fn run_requests(&mut self) {
         let (Some(port), Some(mut place)) = (self.addressed, self.pipes[1]) else { return };
+        if let Some(hung) = self.hung {
+            let is_there = self.load32(hung.address + 12) == hung.control;
+            assert!(self.is_hostile || is_there, "what is being carried out was written over");
+            return;
+        }
         while self.halted >> 1 & 1 == 0
             && let Some(setup) = self.next(&mut place)
         {
             assert!(self.is_hostile || setup.control & trb::KIND == trb::SETUP && setup.status == 8);
             let bytes = setup.parameter.to_le_bytes();
+            if self.gadgets[port].as_ref().is_some_and(|gadget| gadget.hangs == Some([bytes[0], bytes[1]])) {
+                self.hung = Some(setup);
+                return;
+            }
             let length = u16::from_le_bytes([bytes[6], bytes[7]]);
             let data = if length > 0 { self.next(&mut place) } else { None };
             let is_in = bytes[0] & 0x80 != 0;
