@@ -44,6 +44,8 @@ struct Card {
     host: Host,
     /// It has lied: the driver may believe in registers that are not there.
     is_hostile: bool,
+    /// Where the first capability is, where that is none of the right ones.
+    capability: Option<u8>,
 }
 
 impl Kind {
@@ -155,6 +157,15 @@ impl HostDevice for Card {
             0,
             0, // 74h: MSI-X
         ];
+        if offset >= 0x100 {
+            return u32::MAX;
+        }
+        if let (Some(place), 0x34) = (self.capability, offset) {
+            return place.into();
+        }
+        if self.capability == offset.try_into().ok() {
+            return 0x0214_0009;
+        }
         match (self.kind == Kind::Modern, offset) {
             (true, 0x04) => 1 << 20,
             (true, 0x34) => 0x40,
@@ -316,6 +327,15 @@ fn a_device_that_is_gone_is_told() {
     card.host.lies.replace(vec![u32::MAX; 1000]);
     let error = VirtioNet::try_new(card, HostMemory(vec![0; MEMORY]), PCI).unwrap_err();
     assert!(error.is(&errors::NO_ANSWER), "{error}");
+}
+
+#[test]
+fn capabilities_at_the_end_of_configuration_space_do_no_harm() {
+    for place in (0x80..=0xfc).step_by(4) {
+        let card = Card { kind: Kind::Modern, is_hostile: true, capability: Some(place), ..Card::default() };
+        // Without the others, it is one of before.
+        assert!(!Transport::new(card).is_modern());
+    }
 }
 
 proptest! {

@@ -26,7 +26,7 @@ pub trait Device {
     fn write16(&mut self, bar: u8, offset: u32, value: u16);
     /// As [`write8`](Self::write8).
     fn write32(&mut self, bar: u8, offset: u32, value: u32);
-    /// Reads 32 bits of configuration space; `offset` in bytes, a multiple of 4.
+    /// Reads 32 bits of configuration space; `offset` in bytes, a multiple of 4. From 256 on it reads as all ones.
     fn read_configuration(&self, offset: u16) -> u32;
     /// Lets the device read and write memory, or keeps it from doing so.
     fn set_bus_mastering(&mut self, is_on: bool);
