@@ -373,7 +373,7 @@ impl<D: Device, M: DeviceMemory> Nic for Ns8390<D, M> {
     }
 
     fn can_transmit(&self) -> bool {
-        self.is_open && !self.is_sending
+        self.is_open && !self.is_sending && !self.is_confused
     }
 
     fn transmit(&mut self, frame: &[u8]) -> bool {

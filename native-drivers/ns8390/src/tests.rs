@@ -252,6 +252,20 @@ fn a_card_that_never_ends_sending_is_started_again() {
 }
 
 #[test]
+fn a_card_that_does_not_take_a_frame_gets_no_other_before_it_is_started_again() {
+    let mut driver = driver();
+    driver.chip.device.host.lies.replace(vec![0; 1000]);
+    assert!(driver.transmit(&[0; 60]));
+    let waited = driver.chip.device.host.waited.get();
+    assert!(!driver.can_transmit() && !driver.transmit(&[0; 60]));
+    assert_eq!(driver.chip.device.host.waited.get(), waited);
+    driver.chip.device.host.lies.replace(vec![]);
+    poll(&mut driver);
+    assert!(driver.transmit(&[0; 60]));
+    assert_eq!(driver.counters().send_errors, 1);
+}
+
+#[test]
 fn a_closed_card_is_quiet() {
     let mut driver = driver();
     driver.close();
