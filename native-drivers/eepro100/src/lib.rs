@@ -120,6 +120,8 @@ pub struct Eepro100<D: Device, M: DeviceMemory> {
     memory: M,
     identity: Identity,
     is_open: bool,
+    /// It did not take the order to send.
+    is_stuck: bool,
     /// The number of the PHY.
     phy: u32,
     receiving: ReceiveRing<RECEIVE_SLOTS>,
@@ -141,6 +143,7 @@ impl<D: Device, M: DeviceMemory> Eepro100<D, M> {
             memory,
             identity: Identity::new("eepro100", pci),
             is_open: false,
+            is_stuck: false,
             phy: 1,
             receiving: ReceiveRing::default(),
             next_sent: 0,
@@ -175,7 +178,7 @@ impl<D: Device, M: DeviceMemory> Eepro100<D, M> {
 
     /// Stops everything: no interrupts, no frames, no access to memory (manual, section 6.3.3).
     fn reset(&mut self) -> Result<(), Error> {
-        self.is_open = false;
+        (self.is_open, self.is_stuck) = (false, false);
         for reset in [SELECTIVE_RESET, RESET] {
             self.device.write32(PORTS, PORT, reset);
             // The card is not to be looked at for 10 microseconds.
@@ -282,7 +285,9 @@ impl<D: Device, M: DeviceMemory> Eepro100<D, M> {
         let first = (self.next_sent + TRANSMIT_SLOTS - self.sending) % TRANSMIT_SLOTS;
         let last = (self.next_sent + TRANSMIT_SLOTS - 1) % TRANSMIT_SLOTS;
         self.memory.write32(transmit_slot(last), u32::from(SEND | LAST) << 16);
-        self.order(COMMANDS_START, self.address(transmit_slot(first)))
+        let order = self.order(COMMANDS_START, self.address(transmit_slot(first)));
+        self.is_stuck = order.is_err();
+        order
     }
 
     /// A register of the PHY; none if it does not answer.
@@ -335,6 +340,10 @@ impl<D: Device, M: DeviceMemory> Nic for Eepro100<D, M> {
         if !self.is_open {
             return Ok(());
         }
+        if self.is_stuck {
+            self.close();
+            return Err(errors::NO_ANSWER.of("it takes no commands"));
+        }
         self.send()?;
         self.give_back();
         // Where it has come to the last slot, it stops, and is started again when all it has received was seen.
@@ -372,11 +381,11 @@ impl<D: Device, M: DeviceMemory> Nic for Eepro100<D, M> {
     }
 
     fn can_transmit(&self) -> bool {
-        self.is_open && self.waiting + self.sending < TRANSMIT_SLOTS
+        self.is_open && !self.is_stuck && self.waiting + self.sending < TRANSMIT_SLOTS
     }
 
     fn transmit(&mut self, frame: &[u8]) -> bool {
-        // What an order that was not taken means is told by the next poll.
+        // An order that was not taken is told by the next poll, and nothing is sent until then.
         let _ = self.send();
         if !self.can_transmit() {
             return false;

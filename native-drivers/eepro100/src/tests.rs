@@ -238,6 +238,22 @@ fn the_link_is_as_it_is_now() {
 }
 
 #[test]
+fn a_card_that_does_not_take_the_order_to_send_is_closed_and_told() {
+    let mut driver = driver();
+    // Of the status it is asked once before.
+    driver.device.host.lies.replace([vec![1; 1000], vec![0]].concat());
+    assert!(driver.transmit(&[0; 60]));
+    let waited = driver.device.host.waited.get();
+    assert!(!driver.can_transmit() && !driver.transmit(&[0; 60]));
+    assert_eq!(driver.device.host.waited.get(), waited);
+    driver.device.host.lies.replace(vec![]);
+    let error = driver.poll(Instant::ZERO, Instant::ZERO).unwrap_err();
+    assert!(error.is(&errors::NO_ANSWER) && !driver.device.host.is_master, "{error}");
+    driver.open().unwrap();
+    assert!(driver.can_transmit());
+}
+
+#[test]
 fn a_closed_card_is_quiet() {
     let mut driver = driver();
     driver.close();
