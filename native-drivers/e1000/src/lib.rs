@@ -106,6 +106,11 @@ impl<D: Device, M: DeviceMemory> E1000<D, M> {
         self.device.write32(0, register, value);
     }
 
+    /// Sets bits of a register.
+    fn set(&mut self, register: u32, bits: u32) {
+        self.write(register, self.read(register) | bits);
+    }
+
     /// Waits until `bits` of a register are `value`; whether they became so in time.
     fn becomes(&self, register: u32, bits: u32, value: u32) -> bool {
         self.device.becomes(|device| device.read32(0, register) & bits == value)
@@ -117,12 +122,23 @@ impl<D: Device, M: DeviceMemory> E1000<D, M> {
         self.write(self.format.interrupt_mask_clear, u32::MAX);
         self.write(registers::RECEIVE_CONTROL, 0);
         self.write(registers::TRANSMIT_CONTROL, transmit_control::PAD);
+        let loading = self.family.loading();
+        if loading.is_some() {
+            // What is on its way over PCI Express ends first (82574 datasheet, CTRL and STATUS), if it ever does.
+            self.set(registers::CONTROL, control::NO_MASTER);
+            self.becomes(registers::STATUS, status::IS_MASTER, 0);
+        }
         self.device.set_bus_mastering(false);
-        self.write(registers::CONTROL, self.read(registers::CONTROL) | control::RESET);
-        // Reading at once may hang the bus of an 82574 (datasheet, section 4.6.3.2); the rest is loaded meanwhile.
-        self.device.wait(Duration::from_millis(5));
+        self.set(registers::CONTROL, control::RESET);
+        // Reading at once may hang the bus of an 82574 (datasheet, section 4.6.3.2), and a chipset's card for 20 ms
+        // (Linux' e1000e). The first ones load their memory meanwhile.
+        self.device.wait(Duration::from_millis(20));
         if !self.becomes(registers::CONTROL, control::RESET, 0) {
             return Err(errors::NO_ANSWER.of("its reset does not end"));
+        }
+        if let Some(register) = loading {
+            // A card without a memory never says so, and tells by its address what it lacks.
+            self.becomes(register, registers::IS_LOADED, registers::IS_LOADED);
         }
         self.write(self.format.interrupt_mask_clear, u32::MAX);
         // Reading takes back what was waiting.
@@ -190,14 +206,13 @@ impl<D: Device, M: DeviceMemory> E1000<D, M> {
             self.write(ring + registers::RING_TAIL, 0);
             if self.family.is_advanced() {
                 let ring_control = ring + registers::RING_CONTROL;
-                self.write(ring_control, self.read(ring_control) | registers::RING_ENABLE);
+                self.set(ring_control, registers::RING_ENABLE);
             }
         }
         self.device.set_bus_mastering(true);
         if self.family == Family::Express {
             // 82574 datasheet, section 10.2.6.9: the bit must be 1.
-            let ring_control = transmit_ring + registers::RING_CONTROL;
-            self.write(ring_control, self.read(ring_control) | 1 << 22);
+            self.set(transmit_ring + registers::RING_CONTROL, 1 << 22);
         }
         self.write(registers::TRANSMIT_GAP, self.family.transmit_gap());
         self.write(registers::TRANSMIT_CONTROL, transmit_control::RUN);

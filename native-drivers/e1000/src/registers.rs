@@ -3,6 +3,10 @@
 
 pub(crate) const CONTROL: u32 = 0x0000;
 pub(crate) const STATUS: u32 = 0x0008;
+/// EECD.
+pub(crate) const MEMORY_CONTROL: u32 = 0x0010;
+/// AUTO_RD of [`MEMORY_CONTROL`], and of a chipset's card LAN_INIT_DONE of [`STATUS`]: the card has loaded its memory.
+pub(crate) const IS_LOADED: u32 = 1 << 9;
 /// EERD: reads a word of the card's own memory.
 pub(crate) const MEMORY_READ: u32 = 0x0014;
 /// MDIC: reads and writes registers of the PHY. Here the write to the first one (BMCR) of PHY 1 that has it negotiate.
@@ -32,12 +36,14 @@ pub(crate) const RING_ENABLE: u32 = 1 << 25;
 
 /// Bits of [`CONTROL`].
 pub(crate) mod control {
+    /// GIO_MASTER_DISABLE: no new access to memory.
+    pub(crate) const NO_MASTER: u32 = 1 << 2;
     /// SLU: the link is to come up.
     pub(crate) const LINK_UP: u32 = 1 << 6;
     /// RST.
     pub(crate) const RESET: u32 = 1 << 26;
-    /// LRST, ILOS, VME and PHY_RST: link reset, inverted loss of signal, VLAN tags, reset of the PHY.
-    pub(crate) const CLEARED: u32 = 1 << 3 | 1 << 7 | 1 << 30 | 1 << 31;
+    /// That, LRST, ILOS, VME and PHY_RST: link reset, inverted loss of signal, VLAN tags, reset of the PHY.
+    pub(crate) const CLEARED: u32 = NO_MASTER | 1 << 3 | 1 << 7 | 1 << 30 | 1 << 31;
     /// ASDE: the MAC finds the PHY's speed out.
     pub(crate) const DETECT_SPEED: u32 = 1 << 5;
 }
@@ -45,6 +51,8 @@ pub(crate) mod control {
 /// Bits of [`STATUS`].
 pub(crate) mod status {
     pub(crate) const LINK_UP: u32 = 1 << 1;
+    /// GIO_MASTER_ENABLE: accesses to memory may be on their way.
+    pub(crate) const IS_MASTER: u32 = 1 << 19;
 }
 
 /// Bits of [`RECEIVE_CONTROL`].
