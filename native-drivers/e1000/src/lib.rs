@@ -152,9 +152,13 @@ impl<D: Device, M: DeviceMemory> E1000<D, M> {
         MacAddress::from_registers(halves.map(|half| self.read(half)))
     }
 
-    /// The address in the card's own memory, where it is read by a register (8254x manual, section 13.4.4).
+    /// The address in the card's own memory, where it is read by a register (8254x manual, section 13.4.4). It is the
+    /// first port's; those of others are made from it, or lie elsewhere.
     fn memorized_address(&mut self) -> Option<MacAddress> {
         let (shift, done) = self.family.memory_read()?;
+        if self.read(registers::STATUS) & status::PORT != 0 {
+            return None;
+        }
         let mut bytes = [0; 6];
         for (number, bytes) in (0..).zip(bytes.chunks_exact_mut(2)) {
             self.write(registers::MEMORY_READ, 1 | number << shift);

@@ -51,6 +51,8 @@ pub(crate) mod control {
 /// Bits of [`STATUS`].
 pub(crate) mod status {
     pub(crate) const LINK_UP: u32 = 1 << 1;
+    /// FUNC: which port of its card it is.
+    pub(crate) const PORT: u32 = 3 << 2;
     /// GIO_MASTER_ENABLE: accesses to memory may be on their way.
     pub(crate) const IS_MASTER: u32 = 1 << 19;
 }

@@ -31,6 +31,8 @@ struct Card {
     family: Family,
     registers: RefCell<Vec<(u32, u32)>>,
     host: Host,
+    /// Which port it is. The memory has the first one's address, with its last bit inverted.
+    port: u8,
     /// What the driver does too early is a failure of the test.
     is_strict: bool,
     /// When accesses to memory end; when the card may be read again, and when it has loaded its memory.
@@ -45,6 +47,7 @@ impl Default for Card {
             family: Family::Pci,
             registers: RefCell::default(),
             host: Host::default(),
+            port: 0,
             is_strict: true,
             idle_at: u64::MAX,
             quiet_until: 0,
@@ -98,12 +101,14 @@ impl HostDevice for Card {
             registers::RECEIVE_ADDRESS_LOW if is_loaded => {
                 u32::from_le_bytes([MAC[0], MAC[1], MAC[2], MAC[3]])
             }
-            registers::RECEIVE_ADDRESS_HIGH if is_loaded => u32::from_le_bytes([MAC[4], MAC[5], 0, 0x80]),
+            registers::RECEIVE_ADDRESS_HIGH if is_loaded => {
+                u32::from_le_bytes([MAC[4], MAC[5] ^ self.port << 4, 0, 0x80])
+            }
             registers::MEMORY_CONTROL if self.family != Family::Chipset => loaded,
             registers::STATUS => {
                 let done = if self.family == Family::Chipset { loaded } else { 0 };
                 let master = if self.is_past(self.idle_at) { 0 } else { status::IS_MASTER };
-                self.get(register) | done | master
+                self.get(register) | done | master | u32::from(self.port) << 2
             }
             _ => self.get(register),
         }
@@ -134,7 +139,11 @@ impl HostDevice for Card {
 type Driver = E1000<Card, HostMemory>;
 
 fn driver_of(pci: PciIdentity) -> Driver {
-    let card = Card { family: ids::family(pci.device).unwrap(), ..Card::default() };
+    driver_of_port(pci, 0)
+}
+
+fn driver_of_port(pci: PciIdentity, port: u8) -> Driver {
+    let card = Card { family: ids::family(pci.device).unwrap(), port, ..Card::default() };
     let mut driver = E1000::try_new(card, HostMemory(vec![0; MEMORY]), pci).unwrap();
     driver.open().unwrap();
     driver
@@ -203,6 +212,15 @@ fn addresses_come_from_the_card() {
         assert_eq!((driver.identity().mac, driver.identity().driver), (MacAddress(MAC), name));
         let last = if pci == CHIPSET_CARD { 0x56 } else { 0x57 };
         assert_eq!(driver.identity().permanent_mac, MacAddress([0x52, 0x54, 0, 0x12, 0x34, last]));
+    }
+}
+
+#[test]
+fn the_second_port_has_an_address_of_its_own() {
+    for pci in KINDS {
+        let identity = driver_of_port(pci, 1).identity().clone();
+        assert_eq!(identity.mac, MacAddress([0x52, 0x54, 0, 0x12, 0x34, 0x46]));
+        assert_eq!(identity.permanent_mac, identity.mac);
     }
 }
 
