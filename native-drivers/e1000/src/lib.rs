@@ -251,8 +251,8 @@ impl<D: Device, M: DeviceMemory> E1000<D, M> {
         self.write(self.format.receive_ring + registers::RING_TAIL, last as u32);
     }
 
-    /// Has the PHY negotiate once if there is no link a second after the card was opened. Most do so by themselves; one
-    /// that does not, as QEMU's igb, would never have a link (82576 datasheet, MDIC).
+    /// Has the PHY wake and negotiate once if there is no link a second after the card was opened. Most do so by
+    /// themselves, but not one that an operating system has put to sleep, nor QEMU's igb.
     fn negotiate(&mut self, now: Instant) {
         const NEVER: Instant = Instant::from_micros(u64::MAX);
         if now < *self.negotiation.get_or_insert(now + Duration::from_secs(1)) {
@@ -260,7 +260,19 @@ impl<D: Device, M: DeviceMemory> E1000<D, M> {
         }
         self.negotiation = Some(NEVER);
         if self.link() == Link::Down {
-            self.write(registers::MANAGEMENT, registers::NEGOTIATE);
+            // The firmware of some uses the PHY, too (82574 datasheet and Linux' e1000e, EXTCNF_CTRL).
+            let is_shared = matches!(self.family, Family::Express | Family::Chipset);
+            if is_shared {
+                self.set(registers::PHY_OWNER, registers::PHY_IS_OURS);
+                self.becomes(registers::PHY_OWNER, registers::PHY_IS_OURS, registers::PHY_IS_OURS);
+            }
+            for phy in registers::PHYS {
+                self.write(registers::MANAGEMENT, registers::NEGOTIATE | phy);
+                self.becomes(registers::MANAGEMENT, registers::IS_MANAGED, registers::IS_MANAGED);
+            }
+            if is_shared {
+                self.write(registers::PHY_OWNER, self.read(registers::PHY_OWNER) & !registers::PHY_IS_OURS);
+            }
         }
     }
 
@@ -309,9 +321,7 @@ impl<D: Device, M: DeviceMemory> Nic for E1000<D, M> {
     fn poll(&mut self, now: Instant, _until: Instant) -> Result<(), Error> {
         if self.is_open {
             self.reclaim();
-            if self.family.is_advanced() {
-                self.negotiate(now);
-            }
+            self.negotiate(now);
         }
         Ok(())
     }

@@ -9,9 +9,17 @@ pub(crate) const MEMORY_CONTROL: u32 = 0x0010;
 pub(crate) const IS_LOADED: u32 = 1 << 9;
 /// EERD: reads a word of the card's own memory.
 pub(crate) const MEMORY_READ: u32 = 0x0014;
-/// MDIC: reads and writes registers of the PHY. Here the write to the first one (BMCR) of PHY 1 that has it negotiate.
+/// MDIC: reads and writes registers of a PHY. Here the write to the first one (BMCR) that has it wake and negotiate.
 pub(crate) const MANAGEMENT: u32 = 0x0020;
-pub(crate) const NEGOTIATE: u32 = 1 << 26 | 1 << 21 | 1 << 12 | 1 << 9;
+pub(crate) const NEGOTIATE: u32 = 1 << 26 | 1 << 12 | 1 << 9;
+/// R: that is done, or there is no such PHY.
+pub(crate) const IS_MANAGED: u32 = 1 << 28;
+/// PHYs 1 and 2. The second is where the chipsets' cards have these registers from the 82567 on (Linux' e1000e), and
+/// others have none.
+pub(crate) const PHYS: [u32; 2] = [1 << 21, 2 << 21];
+/// EXTCNF_CTRL, and its bit that is set while the PHY is the driver's.
+pub(crate) const PHY_OWNER: u32 = 0x0f00;
+pub(crate) const PHY_IS_OURS: u32 = 1 << 5;
 pub(crate) const RECEIVE_CONTROL: u32 = 0x0100;
 pub(crate) const TRANSMIT_CONTROL: u32 = 0x0400;
 /// TIPG: the gap between two frames.

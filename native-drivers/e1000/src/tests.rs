@@ -24,6 +24,9 @@ const BUSY: u64 = 300;
 const QUIET: u64 = 20_000;
 const LOADING: u64 = 5_000;
 const SLOW_LOADING: u64 = 35_000;
+/// Until the firmware lets go of the PHY, and until a register of that is written.
+const OWNED: u64 = 10_000;
+const MANAGING: u64 = 64;
 
 /// Registers that keep what is written.
 #[derive(Debug)]
@@ -39,6 +42,11 @@ struct Card {
     idle_at: u64,
     quiet_until: u64,
     loaded_at: u64,
+    /// When the PHY has what was written to it, and when it is ours, if it is to be.
+    managed_at: u64,
+    owned_at: u64,
+    /// How many times a PHY was told something.
+    told: usize,
 }
 
 impl Default for Card {
@@ -52,6 +60,9 @@ impl Default for Card {
             idle_at: u64::MAX,
             quiet_until: 0,
             loaded_at: 0,
+            managed_at: 0,
+            owned_at: u64::MAX,
+            told: 0,
         }
     }
 }
@@ -74,6 +85,19 @@ impl Card {
         self.idle_at = u64::MAX;
         self.quiet_until = now + QUIET;
         self.loaded_at = now + if is_express { SLOW_LOADING } else { LOADING };
+    }
+
+    /// Something is written to a PHY, of which there is one: where a card has it, and when it is the driver's.
+    fn manage(&mut self, value: u32) {
+        let is_shared = matches!(self.family, Family::Express | Family::Chipset);
+        assert!(!self.is_strict || self.is_past(self.managed_at), "the PHY is still told something");
+        assert!(!self.is_strict || !is_shared || self.is_past(self.owned_at), "the PHY is the firmware's");
+        let phy = if self.family == Family::Chipset { 2 } else { 1 };
+        self.managed_at = self.host.waited.get() + MANAGING;
+        self.told += 1;
+        if value == 1 << 26 | phy << 21 | 0x1200 {
+            self.set(registers::STATUS, status::LINK_UP);
+        }
     }
 
     fn set(&self, register: u32, value: u32) {
@@ -105,6 +129,10 @@ impl HostDevice for Card {
                 u32::from_le_bytes([MAC[4], MAC[5] ^ self.port << 4, 0, 0x80])
             }
             registers::MEMORY_CONTROL if self.family != Family::Chipset => loaded,
+            registers::MANAGEMENT if !self.is_past(self.managed_at) => 0,
+            registers::MANAGEMENT => registers::IS_MANAGED,
+            registers::PHY_OWNER if self.is_past(self.owned_at) => registers::PHY_IS_OURS,
+            registers::PHY_OWNER => 0,
             registers::STATUS => {
                 let done = if self.family == Family::Chipset { loaded } else { 0 };
                 let master = if self.is_past(self.idle_at) { 0 } else { status::IS_MASTER };
@@ -120,6 +148,15 @@ impl HostDevice for Card {
             registers::CONTROL if value & control::RESET != 0 => {
                 self.reset();
                 value & !(control::RESET | control::NO_MASTER)
+            }
+            registers::MANAGEMENT => {
+                self.manage(value);
+                value
+            }
+            registers::PHY_OWNER => {
+                let is_wanted = value & registers::PHY_IS_OURS != 0;
+                self.owned_at = if is_wanted { self.host.waited.get() + OWNED } else { u64::MAX };
+                value
             }
             registers::CONTROL if value & control::NO_MASTER != 0 => {
                 self.idle_at = self.host.waited.get() + BUSY;
@@ -256,17 +293,20 @@ fn frames_are_sent_padded_and_as_many_as_there_is_room_for() {
 }
 
 #[test]
-fn a_phy_without_a_link_is_told_to_negotiate_once() {
-    for (pci, status, told) in
-        [(ADVANCED_CARD, 0, registers::NEGOTIATE), (ADVANCED_CARD, status::LINK_UP, 0), (PCI, 0, 0)]
-    {
+fn a_phy_without_a_link_is_woken_once() {
+    for (pci, is_asleep) in KINDS.into_iter().flat_map(|pci| [(pci, true), (pci, false)]) {
         let mut driver = driver_of(pci);
-        driver.device.set(registers::STATUS, status);
-        for (second, expected) in [(5, 0), (6, told), (9, 0)] {
-            driver.device.set(registers::MANAGEMENT, 0);
+        let told = if is_asleep { registers::PHYS.len() } else { 0 };
+        driver.device.set(registers::STATUS, if is_asleep { 0 } else { status::LINK_UP });
+        for (second, expected) in [(5, 0), (6, told), (9, told)] {
             let now = Instant::ZERO + Duration::from_secs(second);
             driver.poll(now, now).unwrap();
-            assert_eq!(driver.device.get(registers::MANAGEMENT), expected);
+            assert_eq!(driver.device.told, expected);
+            assert_eq!(driver.link() == Link::Up, second < 9 && (!is_asleep || expected > 0));
+            assert_eq!(driver.device.owned_at, u64::MAX, "the PHY is kept");
+            if second == 6 {
+                driver.device.set(registers::STATUS, 0);
+            }
         }
     }
 }
