@@ -13,6 +13,8 @@ pub(crate) enum Family {
     Express,
     /// The MACs in ICH8 and later chipsets, whose memory is the chipset's.
     Chipset,
+    /// I219: as before, in the chipsets from the sixth generation of Core processors on.
+    I219,
     /// 82575, 82576, 82580, I350, I354, I210 and I211: several queues, and descriptors of another format.
     Igb,
     /// I225 and I226: as before, for 2.5 Gbit/s.
@@ -26,7 +28,7 @@ impl Family {
         match self {
             Self::Pci => Some((8, 1 << 4)),
             Self::Express | Self::Igb => Some((2, 1 << 1)),
-            Self::First | Self::Chipset | Self::Igc => None,
+            Self::First | Self::Chipset | Self::I219 | Self::Igc => None,
         }
     }
 
@@ -35,7 +37,7 @@ impl Family {
     pub(crate) fn loading(self) -> Option<u32> {
         match self {
             Self::First | Self::Pci => None,
-            Self::Chipset => Some(registers::STATUS),
+            Self::Chipset | Self::I219 => Some(registers::STATUS),
             Self::Express | Self::Igb | Self::Igc => Some(registers::MEMORY_CONTROL),
         }
     }
@@ -44,7 +46,7 @@ impl Family {
     pub(crate) fn transmit_gap(self) -> u32 {
         match self {
             Self::First | Self::Pci => 10 | 8 << 10 | 6 << 20,
-            Self::Express | Self::Chipset | Self::Igb | Self::Igc => 8 | 8 << 10 | 6 << 20,
+            Self::Express | Self::Chipset | Self::I219 | Self::Igb | Self::Igc => 8 | 8 << 10 | 6 << 20,
         }
     }
 
@@ -52,14 +54,14 @@ impl Family {
     pub(crate) fn speed_detection(self) -> u32 {
         match self {
             Self::First | Self::Pci => registers::control::DETECT_SPEED,
-            Self::Express | Self::Chipset | Self::Igb | Self::Igc => 0,
+            Self::Express | Self::Chipset | Self::I219 | Self::Igb | Self::Igc => 0,
         }
     }
 
     /// What drivers of these cards are called.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::First | Self::Pci | Self::Express | Self::Chipset => "e1000",
+            Self::First | Self::Pci | Self::Express | Self::Chipset | Self::I219 => "e1000",
             Self::Igb => "igb",
             Self::Igc => "igc",
         }
@@ -109,14 +111,20 @@ const CARDS: &[(Family, &[u16])] = &[
     (
         Family::Chipset,
         &[
-            0x0d4c, 0x0d4d, 0x0d4e, 0x0d4f, 0x0d53, 0x0d55, 0x0dc5, 0x0dc6, 0x0dc7, 0x0dc8, 0x1049, 0x104a,
-            0x104b, 0x104c, 0x104d, 0x10bd, 0x10bf, 0x10c0, 0x10c2, 0x10c3, 0x10c4, 0x10c5, 0x10cb, 0x10cc,
-            0x10cd, 0x10ce, 0x10de, 0x10df, 0x10e5, 0x10ea, 0x10eb, 0x10ef, 0x10f0, 0x10f5, 0x1501, 0x1502,
-            0x1503, 0x1525, 0x153a, 0x153b, 0x1559, 0x155a, 0x156f, 0x1570, 0x15a0, 0x15a1, 0x15a2, 0x15a3,
+            0x1049, 0x104a, 0x104b, 0x104c, 0x104d, 0x10bd, 0x10bf, 0x10c0, 0x10c2, 0x10c3, 0x10c4, 0x10c5,
+            0x10cb, 0x10cc, 0x10cd, 0x10ce, 0x10de, 0x10df, 0x10e5, 0x10ea, 0x10eb, 0x10ef, 0x10f0, 0x10f5,
+            0x1501, 0x1502, 0x1503, 0x1525, 0x153a, 0x153b, 0x1559, 0x155a, 0x15a0, 0x15a1, 0x15a2, 0x15a3,
+            0x294c,
+        ],
+    ),
+    (
+        Family::I219,
+        &[
+            0x0d4c, 0x0d4d, 0x0d4e, 0x0d4f, 0x0d53, 0x0d55, 0x0dc5, 0x0dc6, 0x0dc7, 0x0dc8, 0x156f, 0x1570,
             0x15b7, 0x15b8, 0x15b9, 0x15bb, 0x15bc, 0x15bd, 0x15be, 0x15d6, 0x15d7, 0x15d8, 0x15df, 0x15e0,
             0x15e1, 0x15e2, 0x15e3, 0x15f4, 0x15f5, 0x15f9, 0x15fa, 0x15fb, 0x15fc, 0x1a1c, 0x1a1d, 0x1a1e,
-            0x1a1f, 0x294c, 0x550a, 0x550b, 0x550c, 0x550d, 0x550e, 0x550f, 0x5510, 0x5511, 0x57a0, 0x57a1,
-            0x57b3, 0x57b4, 0x57b5, 0x57b6, 0x57b7, 0x57b8, 0x57b9, 0x57ba,
+            0x1a1f, 0x550a, 0x550b, 0x550c, 0x550d, 0x550e, 0x550f, 0x5510, 0x5511, 0x57a0, 0x57a1, 0x57b3,
+            0x57b4, 0x57b5, 0x57b6, 0x57b7, 0x57b8, 0x57b9, 0x57ba,
         ],
     ),
     (

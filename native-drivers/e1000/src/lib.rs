@@ -118,10 +118,13 @@ impl<D: Device, M: DeviceMemory> E1000<D, M> {
 
     /// Stops everything (8254x manual, section 14.3): no interrupts, no frames, no access to memory.
     fn reset(&mut self) -> Result<(), Error> {
-        self.is_open = false;
         self.write(self.format.interrupt_mask_clear, u32::MAX);
         self.write(registers::RECEIVE_CONTROL, 0);
         self.write(registers::TRANSMIT_CONTROL, transmit_control::PAD);
+        if self.is_open && self.family == Family::I219 {
+            self.empty_rings();
+        }
+        self.is_open = false;
         let loading = self.family.loading();
         if loading.is_some() {
             // What is on its way over PCI Express ends first (82574 datasheet, CTRL and STATUS), if it ever does.
@@ -144,6 +147,26 @@ impl<D: Device, M: DeviceMemory> E1000<D, M> {
         // Reading takes back what was waiting.
         self.read(self.format.interrupt_cause);
         Ok(())
+    }
+
+    /// Has an I219 do what it has begun with our rings, or the reset would hang it until the machine loses its power
+    /// (Linux' e1000e and FreeBSD's em, `flush_desc_rings`). It is a frame that goes nowhere, and a moment of receiving.
+    fn empty_rings(&mut self) {
+        const MOMENT: Duration = Duration::from_micros(250);
+        let is_busy = |nic: &Self| nic.device.read_configuration(registers::RINGS) & registers::ARE_BUSY != 0;
+        self.set(registers::WORKAROUNDS, registers::NO_REQUEST_FIX);
+        if is_busy(self) {
+            self.write(registers::TRANSMIT_CONTROL, transmit_control::RUN);
+            self.transmit(&[]);
+            self.device.wait(MOMENT);
+        }
+        if is_busy(self) {
+            self.set(self.format.receive_ring + registers::RING_CONTROL, registers::RING_FLUSH);
+            for control in [receive_control::ENABLE, 0] {
+                self.write(registers::RECEIVE_CONTROL, control);
+                self.device.wait(MOMENT);
+            }
+        }
     }
 
     /// The address that the card listens to.
@@ -214,8 +237,8 @@ impl<D: Device, M: DeviceMemory> E1000<D, M> {
             }
         }
         self.device.set_bus_mastering(true);
-        if self.family == Family::Express {
-            // 82574 datasheet, section 10.2.6.9: the bit must be 1.
+        if matches!(self.family, Family::Express | Family::Chipset | Family::I219) {
+            // 82574 datasheet, section 10.2.6.9: the bit must be 1; the chipsets' by Linux' e1000e.
             self.set(transmit_ring + registers::RING_CONTROL, 1 << 22);
         }
         self.write(registers::TRANSMIT_GAP, self.family.transmit_gap());
@@ -261,7 +284,7 @@ impl<D: Device, M: DeviceMemory> E1000<D, M> {
         self.negotiation = Some(NEVER);
         if self.link() == Link::Down {
             // The firmware of some uses the PHY, too (82574 datasheet and Linux' e1000e, EXTCNF_CTRL).
-            let is_shared = matches!(self.family, Family::Express | Family::Chipset);
+            let is_shared = matches!(self.family, Family::Express | Family::Chipset | Family::I219);
             if is_shared {
                 self.set(registers::PHY_OWNER, registers::PHY_IS_OURS);
                 self.becomes(registers::PHY_OWNER, registers::PHY_IS_OURS, registers::PHY_IS_OURS);

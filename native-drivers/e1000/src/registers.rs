@@ -42,6 +42,15 @@ pub(crate) const RING_CONTROL: u32 = 0x28;
 /// Of rings of the advanced format: the ring is in use.
 pub(crate) const RING_ENABLE: u32 = 1 << 25;
 
+/// Of an I219 (Linux' e1000e): the place in configuration space that says whether requests of the rings are under way,
+/// FEXTNVM11 with the bit that lets them be emptied, and RXDCTL's thresholds for that: 31 descriptors to be fetched ahead
+/// when 1 is there, counted as such.
+pub(crate) const RINGS: u16 = 0x00e4;
+pub(crate) const ARE_BUSY: u32 = 1 << 8;
+pub(crate) const WORKAROUNDS: u32 = 0x5bbc;
+pub(crate) const NO_REQUEST_FIX: u32 = 1 << 13;
+pub(crate) const RING_FLUSH: u32 = 31 | 1 << 8 | 1 << 24;
+
 /// Bits of [`CONTROL`].
 pub(crate) mod control {
     /// GIO_MASTER_DISABLE: no new access to memory.
@@ -67,9 +76,10 @@ pub(crate) mod status {
 
 /// Bits of [`RECEIVE_CONTROL`].
 pub(crate) mod receive_control {
+    pub(crate) const ENABLE: u32 = 1 << 1;
     /// EN, MPE, BAM and SECRC: on, with multicasts, by which switches tell of themselves, and broadcasts, and without
     /// the frame check sequence. Buffers have 2048 bytes.
-    pub(crate) const RUN: u32 = 1 << 1 | 1 << 4 | 1 << 15 | 1 << 26;
+    pub(crate) const RUN: u32 = ENABLE | 1 << 4 | 1 << 15 | 1 << 26;
 }
 
 /// Bits of [`TRANSMIT_CONTROL`].

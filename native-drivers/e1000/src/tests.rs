@@ -13,10 +13,12 @@ const PCI: PciIdentity = PciIdentity { bus_device_function: 0x10, vendor: 0x8086
 const EXPRESS_CARD: PciIdentity = PciIdentity { device: 0x10d3, ..PCI };
 /// An I217.
 const CHIPSET_CARD: PciIdentity = PciIdentity { device: 0x153a, ..PCI };
+/// An I219.
+const I219_CARD: PciIdentity = PciIdentity { device: 0x15b8, ..PCI };
 /// An 82576, whose descriptors are of the advanced format.
 const ADVANCED_CARD: PciIdentity = PciIdentity { device: 0x10c9, ..PCI };
 /// One of each kind that starts in a way of its own.
-const KINDS: [PciIdentity; 4] = [PCI, EXPRESS_CARD, CHIPSET_CARD, ADVANCED_CARD];
+const KINDS: [PciIdentity; 5] = [PCI, EXPRESS_CARD, CHIPSET_CARD, I219_CARD, ADVANCED_CARD];
 
 /// Microseconds until accesses to memory end, and from a reset until the card may be read, until one on PCI has loaded
 /// its memory, and until others have.
@@ -47,6 +49,9 @@ struct Card {
     owned_at: u64,
     /// How many times a PHY was told something.
     told: usize,
+    /// An I219 has begun something with its rings.
+    is_transmit_ring_busy: bool,
+    is_receive_ring_busy: bool,
 }
 
 impl Default for Card {
@@ -63,6 +68,8 @@ impl Default for Card {
             managed_at: 0,
             owned_at: u64::MAX,
             told: 0,
+            is_transmit_ring_busy: false,
+            is_receive_ring_busy: false,
         }
     }
 }
@@ -70,6 +77,37 @@ impl Default for Card {
 impl Card {
     fn get(&self, register: u32) -> u32 {
         self.registers.borrow().iter().rfind(|entry| entry.0 == register).map_or(0, |entry| entry.1)
+    }
+
+    fn is_of_a_chipset(&self) -> bool {
+        matches!(self.family, Family::Chipset | Family::I219)
+    }
+
+    /// An I219 begins something with its rings when it is told to run, and does it when it is told how.
+    fn turn_rings(&mut self, register: u32, value: u32) {
+        let is_told = self.get(registers::WORKAROUNDS) & 1 << 13 != 0 && self.host.is_master;
+        match register {
+            registers::RECEIVE_CONTROL if value == receive_control::RUN => {
+                self.is_transmit_ring_busy = true;
+                self.is_receive_ring_busy = true;
+            }
+            0x3818 if is_told && self.get(registers::TRANSMIT_CONTROL) & 2 != 0 => {
+                self.is_transmit_ring_busy = false;
+            }
+            registers::RECEIVE_CONTROL
+                if value == 2
+                    && is_told
+                    && self.get(0x2828) == 0x0100_011f
+                    && !self.is_transmit_ring_busy =>
+            {
+                self.is_receive_ring_busy = false;
+            }
+            _ => {}
+        }
+    }
+
+    fn is_busy(&self) -> bool {
+        self.family == Family::I219 && (self.is_transmit_ring_busy || self.is_receive_ring_busy)
     }
 
     fn is_past(&self, time: u64) -> bool {
@@ -81,6 +119,7 @@ impl Card {
         let is_express = self.family.loading().is_some();
         assert!(!self.is_strict || !self.host.is_master, "memory may be accessed");
         assert!(!self.is_strict || !is_express || self.is_past(self.idle_at), "memory is being accessed");
+        assert!(!self.is_strict || !self.is_busy(), "the card hangs until it loses its power");
         let now = self.host.waited.get();
         self.idle_at = u64::MAX;
         self.quiet_until = now + QUIET;
@@ -89,10 +128,10 @@ impl Card {
 
     /// Something is written to a PHY, of which there is one: where a card has it, and when it is the driver's.
     fn manage(&mut self, value: u32) {
-        let is_shared = matches!(self.family, Family::Express | Family::Chipset);
+        let is_shared = self.family == Family::Express || self.is_of_a_chipset();
         assert!(!self.is_strict || self.is_past(self.managed_at), "the PHY is still told something");
         assert!(!self.is_strict || !is_shared || self.is_past(self.owned_at), "the PHY is the firmware's");
-        let phy = if self.family == Family::Chipset { 2 } else { 1 };
+        let phy = if self.is_of_a_chipset() { 2 } else { 1 };
         self.managed_at = self.host.waited.get() + MANAGING;
         self.told += 1;
         if value == 1 << 26 | phy << 21 | 0x1200 {
@@ -116,6 +155,11 @@ impl HostDevice for Card {
         &mut self.host
     }
 
+    fn configuration(&self, offset: u16) -> u32 {
+        assert_eq!(offset, registers::RINGS);
+        if self.is_busy() { 1 << 8 } else { 0 }
+    }
+
     fn read(&self, bar: u8, register: u32, size: usize) -> u32 {
         assert_eq!((bar, register % 4, size), (0, 0, 4));
         assert!(!self.is_strict || self.is_past(self.quiet_until), "the bus hangs");
@@ -128,13 +172,13 @@ impl HostDevice for Card {
             registers::RECEIVE_ADDRESS_HIGH if is_loaded => {
                 u32::from_le_bytes([MAC[4], MAC[5] ^ self.port << 4, 0, 0x80])
             }
-            registers::MEMORY_CONTROL if self.family != Family::Chipset => loaded,
+            registers::MEMORY_CONTROL if !self.is_of_a_chipset() => loaded,
             registers::MANAGEMENT if !self.is_past(self.managed_at) => 0,
             registers::MANAGEMENT => registers::IS_MANAGED,
             registers::PHY_OWNER if self.is_past(self.owned_at) => registers::PHY_IS_OURS,
             registers::PHY_OWNER => 0,
             registers::STATUS => {
-                let done = if self.family == Family::Chipset { loaded } else { 0 };
+                let done = if self.is_of_a_chipset() { loaded } else { 0 };
                 let master = if self.is_past(self.idle_at) { 0 } else { status::IS_MASTER };
                 self.get(register) | done | master | u32::from(self.port) << 2
             }
@@ -144,6 +188,7 @@ impl HostDevice for Card {
 
     fn write(&mut self, _: u8, register: u32, size: usize, value: u32) {
         assert_eq!(size, 4);
+        self.turn_rings(register, value);
         let value = match register {
             registers::CONTROL if value & control::RESET != 0 => {
                 self.reset();
@@ -220,6 +265,8 @@ fn deliver(driver: &mut Driver, frame: &[u8], flags: u64) -> bool {
 /// The frames that the card finds in the transmit ring.
 fn sent(driver: &mut Driver) -> Vec<Vec<u8>> {
     let ring = driver.format.transmit_ring;
+    let wants_bit = driver.device.is_of_a_chipset() || driver.family == Family::Express;
+    assert_eq!(driver.device.get(ring + registers::RING_CONTROL) & 1 << 22 != 0, wants_bit);
     let mut frames = Vec::new();
     loop {
         let [head, tail] =
@@ -244,10 +291,10 @@ fn sent(driver: &mut Driver) -> Vec<Vec<u8>> {
 
 #[test]
 fn addresses_come_from_the_card() {
-    for (pci, name) in KINDS.into_iter().zip(["e1000", "e1000", "e1000", "igb"]) {
+    for (pci, name) in KINDS.into_iter().zip(["e1000", "e1000", "e1000", "e1000", "igb"]) {
         let driver = driver_of(pci);
         assert_eq!((driver.identity().mac, driver.identity().driver), (MacAddress(MAC), name));
-        let last = if pci == CHIPSET_CARD { 0x56 } else { 0x57 };
+        let last = if [CHIPSET_CARD, I219_CARD].contains(&pci) { 0x56 } else { 0x57 };
         assert_eq!(driver.identity().permanent_mac, MacAddress([0x52, 0x54, 0, 0x12, 0x34, last]));
     }
 }
@@ -263,7 +310,7 @@ fn the_second_port_has_an_address_of_its_own() {
 
 #[test]
 fn frames_come_in_order_round_the_ring() {
-    for pci in [PCI, ADVANCED_CARD] {
+    for pci in KINDS {
         let good = whole(&driver_of(pci));
         let deliver = |driver: &mut Driver, frame: &[u8]| deliver(driver, frame, good);
         let most = RECEIVE_SLOTS - 1 - REFILL;
@@ -287,7 +334,7 @@ fn broken_frames_are_dropped_and_counted() {
 
 #[test]
 fn frames_are_sent_padded_and_as_many_as_there_is_room_for() {
-    for pci in [PCI, ADVANCED_CARD] {
+    for pci in KINDS {
         nic::sends_padded(&mut driver_of(pci), TRANSMIT_SLOTS - 1, sent);
     }
 }
@@ -325,6 +372,20 @@ fn a_closed_card_is_quiet() {
     assert!(deliver(&mut driver, &[1; 60], good));
     assert!(driver.may_have_received());
     assert_eq!(driver.receive(), Some(&[1; 60][..]));
+}
+
+#[test]
+fn the_rings_of_an_i219_are_emptied_before_its_reset() {
+    let mut driver = driver_of(I219_CARD);
+    for _ in 0..3 {
+        assert!(driver.transmit(&[0; 60]));
+        assert!(driver.device.is_busy());
+        driver.close();
+        assert!(!driver.device.is_busy());
+        driver.open().unwrap();
+    }
+    // While it is open, too.
+    driver.open().unwrap();
 }
 
 #[test]
