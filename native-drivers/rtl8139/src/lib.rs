@@ -36,6 +36,7 @@ const PORTS: u8 = 0;
 
 // Registers (datasheet, chapter 5). Offsets in bytes.
 const ADDRESS: u32 = 0x00;
+const MULTICAST_FILTER: u32 = 0x08;
 const TRANSMIT_STATUS: u32 = 0x10;
 const TRANSMIT_ADDRESS: u32 = 0x20;
 const RECEIVE_ADDRESS: u32 = 0x30;
@@ -54,8 +55,9 @@ const TRANSMIT_ENABLE: u8 = 1 << 2;
 const RECEIVE_ENABLE: u8 = 1 << 3;
 const RESET: u8 = 1 << 4;
 
-/// Frames for our address and broadcasts, no frame in two pieces, bursts without limit, a ring of 32 KiB, whole frames.
-const RECEIVE_RUN: u32 = 1 << 1 | 1 << 3 | 1 << 7 | 7 << 8 | 2 << 11 | 7 << 13;
+/// Frames for our address, multicasts, by which switches tell of themselves, and broadcasts, no frame in two pieces,
+/// bursts without limit, a ring of 32 KiB, whole frames.
+const RECEIVE_RUN: u32 = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 7 | 7 << 8 | 2 << 11 | 7 << 13;
 /// Bursts of 2048 bytes, and the usual gap between frames.
 const TRANSMIT_RUN: u32 = 7 << 8 | 3 << 24;
 /// Bits of a frame's transmit status, beside its length: when to begin, and what became of it.
@@ -122,8 +124,9 @@ impl<D: Device, M: DeviceMemory> Rtl8139<D, M> {
             sending: TransmitRing::default(),
             counters: Counters::default(),
         };
-        // The reset loads the address from the card's memory.
         nic.reset()?;
+        // What the card has loaded from its memory when it got power, or what another driver has set since: a reset leaves
+        // it (datasheet, CR, bit 4).
         let mac = MacAddress([0, 1, 2, 3, 4, 5].map(|byte| nic.device.read8(PORTS, ADDRESS + byte)));
         nic.identity.set_address(mac)?;
         Ok(nic)
@@ -151,6 +154,8 @@ impl<D: Device, M: DeviceMemory> Rtl8139<D, M> {
         // The configuration can be written only after the card is on.
         self.device.write8(PORTS, COMMAND, TRANSMIT_ENABLE | RECEIVE_ENABLE);
         self.device.write32(PORTS, TRANSMIT_CONFIGURATION, TRANSMIT_RUN);
+        self.device.write32(PORTS, MULTICAST_FILTER, u32::MAX);
+        self.device.write32(PORTS, MULTICAST_FILTER + 4, u32::MAX);
         self.device.write32(PORTS, RECEIVE_CONFIGURATION, RECEIVE_RUN);
         self.device.write16(PORTS, INTERRUPT_MASK, 0);
     }

@@ -15,6 +15,9 @@ struct Card {
     command: u8,
     is_empty: bool,
     status: [u32; 4],
+    /// To whom it listens: the receive configuration and the filter of multicasts.
+    listens: u32,
+    filter: u64,
     /// Where the driver reads and where the card writes.
     read: usize,
     written: usize,
@@ -50,8 +53,32 @@ impl HostDevice for Card {
                 self.read = usize::from((value as u16).wrapping_add(16)) % RING;
                 self.is_empty = self.read == self.written;
             }
+            // The configuration can be written only after the card is on.
+            RECEIVE_CONFIGURATION if self.command & RECEIVE_ENABLE != 0 => self.listens = value,
+            MULTICAST_FILTER => self.filter = self.filter & !u64::from(u32::MAX) | u64::from(value),
+            0x0c => self.filter = self.filter & u64::from(u32::MAX) | u64::from(value) << 32,
             RECEIVE_ADDRESS => assert_eq!(u64::from(value), HOST_MEMORY_ADDRESS),
             _ => {}
+        }
+    }
+}
+
+impl Card {
+    /// Whether it takes a frame from the wire for a station (datasheet, RCR, bits 1 to 3).
+    fn hears(&self, station: [u8; 6]) -> bool {
+        // The upper six bits of the address's check sequence, before it is inverted.
+        let check = station.iter().fold(u32::MAX, |check, byte| {
+            (0..8).fold(check, |check, bit| {
+                let is_set = check >> 31 != u32::from(byte >> bit & 1);
+                check << 1 ^ if is_set { 0x04c1_1db7 } else { 0 }
+            })
+        });
+        match station {
+            MAC => self.listens & 1 << 1 != 0,
+            [0xff, 0xff, 0xff, 0xff, 0xff, 0xff] => self.listens & 1 << 3 != 0,
+            [first, ..] => {
+                first & 1 != 0 && self.listens & 1 << 2 != 0 && self.filter >> (check >> 26) & 1 != 0
+            }
         }
     }
 }
@@ -94,6 +121,18 @@ fn frames_come_in_order_round_the_ring() {
     let deliver = |driver: &mut Driver, frame: &[u8]| deliver(driver, frame, RECEIVE_OK);
     nic::receives_in_order(&mut driver, &bursts, deliver);
     nic::holds_what_it_promises(&mut driver, deliver);
+}
+
+#[test]
+fn it_listens_to_itself_broadcasts_and_all_multicasts() {
+    let driver = driver();
+    for last in 0..=u8::MAX {
+        // Spanning tree is 0, LACP 2, 802.1X 3.
+        assert!(driver.device.hears([0x01, 0x80, 0xc2, 0, 0, last]), "{last}");
+        assert!(driver.device.hears([0x01, 0, 0x5e, last, 0, 1]), "{last}");
+    }
+    assert!(driver.device.hears(MAC) && driver.device.hears([0xff; 6]));
+    assert!(!driver.device.hears([0x52, 0x54, 0, 0x12, 0x34, 0x57]));
 }
 
 #[test]
