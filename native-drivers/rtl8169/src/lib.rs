@@ -11,6 +11,7 @@
 #[cfg(test)]
 extern crate alloc;
 
+mod phy;
 #[cfg(test)]
 mod tests;
 
@@ -105,15 +106,23 @@ enum Family {
 }
 
 impl Family {
-    /// The rest of the receive configuration: whole frames before they are moved, or how descriptors are fetched.
-    fn receive_configuration(self) -> u32 {
-        match self {
+    /// The rest of the receive configuration of a chip: whole frames before they are moved, or how descriptors are
+    /// fetched. Bit 11 keeps the 8168G and later from moving a frame's beginning early; the 8125B has it for pauses.
+    fn receive_configuration(self, chip: u32) -> u32 {
+        let late = if chip >= phy::LATE && chip & 0x7c0 != FIRST_FAST { 1 << 11 } else { 0 };
+        late | match self {
             Self::Pci => 7 << 13,
             Self::Express => 1 << 14 | 1 << 15,
             Self::Fast => 8 << 27,
         }
     }
 }
+
+/// The bits of the transmit configuration, from bit 20 on, by which chips are known. Those that only tell revisions apart
+/// are left out (Linux's r8169: XID).
+const CHIP: u32 = 0x7cf;
+/// The 8125A.
+const FIRST_FAST: u32 = 0x600;
 
 /// The cards: vendors and devices, as listed in the PCI ID database.
 const CARDS: &[(Family, u16, u16)] = &[
@@ -147,6 +156,7 @@ pub struct Rtl8169<D: Device, M: DeviceMemory> {
     device: D,
     memory: M,
     family: Family,
+    chip: u32,
     identity: Identity,
     is_open: bool,
     receiving: ReceiveRing<RECEIVE_SLOTS>,
@@ -167,14 +177,17 @@ impl<D: Device, M: DeviceMemory> Rtl8169<D, M> {
             device,
             memory,
             family,
+            chip: 0,
             identity: Identity::new("rtl8169", pci),
             is_open: false,
             receiving: ReceiveRing::default(),
             sending: TransmitRing::default(),
             counters: Counters::default(),
         };
-        // The reset loads the address from the card's memory.
         nic.reset()?;
+        nic.chip = nic.device.read32(PORTS, TRANSMIT_CONFIGURATION) >> 20 & CHIP;
+        // What the card has loaded from its memory when it got power, or what another driver has set since: a reset leaves
+        // it (RTL8169 datasheet, chapter 6, CR).
         let mac = MacAddress([0, 1, 2, 3, 4, 5].map(|byte| nic.device.read8(PORTS, ADDRESS + byte)));
         nic.identity.set_address(mac)?;
         Ok(nic)
@@ -252,7 +265,7 @@ impl<D: Device, M: DeviceMemory> Rtl8169<D, M> {
         self.write32(TRANSMIT_CONFIGURATION, TRANSMIT_RUN);
         self.write32(MULTICAST_FILTER, u32::MAX);
         self.write32(MULTICAST_FILTER + 4, u32::MAX);
-        self.write32(RECEIVE_CONFIGURATION, RECEIVE_RUN | self.family.receive_configuration());
+        self.write32(RECEIVE_CONFIGURATION, RECEIVE_RUN | self.family.receive_configuration(self.chip));
         self.device.write8(PORTS, LOCK, LOCKED);
         self.mask_interrupts();
     }
@@ -292,6 +305,8 @@ impl<D: Device, M: DeviceMemory> Nic for Rtl8169<D, M> {
 
     fn open(&mut self) -> Result<(), Error> {
         self.reset()?;
+        // Without it there is no link, which is told where one is waited for.
+        let _ = phy::wake(&mut self.device, self.chip, self.family == Family::Fast);
         self.start();
         self.is_open = true;
         Ok(())
