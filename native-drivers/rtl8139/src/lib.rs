@@ -71,7 +71,7 @@ const NO_LINK: u8 = 1 << 2;
 const RECEIVE_OK: u16 = 1;
 const RECEIVE_ERRORS: u16 = 0b11_1110;
 
-/// The cards: vendors and devices.
+/// The cards: vendors and devices, as Linux's 8139too lists them. Not the 8129, whose PHY is another chip.
 const CARDS: &[(u16, u16)] = &[
     (0x10ec, 0x8139), // Realtek
     (0x10ec, 0x8138), // 8139B, CardBus
@@ -83,9 +83,15 @@ const CARDS: &[(u16, u16)] = &[
     (0x1259, 0xa11e),
     (0x13d1, 0xab06), // AboCom FE2000VX
     (0x14ea, 0xab06), // Planex FNW-3603-TX
+    (0x14ea, 0xab07), // FNW-3800-TX
     (0x021b, 0x8139), // Compaq HNE-300
     (0x4033, 0x1360), // Addtron
     (0x018a, 0x0106), // LevelOne FPC-0106TX
+    (0x02ac, 0x1012), // SpeedStream 1012
+    (0x126c, 0x1211), // Nortel
+    (0x1432, 0x9130), // Edimax
+    (0x1500, 0x1360), // Delta Electronics
+    (0x1743, 0x8139), // Peppercon ROL/F-100
 ];
 
 /// Whether the driver is for a card.

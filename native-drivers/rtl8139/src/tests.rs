@@ -124,6 +124,17 @@ fn frames_come_in_order_round_the_ring() {
 }
 
 #[test]
+fn cards_that_others_sell_are_driven_but_not_what_is_no_8139() {
+    for (vendor, device) in
+        [(0x10ec, 0x8139), (0x1743, 0x8139), (0x126c, 0x1211), (0x1500, 0x1360), (0x14ea, 0xab07)]
+    {
+        assert!(drives(vendor, device), "{vendor:x}:{device:x}");
+    }
+    assert!(!drives(0x10ec, 0x8129) && !drives(0x10ec, 0x8169));
+    assert!(CARDS.iter().enumerate().all(|(place, card)| !CARDS[..place].contains(card)));
+}
+
+#[test]
 fn it_listens_to_itself_broadcasts_and_all_multicasts() {
     let driver = driver();
     for last in 0..=u8::MAX {

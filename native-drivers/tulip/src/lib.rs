@@ -1,4 +1,4 @@
-//! DEC's (later Intel's) 21140 and 21143 Fast Ethernet controllers with a PHY on MII, which QEMU and Hyper-V play, too,
+//! DEC's (later Intel's) 21140, 21143 and 21145 Fast Ethernet controllers with a PHY on MII, which QEMU and Hyper-V play, too,
 //! and ADMtek's AN981 to AN985, which are like them.
 //!
 //! By the 21143 PCI/CardBus 10/100Mb/s Ethernet LAN Controller Hardware Reference Manual (278074, "manual") and the
@@ -105,10 +105,12 @@ enum Family {
     Admtek,
 }
 
-/// The cards: vendors and devices, as listed in the PCI ID database.
+/// The cards: vendors and devices, as listed in the PCI ID database. Which chip is on them, and that Linux's tulip driver
+/// makes no difference between a 21143 and a 21145 with a PHY on MII, are facts from that driver.
 const CARDS: &[(Family, u16, u16)] = &[
     (Family::Dec, 0x1011, 0x0009),    // DEC 21140
     (Family::Dec, 0x1011, 0x0019),    // DEC 21142, 21143
+    (Family::Dec, 0x8086, 0x0039),    // Intel 21145
     (Family::Admtek, 0x1317, 0x0981), // ADMtek AN981
     (Family::Admtek, 0x1317, 0x0985), // AN983
     (Family::Admtek, 0x1317, 0x1985), // AN985
@@ -121,7 +123,11 @@ const CARDS: &[(Family, u16, u16)] = &[
     (Family::Admtek, 0x1259, 0xa120), // Allied Telesyn
     (Family::Admtek, 0x1113, 0x1216), // Accton
     (Family::Admtek, 0x1113, 0x9511),
-    (Family::Admtek, 0x1186, 0x1561), // D-Link
+    (Family::Admtek, 0x1186, 0x1541), // D-Link
+    (Family::Admtek, 0x1186, 0x1561),
+    (Family::Admtek, 0x1186, 0x1591),
+    (Family::Admtek, 0x14ea, 0xab08), // Planex FNW-3602-TX
+    (Family::Admtek, 0x17b3, 0xab08), // Hawking PN672TX
     (Family::Admtek, 0x1626, 0x8410), // TDK
     (Family::Admtek, 0x1737, 0xab08), // Linksys
     (Family::Admtek, 0x1737, 0xab09),

@@ -182,6 +182,32 @@ fn poll(driver: &mut Driver) {
 }
 
 #[test]
+fn chips_that_behave_otherwise_are_left_alone() {
+    assert_eq!(family(0x8086, 0x0039), Some(Family::Dec));
+    assert_eq!(family(0x1186, 0x1541), Some(Family::Admtek));
+    // Media of their own (21040, 21041, Macronix), or registers (PNIC, ASIX, Davicom, ULi, Conexant, Xircom).
+    for (vendor, device) in [
+        (0x1011, 0x0002),
+        (0x1011, 0x0014),
+        (0x10d9, 0x0512),
+        (0x10d9, 0x0531),
+        (0x11ad, 0x0002),
+        (0x11ad, 0xc115),
+        (0x125b, 0x1400),
+        (0x1282, 0x9102),
+        (0x10b9, 0x5261),
+        (0x14f1, 0x1803),
+        (0x115d, 0x0003),
+    ] {
+        assert!(!drives(vendor, device), "{vendor:x}:{device:x}");
+    }
+    let is_new = |(place, card): (usize, &(Family, u16, u16))| {
+        CARDS[..place].iter().all(|other| (other.1, other.2) != (card.1, card.2))
+    };
+    assert!(CARDS.iter().enumerate().all(is_new));
+}
+
+#[test]
 fn the_address_is_found_in_both_formats() {
     assert_eq!(driver().identity().mac, MacAddress(MAC));
     let mut old: Vec<u16> = words()[10..].to_vec();
