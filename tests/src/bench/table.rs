@@ -33,10 +33,13 @@ impl Download {
 impl Run {
     /// For a person.
     pub fn report(&self) -> String {
+        let from_roms = match self.rom_to_script {
+            [0, 0] => String::new(),
+            times => format!(", {} from ROMs", times.map(seconds).join(" and ")),
+        };
         format!(
-            "{} s to script, {} from ROMs\n  HTTP {}\n  TFTP {}",
+            "{} s to script{from_roms}\n  HTTP {}\n  TFTP {}",
             seconds(self.to_script),
-            self.rom_to_script.map(seconds).join(" and "),
             self.http.report(),
             self.tftp.report()
         )
@@ -150,6 +153,13 @@ fn hundredths(number: u64, unit: u64) -> String {
 mod tests {
     use super::*;
     use crate::bench::numbers::tests::{DOWNLOAD, RUN};
+
+    #[test]
+    fn roms_are_reported_where_they_were_measured() {
+        assert!(RUN.report().starts_with("1.25 s to script, 2.00 and 1.00 from ROMs\n  HTTP 3.00 MiB/s"));
+        let without = Run { rom_to_script: [0; 2], ..RUN };
+        assert!(without.report().starts_with("1.25 s to script\n  HTTP 3.00 MiB/s"));
+    }
 
     #[test]
     fn roms_have_rows_where_drivers_are_our_own() {
