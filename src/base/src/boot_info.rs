@@ -1,6 +1,6 @@
 //! What the prefix found when the machine came to us, for the unpacker and the core.
 
-use crate::SegOff;
+use crate::{PhysRange, SegOff};
 
 /// One entry of INT 15h AX=E820h, in the 24-byte form of ACPI 3.0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,6 +15,13 @@ pub struct E820Entry {
     /// ACPI 3.0 extended attributes; bit 0 clear means "ignore this entry".
     pub attributes: u32,
 }
+
+/// Where the core and its heap lie: clear of what programs that we start expect to be free.
+pub const CORE_PLACE: PhysRange = PhysRange::new(32 << 20, 4 << 30);
+
+/// Bytes of the core's heap, for TCP windows, datagram buffers and everything that is not an image. The unpacker leaves
+/// them free below the core.
+pub const HEAP_LENGTH: u64 = 8 << 20;
 
 /// The most entries that are taken over from the BIOS.
 pub const E820_CAPACITY: usize = 128;

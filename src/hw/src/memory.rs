@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 use base::PhysRange;
-use base::boot_info::{BootInfo, E820_CAPACITY, E820Entry};
+use base::boot_info::{BootInfo, CORE_PLACE, E820_CAPACITY, E820Entry, HEAP_LENGTH};
 use core::ptr;
 use core::sync::atomic::{Ordering, compiler_fence};
 use memmap::{Kind, MemoryMap, Owner, PAGE};
@@ -21,10 +21,6 @@ const REACH: PhysRange = PhysRange::new(4 * GIB, 512 * GIB);
 /// Pages that more than what the unpacker has mapped is mapped by, as an address's bit that counts them.
 const LARGE_PAGE: u32 = 21;
 const GIB_PAGE: u32 = 30;
-/// Where the heap may lie.
-const HEAP_PLACE: PhysRange = PhysRange::new(32 << 20, 4 << 30);
-/// TCP windows, datagram buffers and everything that is not an image.
-const HEAP_LENGTH: u64 = 8 << 20;
 
 /// All memory, and what of it is taken. There is one.
 #[derive(Debug)]
@@ -295,7 +291,7 @@ impl PhysicalMemory {
 
     /// Gives the heap so many bytes more, for good, if they can be had in one piece.
     pub fn grow_heap(&mut self, length: u64) {
-        if let Some(range) = self.map.find_top(length, PAGE, self.within(HEAP_PLACE))
+        if let Some(range) = self.map.find_top(length, PAGE, self.within(CORE_PLACE))
             && self.map.reserve(range, Owner::Heap).is_ok()
         {
             // SAFETY: the range was free, is mapped one to one as it lies below 4 GiB, and is reserved for ever.

@@ -7,8 +7,7 @@
 //! that the next program will want -, the payload is decompressed there, its low block is moved under the free
 //! base memory mark, and the core is mapped at its virtual address, each part with its own permissions.
 
-use base::PhysRange;
-use base::boot_info::{BootInfo, E820_CAPACITY};
+use base::boot_info::{BootInfo, CORE_PLACE, E820_CAPACITY, HEAP_LENGTH};
 use base::image_header::{self, ImageHeader};
 use core::alloc::{GlobalAlloc, Layout};
 use core::mem::offset_of;
@@ -61,13 +60,11 @@ enum Failure {
 const PAGE: u64 = 4096;
 /// Page tables: PML4, low and high PDPT, four low PDs, high PD, high PT.
 const TABLES: u64 = 9 * PAGE;
-/// The core keeps clear of what programs that we start expect to be free.
-const PLACE: PhysRange = PhysRange::new(32 << 20, 4 << 30);
-/// The core wants 6 MiB more for its heap, which it takes itself. Until then the model is there.
-const HEAP_ROOM: u64 = if MODEL > 6 << 20 { MODEL } else { 6 << 20 };
+/// The core takes its heap itself. Until then the model is there.
+const HEAP_ROOM: u64 = if MODEL > HEAP_LENGTH { MODEL } else { HEAP_LENGTH };
 const MODEL: u64 = round_up(size_of::<Memory>() as u64);
-/// What the prefix says that is needed: that, and the most that a core may have, which is what one page table maps.
-const NEEDED_MEBIBYTES: u64 = (HEAP_ROOM + 512 * PAGE).div_ceil(1 << 20);
+/// What is needed, and the prefix says so: that, and a mebibyte for core, tables and script (linker/core.ld).
+const NEEDED_MEBIBYTES: u64 = HEAP_ROOM.div_ceil(1 << 20) + 1;
 
 const PRESENT: u64 = 1;
 const WRITABLE: u64 = 1 << 1;
@@ -98,9 +95,11 @@ fn unpack(info: &'static mut BootInfo) -> Result<Never, Failure> {
     let script_length = u64::from(header.script_length);
     let total = core_length + TABLES + round_up(script_length);
 
-    // The place for the core: its heap goes below it, so one range is searched for both.
+    // The place for the core: its heap goes below it, so one range is searched for both. More than is said is needed only
+    // where a long script meets a core that is nearly as large as it may be.
     let entries = info.e820.get(..info.e820_count as usize).unwrap_or(&info.e820);
-    let place = memmap::find_top(entries, total + HEAP_ROOM, PLACE).ok_or(Failure::Memory)?;
+    let needed = (total + HEAP_ROOM).max(NEEDED_MEBIBYTES << 20);
+    let place = memmap::find_top(entries, needed, CORE_PLACE).ok_or(Failure::Memory)?;
     let core = place.end() - total;
     let tables = core + core_length;
     let script = tables + TABLES;

@@ -2,12 +2,12 @@
 
 use super::Scenario;
 use super::autoboot::expect_ending;
-use crate::failure::{Result, ensure};
+use crate::failure::{Context, Result, ensure};
 use crate::lab::{KPXE, Lab, SCRIPT_URI, boot_lines, check_digest, expect_user_space};
 use crate::namespace::{ROGUE, SERVER};
 use crate::payload::{Flaw, flawed_kernel};
 use crate::process::{run, tool};
-use crate::qemu::Options;
+use crate::qemu::{Options, with_rom};
 use crate::quirk::{self, Quirk};
 use crate::random::Random;
 use crate::rogue::{Http, Tftp};
@@ -16,6 +16,9 @@ use crate::text::{self, Ending};
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
+
+/// A ROM that is packed densely.
+const ROM: &str = "virtio-net.rom";
 
 /// The bound of most: the ROM's start, one failure with its retries, the countdown.
 const BOUND: u64 = 240;
@@ -37,17 +40,20 @@ pub fn all() -> Vec<Scenario> {
     vec![
         Scenario::new(
             "errors-small-machine",
-            "a machine with too little memory is told so, and boots the next device",
+            "a machine with too little memory is told how much, and boots the next device; with so much, a script runs",
             BOUND,
-            |name| {
-                let says = "This firmware needs 8 MiB of memory above 32 MiB, and the BIOS reports less.";
-                refuses(name, Options { memory: 38, ..Options::default() }, says)
-            },
+            |name| small_machines(name, KPXE, "e1000", 9),
         )
         .quick(),
+        Scenario::new("errors-small-machine-rom", "the same of a ROM that is packed densely", BOUND, |name| {
+            small_machines(name, ROM, &with_rom("virtio-net-pci", ROM), 19)
+        })
+        .needs(ROM),
         Scenario::new("errors-old-processor", "the same of a processor of 32 bits", BOUND, |name| {
             let says = "This firmware needs a 64-bit processor (long mode), and this one has none.";
-            refuses(name, Options { processor: "qemu32".to_owned(), ..Options::default() }, says)
+            let mut lab = Lab::try_new(name, KPXE)?;
+            lab.usual_servers()?;
+            refuses(&mut lab, &Options { processor: "qemu32".to_owned(), ..Options::default() }, says)
         }),
         Scenario::new("errors-no-dhcp", "no DHCP server answers our image", BOUND, no_dhcp).quick(),
         Scenario::new("errors-no-file", "DHCP names no file", BOUND, no_file),
@@ -160,11 +166,26 @@ fn bad_kernel(name: &str, flaw: Flaw, wanted: Ending) -> Result<()> {
     ends_in(lab, wanted)
 }
 
-/// The image cannot run on this machine.
-fn refuses(name: &str, options: Options, says: &str) -> Result<()> {
-    let mut lab = Lab::try_new(name, KPXE)?;
+/// The image needs so many MiB of memory above 32 MiB. Of what a machine has, its BIOS and ROMs keep a part of one.
+fn small_machines(name: &str, image: &str, card: &str, needed: u32) -> Result<()> {
+    let mut lab = Lab::try_new(name, image)?;
+    lab.big_file(4)?;
+    lab.script(&format!("imgfetch http://{SERVER}/4M.bin\necho RIG-MARK enough\nexit"))?;
     lab.usual_servers()?;
-    let mut machine = lab.machine(&options)?;
+    let machine = |memory| Options { memory: 32 + memory, card: card.to_owned(), ..Options::default() };
+    let says = format!("This firmware needs {needed} MiB of memory above 32 MiB, and the BIOS reports less.");
+    // With little less there is room for the core, but not for its heap.
+    for memory in [needed - 4, needed - 1, needed] {
+        refuses(&mut lab, &machine(memory), &says).context(format!("{memory} MiB"))?;
+    }
+    let mut machine = lab.machine(&machine(needed + 1))?;
+    machine.expect("RIG-MARK enough", 90)?;
+    machine.expect(text::NEXT_DEVICE, 30)
+}
+
+/// The image cannot run on this machine.
+fn refuses(lab: &mut Lab, options: &Options, says: &str) -> Result<()> {
+    let mut machine = lab.machine(options)?;
     machine.expect(says, 60)?;
     machine.expect(text::NEXT_DEVICE, 60)
 }

@@ -77,7 +77,7 @@ pub fn all() -> Vec<Scenario> {
         .needs(LOADING),
         Scenario::new("roms-undi-no-memory", "no memory for a second core: the loader fails", 120, |name| {
             // 12 MiB above 32 are enough for one.
-            undi_refused(name, |_| {}, 44, "needs 8 MiB of memory above 32 MiB")
+            undi_refused(name, |_| {}, 44, "needs 9 MiB of memory above 32 MiB")
         })
         .needs(LOADING),
         Scenario::new(
