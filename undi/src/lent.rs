@@ -3,7 +3,7 @@
 //! Programs take what lies between the free-base-memory mark and the UNDI for the base code's. When that is unloaded they
 //! clear it all and raise the mark, as iPXE's `.kpxe` does: up to the lower one of the UNDI's segments, and if the UNDI is
 //! stopped, to the end of the other one. Here it is ours. So a program is shown copies of `!PXE` and `PXENV+` which say that
-//! the UNDI begins and ends at the mark: nothing is to be freed.
+//! the UNDI begins and ends at the mark: nothing is to be freed. They lie there, too.
 
 use crate::abi::{BangPxe, PxenvPlus, SegmentDescriptor};
 use crate::find::{self, Memory};
@@ -11,11 +11,12 @@ use alloc::vec::Vec;
 use base::SegOff;
 use core::mem::offset_of;
 
-/// Bytes that the copies take, from the mark on.
-pub const ROOM: usize = 0x400;
-/// Where they lie: not where a memory scan looks, which is to find the vendor's own (PXE 2.1 section 3.1).
+/// Paragraphs that the copies take, from the mark on.
+pub const ROOM: u16 = 0x21;
+/// Where they lie: not where a memory scan looks, which is to find the vendor's own (PXE 2.1 section 3.1). A structure has
+/// 255 bytes at most.
 const BANG_PXE: u16 = 8;
-const PXENV: u16 = 0x208;
+const PXENV: u16 = 0x108;
 
 /// Where the segments of the UNDI and their sizes are in a structure.
 type Fields = [(usize, usize); 2];
@@ -82,6 +83,7 @@ mod tests {
     const ENV: SegOff = SegOff::new(0x9a00, 0x120);
     const ENTRY: SegOff = SegOff::new(0x9a00, 0x10);
     const MARK: u16 = 0x7000;
+    const ROOM_LENGTH: usize = ROOM as usize * 16;
 
     fn machine(version: u16) -> Vec<u8> {
         let mut memory = vec![0; 0x10_0000];
@@ -97,7 +99,7 @@ mod tests {
 
     /// What a program finds by one of the two pointers.
     fn lent(memory: &mut [u8], told: [SegOff; 2]) -> ([SegOff; 2], [Option<VendorStack>; 2]) {
-        let mut room = [0; ROOM];
+        let mut room = [0; ROOM_LENGTH];
         let shown = lend(&&*memory, told, MARK, &mut room);
         put(memory, SegOff::new(MARK, 0), &room);
         let [stack, es_bx] = shown;
@@ -142,7 +144,7 @@ mod tests {
         #[test]
         fn never_panics_on_any_structure(
             near in prop::collection::vec((0_usize..0x100, any::<u8>()), 0..32),
-            room in 0_usize..ROOM + 1,
+            room in 0..ROOM_LENGTH + 1,
             told in any::<[(u16, u16); 2]>(), is_usual: bool,
         ) {
             let mut memory = machine(0x0201);

@@ -1,7 +1,7 @@
 //! Running another network boot program (PXE 2.1 section 4.4.5), which comes back to us.
 //!
 //! What we have of memory is hidden from it. Where a driver of ours has the card, the program finds a PXE stack of ours
-//! ([`exported`]). Else it finds the vendor's whole, of which nothing can be freed ([`Lent`]); then the card is not ours
+//! ([`exported`]). Else it finds the vendor's whole, of which nothing can be freed ([`lend`]); then the card is not ours
 //! meanwhile, and is opened again afterwards, as far as the program has left it so that it can be.
 
 use alloc::format;
@@ -17,7 +17,7 @@ use crate::exported::{self, Exported};
 use crate::machine::Machine;
 use crate::network::{Device, Network};
 use crate::screen::say;
-use crate::vendor::Lent;
+use crate::vendor::lend;
 
 /// Bytes of memory that are kept for what commands download while a program runs: scripts.
 const KEPT: u64 = 1 << 20;
@@ -49,8 +49,8 @@ impl Machine {
             let devices = self.lend_card();
             let vendor = vendor.unwrap_or_default();
             let answer = TableRoom::try_new().and_then(|mut table| {
-                let lent = Lent::try_new(vendor)?;
-                self.place_program(&mut table, handle, length, lent.pxe(), false)?.run(None)
+                let lent = lend(vendor, &mut table);
+                self.place_program(&mut table, handle, length, lent, false)?.run(None)
             });
             self.take_card_back(devices);
             answer

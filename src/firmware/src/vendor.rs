@@ -4,8 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::boot_info::BootInfo;
-use hw::guest::Pxe;
-use hw::low::LowMemory;
+use hw::guest::{Pxe, TableRoom};
 use undi::lent;
 use undi::rom::BaseMemory;
 
@@ -31,27 +30,12 @@ impl Vendor {
     }
 }
 
-/// The vendor's stack as a program is shown it, while the value lives ([`undi::lent`]).
-pub(crate) struct Lent {
-    _memory: LowMemory,
-    pxe: Pxe,
-}
-
-impl Lent {
-    /// Of the stack that is at `own`. None if base memory has no room. It must be the last that is taken of that before
-    /// the program is started.
-    pub(crate) fn try_new(own: Pxe) -> Option<Self> {
-        let mut memory = LowMemory::allocate_data(lent::ROOM)?;
-        let segment = memory.far().segment;
-        let told = [own.bang_pxe, own.pxenv];
-        let [bang_pxe, pxenv] = lent::lend(&BaseMemory, told, segment, memory.bytes_mut());
-        Some(Self { _memory: memory, pxe: Pxe { bang_pxe, pxenv } })
-    }
-
-    /// What a program finds.
-    pub(crate) fn pxe(&self) -> Pxe {
-        self.pxe
-    }
+/// The vendor's stack, which is at `own`, as a program is shown it ([`undi::lent`]). The room must be the last that is
+/// taken of base memory before the program is started.
+pub(crate) fn lend(own: Pxe, room: &mut TableRoom) -> Pxe {
+    let (segment, room) = room.take(lent::ROOM);
+    let [bang_pxe, pxenv] = lent::lend(&BaseMemory, [own.bang_pxe, own.pxenv], segment, room);
+    Pxe { bang_pxe, pxenv }
 }
 
 /// A card's place as people write it: `00:03.0`.

@@ -42,6 +42,8 @@ base::assembly!(
 pub const ENTRY: u32 = 0x7c00;
 /// Bytes of stack that a program is given; PXE 2.1 section 4.4.5 promises 1.5 KiB.
 const STACK: u16 = 0xc00;
+/// Bytes from a segment to the next one.
+const PARAGRAPH: usize = 16;
 /// The most bytes that the table of memory takes.
 pub const TABLE_LIMIT: usize = 0xc00;
 /// Interrupts are open, and all other flags as after a reset.
@@ -178,12 +180,23 @@ pub struct Program<'a> {
 
 /// Base memory for the table by which INT 15h answers a program. It is taken before a PXE stack of ours is: programs free
 /// all that lies between the mark and the PXE stack they were started by, as iPXE's `.kpxe` does.
-pub struct TableRoom(LowMemory);
+pub struct TableRoom {
+    memory: LowMemory,
+    /// Paragraphs of it that the table leaves to something else.
+    taken: u16,
+}
 
 impl TableRoom {
     /// None if base memory has no room.
     pub fn try_new() -> Option<Self> {
-        LowMemory::allocate_data(TABLE_LIMIT).map(Self)
+        Some(Self { memory: LowMemory::allocate_data(TABLE_LIMIT)?, taken: 0 })
+    }
+
+    /// The first so many paragraphs, and their segment, for what the program is to find; the table goes behind them.
+    pub fn take(&mut self, paragraphs: u16) -> (u16, &mut [u8]) {
+        self.taken = paragraphs;
+        let length = usize::from(paragraphs) * PARAGRAPH;
+        (self.memory.far().segment, self.memory.bytes_mut().get_mut(..length).unwrap_or_default())
     }
 }
 
@@ -507,7 +520,7 @@ pub struct Disguise<'a> {
 
 impl<'a> Disguise<'a> {
     fn try_new(
-        TableRoom(table): &'a mut TableRoom,
+        TableRoom { memory, taken }: &'a mut TableRoom,
         map: &MemoryMap,
         entries: &[E820Entry],
         pxenv: SegOff,
@@ -523,7 +536,9 @@ impl<'a> Disguise<'a> {
             above_1m_kib: extended.above_1m_kib,
             reserved: 0,
         };
-        let (place, room) = table.bytes_mut().split_at_mut_checked(size_of::<Table>())?;
+        let segment = memory.far().segment + *taken;
+        let room = memory.bytes_mut().get_mut(usize::from(*taken) * PARAGRAPH..)?;
+        let (place, room) = room.split_at_mut_checked(size_of::<Table>())?;
         if size_of_val(shown.as_slice()) > room.len() {
             return None;
         }
@@ -535,12 +550,12 @@ impl<'a> Disguise<'a> {
                 room.as_mut_ptr(),
                 size_of_val(shown.as_slice()),
             );
-            Symbol::GuestTable.variable::<u16>().write(table.far().segment);
+            Symbol::GuestTable.variable::<u16>().write(segment);
             Symbol::GuestPxenv.variable::<SegOff>().write(pxenv);
         }
         HOOKS.iter().for_each(Chained::hook);
         low::lower_mark();
-        Some(Self { _table: table })
+        Some(Self { _table: memory })
     }
 }
 

@@ -22,7 +22,7 @@ pub fn all() -> Vec<Scenario> {
         Scenario::new(name, about, 180, move |name| program(name, image, kib))
     };
     vec![
-        program("leaving-program", KPXE, 17).quick(),
+        program("leaving-program", KPXE, 16).quick(),
         program("leaving-program-native", NATIVE, 50),
         Scenario::new(
             "leaving-pxelinux",
