@@ -178,12 +178,12 @@ pub fn load(
         realmode::far_call(rom.loader, &mut registers, &[far.offset, far.segment], Some(CALL_LIMIT))
     };
     drop(hidden);
-    drop(table);
     if answer.is_err() {
         // It may go on writing to its parameters, which therefore stay.
         return Err(errors::HANGS.of(LOADER));
     }
-    memory.heed_bios();
+    memory.heed_bios(&mut table);
+    drop(table);
     let loader = UndiLoader::read_from_bytes(parameters.bytes()).unwrap_or_default();
     // SAFETY: the parameters are not used after this.
     unsafe { ManuallyDrop::drop(&mut parameters) };

@@ -181,7 +181,8 @@ pub struct Program<'a> {
 /// Base memory for the table by which INT 15h answers a program. It is taken before a PXE stack of ours is: programs free
 /// all that lies between the mark and the PXE stack they were started by, as iPXE's `.kpxe` does.
 pub struct TableRoom {
-    memory: LowMemory,
+    /// [`TABLE_LIMIT`] bytes.
+    pub(crate) memory: LowMemory,
     /// Paragraphs of it that the table leaves to something else.
     taken: u16,
 }

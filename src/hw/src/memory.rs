@@ -9,7 +9,6 @@ use memmap::{Kind, MemoryMap, Owner, PAGE};
 
 use crate::device::DeviceMemory;
 use crate::guest::{self, Disguise, TableRoom};
-use crate::low::LowMemory;
 use crate::realmode::{self, Registers};
 use crate::{cpu, heap, low};
 
@@ -194,12 +193,12 @@ impl PhysicalMemory {
         guest::hide(table, &self.map, entries)
     }
 
-    /// Leaves to whoever was called what INT 15h does not call usable any more (ACPI 6.5, section 15.1).
-    pub fn heed_bios(&mut self) {
+    /// Leaves to whoever was called what INT 15h does not call usable any more (ACPI 6.5, section 15.1). Its answers are
+    /// put where the table was by which memory was hidden meanwhile.
+    pub fn heed_bios(&mut self, TableRoom { memory: room, .. }: &mut TableRoom) {
         const USABLE: u32 = 1;
         const SIGNATURE: u32 = u32::from_be_bytes(*b"SMAP");
         const LENGTH: usize = size_of::<E820Entry>();
-        let Some(mut room) = LowMemory::allocate_data(LENGTH) else { return };
         let mut number = 0;
         for _ in 0..E820_CAPACITY {
             let mut registers = Registers {
@@ -215,7 +214,7 @@ impl PhysicalMemory {
             if registers.carry() || registers.eax != SIGNATURE {
                 return;
             }
-            // SAFETY: an entry consists of integers, and there are as many bytes.
+            // SAFETY: an entry consists of integers, and the room for a table has as many bytes.
             let entry: E820Entry = unsafe { ptr::read_unaligned(room.bytes().as_ptr().cast()) };
             let above = PhysRange::new(PLACE.start(), u64::MAX);
             let above = above.intersection(PhysRange::with_length(entry.start, entry.length));
