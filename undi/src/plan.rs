@@ -83,6 +83,8 @@ pub struct Planner<'a> {
     stopped: bool,
     /// There is no base code, or it is gone.
     undi_alone: bool,
+    /// Nothing is asked: a part that is given up is taken to let go of its interrupts.
+    foresees: bool,
     lines: Vec<String>,
 }
 
@@ -117,6 +119,7 @@ impl<'a> Planner<'a> {
             unloaded: false,
             stopped: false,
             undi_alone: false,
+            foresees: false,
             lines: Vec::new(),
         }
     }
@@ -183,10 +186,13 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// The decision if every call succeeded and memory stayed as it is: what is in the way now.
+    /// The decision if every call succeeded, and did all that it should: memory is as it was, but for the interrupts of
+    /// what is given up. The entry point is then in the UNDI.
     pub fn foresee(mut self, low: &[u8; LOW_MEMORY]) -> Departure {
-        while let Some((call, entry)) = self.next_call() {
-            self.answered(call, Some(Status::SUCCESS), Some(entry));
+        self.foresees = true;
+        let [_, code, _] = self.stack.undi;
+        while let Some((call, _)) = self.next_call() {
+            self.answered(call, Some(Status::SUCCESS), Some(SegOff::new(code.segment, 0)));
         }
         self.decide(low)
     }
@@ -261,7 +267,8 @@ impl<'a> Planner<'a> {
                 break ": what lies there was not given up";
             }
             for number in 0..=0xff {
-                if range.contains(vector(low, number)) {
+                let handler = vector(low, number);
+                if range.contains(handler) && !(self.foresees && self.is_given_up(handler)) {
                     return (kib, format!(": INT {number:02x}h leads there"));
                 }
             }

@@ -198,7 +198,8 @@ fn memory(image: &'static str) -> Scenario {
             u32::from_str_radix(number, radix)
                 .map_err(|_| Failure(format!("{number:?} between {before:?} and {after:?} is no number")))
         };
-        let found = number("base memory: ", " KiB when we came", 10)? << 10;
+        let found_kib = number("base memory: ", " KiB when we came", 10)?;
+        let found = found_kib << 10;
         let undi = number("UNDI segments: ", ":0+", 16)? << 4;
         let map = number("BIOS-e820: [mem 0x0000000000000000-", "] usable", 16)? + 1;
         let reserved = number("reserved[0x1]", "-0x00000000000fffff]", 16)?;
@@ -210,7 +211,21 @@ fn memory(image: &'static str) -> Scenario {
         };
         ensure(map == BIOS_MARK && reserved == wanted && wanted > 0, || {
             format!("free up to {reserved:#x}; it was {found:#x}, and the UNDI lies at {undi:#x}")
-        })
+        })?;
+        let (base_code, its_undi, now) = match image {
+            KKPXE => ("kept, as the image asks", "kept, as the image asks", None),
+            KPXE => ("given up", "kept, as the image asks", Some((wanted, "what is kept lies there"))),
+            _ => ("given up", "given up", Some((BIOS_MARK, "BIOS data lies there"))),
+        };
+        let memory = now
+            .map(|(end, why)| format!("base memory: {found_kib} KiB before, {} KiB now: {why}", end >> 10));
+        let parts = [format!("base code: {base_code}"), format!("UNDI: {its_undi}")];
+        // Foreseen by `pxestat`, and so it came.
+        for line in parts.iter().chain(&memory) {
+            let count = machine.transcript().count(line);
+            ensure(count == 2, || format!("{line:?} was said {count} times"))?;
+        }
+        Ok(())
     })
 }
 

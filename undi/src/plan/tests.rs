@@ -259,6 +259,28 @@ fn a_real_structure_is_planned_for() {
     assert_eq!(departure.mark_kib, UNLOADED);
 }
 
+/// A ROM as it should be, whose entry point and timer are the base code's until that is given up.
+#[test]
+fn what_is_foreseen_comes_true() {
+    let mut stack = stack();
+    stack.entry = SegOff::new(0x9780, 0x10);
+    let mut before = low(FOUND);
+    set_vector(&mut before, 0x1c, SegOff::new(0x9780, 0x20));
+    set_vector(&mut before, 0x1a, SegOff::new(0x9a00, 0x20));
+    for keep in [ALL, UNDI, NOTHING] {
+        let mut after = before;
+        if !keep.pxe {
+            set_vector(&mut after, 0x1c, SegOff::default());
+        }
+        if !keep.undi {
+            set_vector(&mut after, 0x1a, SegOff::default());
+        }
+        let (_, departure) = Case { after, ..Case::new(keep) }.run(&stack);
+        let planner = Planner::new(&stack, CARD, keep, Purpose::System, &before);
+        assert_eq!(planner.foresee(&before), departure);
+    }
+}
+
 fn segments<const COUNT: usize>() -> impl Strategy<Value = [Segment; COUNT]> {
     let one = (0x9000u16..0xa400, prop_oneof![Just(0), 0u16..0x4000]);
     prop::collection::vec(one, COUNT).prop_map(|all| {
