@@ -103,7 +103,7 @@ pub struct PumpControl {
     pub line_lost: u8,
     /// Whether the handler answers what is not the card's by itself: the old one is the BIOS's stub.
     pub stub: u8,
-    /// Whether somebody is inside the ROM.
+    /// Whether somebody is inside the ROM: the call's opcode in the pump, 1 for those that Rust makes.
     pub busy: u8,
     /// Whether UNDI_ISR has more to say before DONE.
     pub unfinished: u8,

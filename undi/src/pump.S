@@ -216,14 +216,14 @@ undi_ask_with:
     movl    $0, 8(%di)
     movl    $0, 12(%di)
 
-/* Calls the ROM: BX = opcode, DI = offset of the parameters in the block. AX = its answer, ZF set for success;
+/* Calls the ROM: BX = opcode below 100h, DI = offset of the parameters in the block. AX = its answer, ZF set for success;
  * all other registers are kept. Both conventions are served: parameters on the stack, and ES:DI with BX. */
 undi_rom:
     pushal
     pushw   %es
     pushw   %fs
     pushw   %gs
-    movb    $1, PUMP_BUSY
+    movb    %bl, PUMP_BUSY
     movw    %sp, PUMP_SAVED_SP
     pushw   %ds
     popw    %es

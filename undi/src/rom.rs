@@ -277,12 +277,12 @@ impl VendorRom {
         }
     }
 
-    fn hangs(&mut self, call: Opcode) -> Error {
+    fn hangs(&mut self, call: &'static str) -> Error {
         self.dead = true;
         if let Some((_, line)) = self.hook {
             pic::mask(line);
         }
-        errors::HANGS.of(call.name())
+        errors::HANGS.of(call)
     }
 }
 
@@ -331,7 +331,7 @@ impl Rom for VendorRom {
             realmode::far_call(self.entry, &mut registers, &[opcode.0, offset, segment], Some(CALL_LIMIT))
         };
         if answer.is_err() {
-            return Err(self.hangs(opcode));
+            return Err(self.hangs(opcode.name()));
         }
         let control = self::control(&mut self.block)?;
         control.busy = 0;
@@ -434,7 +434,11 @@ impl Rom for VendorRom {
         // that `try_new` put into it, all of them `LowMemory` of this value, and calls the ROM as `call` does.
         let answer = unsafe { realmode::low_call(routine(1), &mut registers, Some(PUMP_LIMIT)) };
         if answer.is_err() {
-            return Err(self.hangs(Opcode::ISR));
+            let name = match control(&mut self.block)?.busy {
+                0 => "an interrupt",
+                opcode => Opcode(opcode.into()).name(),
+            };
+            return Err(self.hangs(name));
         }
         Ok(control(&mut self.block)?.outcome())
     }

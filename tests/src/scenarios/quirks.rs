@@ -78,8 +78,13 @@ pub fn all() -> Vec<Scenario> {
             text::CARD_NOT_STARTED,
             &[(Quirk::InitializeFails, 255)],
         ),
-        ends("transmit-hangs", "TRANSMIT never comes back", text::VENDOR_HANG, &[(Quirk::TransmitHangs, 1)])
-            .quick(),
+        Scenario::new("quirks-transmit-hangs", "TRANSMIT never comes back: it is named", BOUND, |name| {
+            let (_lab, mut machine) =
+                machine(name, KPXE, "echo RIG-MARK unreachable", &[(Quirk::TransmitHangs, 1)])?;
+            machine.expect("did not come back from UNDI_TRANSMIT", 150)?;
+            expect_ending(&mut machine, text::VENDOR_HANG)
+        })
+        .quick(),
         ends(
             "checksums",
             "neither structure adds up",
