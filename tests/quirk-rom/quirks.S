@@ -37,6 +37,9 @@ process_allowed:
         .skip   1                               # START said OURS
 transmit_refusals:
         .skip   1
+        .balign 2
+parts_given:
+        .skip   2
 quirk_state_end:
 
         .set    PART_LENGTH, 256                # of a frame in parts
@@ -369,7 +372,15 @@ quirk_part:
 quirk_parts:
         cmpw    $0, part_left
         je      isr_next
-        movw    last_frame, %si
+        cmpb    $0, undi_quirks + QUIRK_PART_LOST
+        je      1f
+        incw    parts_given
+        testw   $0x3ff, parts_given
+        jnz     1f
+        movw    $0, part_left
+        movw    receive_next, %bx
+        jmp     isr_done
+1:      movw    last_frame, %si
         addw    last_length, %si
         jmp     quirk_next_part
 

@@ -62,6 +62,8 @@ quirks! {
     TransmitHangs,
     /// Frames come in parts of 256 bytes.
     Parts,
+    /// With `Parts`: DONE comes in place of the rest of every 200th frame or so.
+    PartLost,
     /// What UNDI_ISR handed out is overwritten in the next UNDI_ISR.
     BuffersReused,
     /// A frame of less than 60 bytes is never sent.

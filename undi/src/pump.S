@@ -82,6 +82,7 @@ undi_pump:
 
 .Lundi_done:
     movb    $0, PUMP_UNFINISHED
+    movw    $0, PUMP_PART               /* the rest of a frame that was begun does not come any more */
     movb    PUMP_LINE_WANTED, %al       /* the handler may have masked it */
     call    undi_line
 

@@ -71,6 +71,12 @@ pub fn all() -> Vec<Scenario> {
         ),
         boots("transmit-late", KPXE, "frames are sent within 55 ms", &[(Quirk::TransmitLate, 1)]),
         boots("initialize-fails", KPXE, "INITIALIZE fails six times", &[(Quirk::InitializeFails, 6)]),
+        boots(
+            "part-lost",
+            KPXE,
+            "frames come in parts, and of some the rest never",
+            &[(Quirk::Parts, 1), (Quirk::PartLost, 1)],
+        ),
         boots("deep-stack", KPXE, "calls use 3 KiB of stack", &[(Quirk::DeepStack, 12)]),
         ends(
             "initialize-fails-always",
