@@ -108,6 +108,30 @@ pub struct VendorStack {
     pub findings: Vec<String>,
 }
 
+impl VendorStack {
+    /// What is known of it, in lines.
+    pub fn describe(&self) -> String {
+        let kind = if self.is_bang_pxe { "!PXE" } else { "PXENV+" };
+        let mut text =
+            format!("{kind} at {} by {}, entry point {}\n", self.structure, self.way.text(), self.entry);
+        text.push_str(&passed_over(&self.findings));
+        for (name, segments) in [("UNDI", &self.undi[..]), ("base code", &self.base_code)] {
+            text.push_str(name);
+            text.push_str(" segments:");
+            for segment in segments.iter().filter(|segment| segment.size != 0) {
+                text.push_str(&format!(" {:04x}:0+{:x}", segment.segment, segment.size));
+            }
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// What was found and is not sound, in lines.
+pub fn passed_over(findings: &[String]) -> String {
+    findings.iter().map(|finding| format!("passed over: {finding}\n")).collect()
+}
+
 /// Finds the stack.
 pub fn find(memory: &dyn Memory, hints: &Hints) -> Result<VendorStack, Vec<String>> {
     let mut search = Search { memory, free_end: hints.free_end, findings: Vec::new() };
@@ -349,6 +373,17 @@ mod tests {
             findings,
             ["!PXE at 9a00:0070 has a wrong checksum", "PXENV+ at 9a00:0120 has a wrong checksum"]
         );
+    }
+
+    #[test]
+    fn a_stack_is_described_with_what_was_passed_over() {
+        let mut memory = machine();
+        spoil(&mut memory, PXE, 5);
+        let text = found(&memory, Hints { stack: PXE, es_bx: ENV, ..Hints::default() }).describe();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "PXENV+ at 9a00:0120 by ES:BX, entry point 9a00:0010");
+        assert!(lines[1..4].iter().all(|line| line.starts_with("passed over: ")));
+        assert_eq!(lines[4..], ["UNDI segments:", "base code segments: 9700:0+1800"]);
     }
 
     #[test]

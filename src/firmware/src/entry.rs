@@ -56,7 +56,9 @@ fn introduce(machine: &mut Machine) {
     }
     machine.open_named_console();
     say!(machine.screen, "\niPXE {VERSION}, in Rust, for PC BIOS: {FEATURES}. Ctrl-B: shell");
-    match machine.open_network() {
+    let result = machine.open_network();
+    machine.log_stack();
+    match result {
         Ok(()) => {
             let Some(network) = &machine.network else { return };
             let identity = network.port.nic().identity();

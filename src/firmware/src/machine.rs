@@ -17,7 +17,7 @@ use crate::network::{Network, ROUND};
 use crate::preferences::Preferences;
 use crate::screen::Screen;
 use crate::store::Store;
-use crate::vendor::Vendor;
+use crate::vendor::{Found, Vendor};
 
 /// Everything there is. One value, made at start, handed down to whoever acts.
 pub(crate) struct Machine {
@@ -32,6 +32,8 @@ pub(crate) struct Machine {
     pub(crate) drafts: Drafts,
     pub(crate) store: Store,
     pub(crate) vendor: Option<Vendor>,
+    /// What was found of the vendor's stack, also if its card cannot be used.
+    pub(crate) found: Option<Found>,
     /// A program has had the vendor's stack, and nobody knows what it has unloaded: there is no return into it.
     pub(crate) vendor_was_lent: bool,
     /// A call of the vendor's ROM did not come back before a card was found.
@@ -62,6 +64,7 @@ impl Machine {
             drafts: Drafts::new(),
             store: Store::default(),
             vendor: None,
+            found: None,
             vendor_was_lent: false,
             vendor_hangs: false,
             network: None,

@@ -257,7 +257,7 @@ impl Machine {
     /// The card, open.
     fn find_card(&mut self) -> Result<Card, Error> {
         self.vendor = None;
-        let mut found = vendor::find(&self.info, &mut self.memory);
+        let mut found = vendor::find(&self.info, &mut self.memory, &mut self.found);
         let loaded_from = found.as_ref().ok().and_then(|(_, undi)| undi.identity().pci);
         let wanted = self.header.card().or(loaded_from.map(|pci| pci.bus_device_function));
         if let Some(native) = drivers::native(wanted) {

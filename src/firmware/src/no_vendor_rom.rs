@@ -34,8 +34,21 @@ impl VendorRom {
     }
 }
 
+/// Nothing was found.
+pub(crate) enum Found {}
+
+impl AsRef<str> for Found {
+    fn as_ref(&self) -> &str {
+        match *self {}
+    }
+}
+
 /// None is looked for: the image is for the card that its ROM is on.
-pub(crate) fn find(_: &BootInfo, _: &mut PhysicalMemory) -> Result<(Vendor, UndiNic<VendorRom>), Error> {
+pub(crate) fn find(
+    _: &BootInfo,
+    _: &mut PhysicalMemory,
+    _: &mut Option<Found>,
+) -> Result<(Vendor, UndiNic<VendorRom>), Error> {
     Err(errors::NO_CARD.of("this image has no driver for the card whose ROM it is in"))
 }
 

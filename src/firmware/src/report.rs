@@ -15,6 +15,7 @@ use uri::Uri;
 
 use crate::entry::VERSION;
 use crate::machine::Machine;
+use crate::screen::Screen;
 
 /// Lines of text. They may have names from outside in them, which are made printable when they are shown or sent.
 #[derive(Debug, Default)]
@@ -93,11 +94,15 @@ impl Machine {
         let mut report = Report::default();
         match subject {
             Subject::Log => report.log(),
-            Subject::PxeStack => self.report_stack(&mut report),
+            Subject::PxeStack => {
+                self.report_stack(&mut report);
+                self.report_counters(&mut report);
+            }
             Subject::Everything => {
                 self.report_machine(&mut report);
                 report.title("PXE stack and network card");
                 self.report_stack(&mut report);
+                self.report_counters(&mut report);
                 self.report_packets(&mut report);
                 report.title("memory map: first and last address, kind");
                 for entry in self.info.e820.iter().take(self.info.e820_count as usize) {
@@ -139,44 +144,54 @@ impl Machine {
             }
         }
         hw::pci::each(&mut |card: PciHeader| {
-            const NETWORK: u8 = 2;
             let (revision, class, subclass, _) = card.revision_and_class(Ports);
-            if class == NETWORK {
-                let (vendor, device) = card.id(Ports);
-                let command = card.command(Ports).bits();
-                line!(
-                    report,
-                    "PCI {}: {vendor:04x}:{device:04x} class {class:02x}{subclass:02x} revision {revision:02x} \
-                     command {command:04x}",
-                    card.address()
-                );
-            }
+            let (vendor, device) = card.id(Ports);
+            let command = card.command(Ports).bits();
+            line!(
+                report,
+                "PCI {}: {vendor:04x}:{device:04x} class {class:02x}{subclass:02x} revision {revision:02x} \
+                 command {command:04x}",
+                card.address()
+            );
         });
+    }
+
+    /// Keeps in the log what was found of the vendor's stack, and what is to become of it: when we leave, nobody can ask
+    /// for it any more.
+    pub(crate) fn log_stack(&mut self) {
+        if self.found.is_some() {
+            let mut report = Report::default();
+            self.report_stack(&mut report);
+            Screen::log(&report.0);
+        }
     }
 
     fn report_stack(&mut self, report: &mut Report) {
         let (found, now) = (hw::low::found_base_memory_kib(), hw::low::base_memory_kib());
         line!(report, "base memory: {found} KiB when we came, {now} KiB now");
-        let (Some(vendor), Some(network)) = (&self.vendor, &mut self.network) else {
+        if let Some(lines) = &self.found {
+            report.0.push_str(lines.as_ref());
+        }
+        let undi = self.network.as_mut().and_then(|network| network.port.nic_mut().undi());
+        let (Some(vendor), Some(nic)) = (&self.vendor, undi) else {
             line!(report, "no PXE stack is in use");
             return;
         };
-        let stack = vendor.stack();
-        let kind = if stack.is_bang_pxe { "!PXE" } else { "PXENV+" };
-        line!(report, "{kind} at {} by {}, entry point {}", stack.structure, stack.way.text(), stack.entry);
-        for finding in &stack.findings {
-            line!(report, "passed over: {finding}");
-        }
-        for (name, segments) in [("UNDI", &stack.undi[..]), ("base code", &stack.base_code)] {
-            let mut text = String::new();
-            for segment in segments.iter().filter(|segment| segment.size != 0) {
-                let _ = write!(text, " {:04x}:0+{:x}", segment.segment, segment.size);
-            }
-            line!(report, "{name} segments:{text}");
-        }
-        let counters = network.port.nic().counters();
-        let Some(nic) = network.port.nic_mut().undi() else { return };
         line!(report, "{}", nic.mode());
+        line!(
+            report,
+            "this image keeps{}; when a system is started, if the ROM agrees:",
+            kept(self.header.keep)
+        );
+        let keep = Keep::from_bits(self.header.keep);
+        for step in foresee(nic, vendor.stack(), keep, found).lines {
+            line!(report, "  {step}");
+        }
+    }
+
+    fn report_counters(&self, report: &mut Report) {
+        let Some(network) = &self.network else { return };
+        let counters = network.port.nic().counters();
         line!(
             report,
             "frames: {} received, {} dropped, {} sent, {} not sent; {} mode switches, {} ns for an empty one",
@@ -187,15 +202,6 @@ impl Machine {
             hw::realmode::switches(),
             empty_downcall()
         );
-        line!(
-            report,
-            "this image keeps{}; when a system is started, if the ROM agrees:",
-            kept(self.header.keep)
-        );
-        let keep = Keep::from_bits(self.header.keep);
-        for step in foresee(nic, stack, keep, found).lines {
-            line!(report, "  {step}");
-        }
     }
 
     fn report_packets(&self, report: &mut Report) {

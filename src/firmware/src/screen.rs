@@ -49,6 +49,11 @@ impl Screen {
         self.raw(&with_returns(text));
     }
 
+    /// Keeps text of ours in the log only.
+    pub(crate) fn log(text: &str) {
+        hw::log::append(&with_returns(text.as_bytes()));
+    }
+
     /// Prints text that need not be in the log: it is made of what is known already.
     pub(crate) fn show(&mut self, text: &[u8]) {
         let clean = base::list(text.iter().map(|byte| printable(*byte)));

@@ -14,6 +14,9 @@ use crate::{errors, vendor_loader};
 pub(crate) use crate::vendor_loader::unhook;
 pub(crate) use undi::VendorRom;
 
+/// What was found of the stack, in lines: also where it cannot be used.
+pub(crate) type Found = String;
+
 /// The stack that started us.
 pub(crate) struct Vendor {
     stack: VendorStack,
@@ -32,12 +35,13 @@ impl Vendor {
     }
 }
 
-/// Finds the stack and the card that it drives.
+/// Finds the stack and the card that it drives, and says in `found` what there is.
 pub(crate) fn find(
     info: &BootInfo,
     memory: &mut PhysicalMemory,
+    found: &mut Option<Found>,
 ) -> Result<(Vendor, UndiNic<VendorRom>), Error> {
-    let (stack, rom) = locate(info, memory)?;
+    let (stack, rom) = locate(info, memory, found)?;
     let mut nic = UndiNic::try_new(rom)?;
     let rom = nic.rom();
     let cached = Cached {
@@ -50,13 +54,25 @@ pub(crate) fn find(
 
 /// The stack that is in memory. Where there is none, and the image may, the UNDI of the first card that has one is loaded
 /// from its ROM.
-fn locate(info: &BootInfo, memory: &mut PhysicalMemory) -> Result<(VendorStack, VendorRom), Error> {
+fn locate(
+    info: &BootInfo,
+    memory: &mut PhysicalMemory,
+    found: &mut Option<Found>,
+) -> Result<(VendorStack, VendorRom), Error> {
     match undi::rom::locate(info) {
         Ok(stack) => {
+            *found = Some(stack.describe());
             let rom = VendorRom::try_new(&stack, announce)?;
             Ok((stack, rom))
         }
-        Err(findings) => vendor_loader::load(memory, info).unwrap_or_else(|| Err(no_stack(&findings))),
+        Err(findings) => {
+            let found = found.insert(undi::find::passed_over(&findings));
+            let loaded = vendor_loader::load(memory, info).unwrap_or_else(|| Err(no_stack(&findings)));
+            if let Ok((stack, _)) = &loaded {
+                found.push_str(&stack.describe());
+            }
+            loaded
+        }
     }
 }
 

@@ -91,6 +91,18 @@ pub fn all() -> Vec<Scenario> {
             expect_ending(&mut machine, text::VENDOR_HANG)
         })
         .quick(),
+        reports(
+            "station",
+            "a stack whose card has no address is in the report",
+            &[(Quirk::StationCurrent, 1), (Quirk::StationPermanent, 1)],
+            &["!PXE at ", "UNDI segments: ", "base code segments: "],
+        ),
+        reports(
+            "checksums",
+            "structures that do not add up are in the report",
+            &[(Quirk::ChecksumPxe, 1), (Quirk::ChecksumPxenv, 1)],
+            &["passed over: !PXE at ", "passed over: PXENV+ at "],
+        ),
         ends(
             "checksums",
             "neither structure adds up",
@@ -144,6 +156,27 @@ fn ends(what: &str, about: &str, ending: Ending, quirks: &'static [(Quirk, u8)])
     Scenario::new(format!("quirks-{what}"), about, BOUND, move |name| {
         let (_lab, mut machine) = machine(name, KPXE, "echo RIG-MARK unreachable", quirks)?;
         expect_ending(&mut machine, ending)
+    })
+}
+
+/// A card that cannot be used: what was found of its stack is shown all the same.
+fn reports(
+    what: &str,
+    about: &str,
+    quirks: &'static [(Quirk, u8)],
+    texts: &'static [&'static str],
+) -> Scenario {
+    Scenario::new(format!("quirks-report-{what}"), about, BOUND, move |name| {
+        let mut lab = Lab::try_new(name, KPXE)?;
+        lab.embed("echo RIG-MARK report\ndiag")?;
+        lab.usual_servers()?;
+        let options = lab.quirk_rom(quirks)?;
+        let mut machine = lab.machine(&options)?;
+        machine.expect("RIG-MARK report", 90)?;
+        for text in texts {
+            machine.expect(text, 30)?;
+        }
+        machine.expect("no PXE stack is in use", 30)
     })
 }
 

@@ -17,7 +17,10 @@ pub fn all() -> Vec<Scenario> {
             "roms-linux",
             "virtio-net.mrom shrinks to 4 KiB at most, takes no base memory, and boots Linux by HTTP",
             120,
-            |name| linux(name, "virtio-net.mrom", &boot_lines(""), &[]),
+            |name| {
+                let says = ["no PXE stack is in use", " received, 0 dropped, "];
+                linux(name, "virtio-net.mrom", &boot_lines("pxestat\n"), &says)
+            },
         ),
         Scenario::new(
             "roms-whole",
