@@ -146,9 +146,19 @@ pub fn find(memory: &dyn Memory, hints: &Hints) -> Result<VendorStack, Vec<Strin
     }
 }
 
-/// Finds the stack by the memory scan alone: for when the entry state is no longer true.
-pub fn find_again(memory: &dyn Memory) -> Option<VendorStack> {
-    Search { memory, free_end: 0, findings: Vec::new() }.scan()
+/// Finds `stack` again, when the entry state is no longer true: where it was, else by the memory scan, unless that comes
+/// across another card's.
+pub fn find_again(memory: &dyn Memory, stack: &VendorStack) -> Option<VendorStack> {
+    let mut search = Search { memory, free_end: 0, findings: Vec::new() };
+    let is_same = |found: &VendorStack| {
+        let segments = found.undi.iter().zip(&stack.undi);
+        // The third is known of `!PXE` only.
+        segments.take(2).all(|(found, known)| found.segment == known.segment)
+    };
+    search
+        .bang_pxe(stack.structure, Way::Scan)
+        .or_else(|| search.pxenv(stack.structure, Way::Scan))
+        .or_else(|| search.scan().filter(is_same))
 }
 
 /// The bytes of a sound `!PXE` at a place.
@@ -351,6 +361,25 @@ mod tests {
         assert_eq!((stack.way, stack.entry), (Way::Scan, ENTRY));
         assert_eq!(stack.undi[1], Segment { segment: 0x9a00, size: 0x2000 });
         assert_eq!(stack.base_code[1], Segment { segment: 0x9700, size: 0x1800 });
+    }
+
+    #[test]
+    fn the_stack_of_another_card_is_not_taken_for_it() {
+        let mut memory = machine();
+        let stack = found(&memory, Hints { stack: PXE, ..Hints::default() });
+        // Another card's lies before it, and another segment has its UNDI's code.
+        let mut other = bang_pxe(SegOff::new(0x9a00, 0x20));
+        other[0x30] += 1;
+        other[5] = other[5].wrapping_sub(1);
+        put(&mut memory, SegOff::new(0x9a00, 0x10), &other);
+        let again = |memory: &[u8]| find_again(&memory, &stack).map(|stack| stack.structure);
+        assert_eq!(found(&memory, Hints::default()).structure, SegOff::from_linear(0x9a010).unwrap());
+        assert_eq!(again(&memory), Some(PXE));
+        spoil(&mut memory, PXE, 5);
+        spoil(&mut memory, ENV, 9);
+        assert_eq!(again(&memory), None);
+        put(&mut memory, SegOff::new(0x9a00, 0x10), &bang_pxe(ENTRY));
+        assert_eq!(again(&memory).map(SegOff::linear), Some(0x9a010));
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub fn leave<R: Rom>(nic: &mut UndiNic<R>, stack: &VendorStack, keep: Keep, purp
         let mut parameters = UnloadStack::new_zeroed();
         let length = if call == Opcode::UNLOAD_STACK { size_of::<UnloadStack>() } else { 2 };
         let answer = rom.call(call, parameters.as_mut_bytes().get_mut(..length).unwrap_or_default()).ok();
-        planner.answered(call, answer, find_again(&*rom).map(|stack| stack.entry));
+        planner.answered(call, answer, find_again(&*rom, stack).map(|stack| stack.entry));
     }
     planner.decide(&low_memory(rom))
 }

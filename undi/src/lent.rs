@@ -123,7 +123,7 @@ mod tests {
         }
         let own = find(&&memory[..], &Hints { stack: PXE, ..Hints::default() }).unwrap();
         assert_eq!(own.undi[1], Segment { segment: 0x9a00, size: 0x2000 });
-        let scanned = find::find_again(&&memory[..]).unwrap();
+        let scanned = find(&&memory[..], &Hints::default()).unwrap();
         assert_eq!(scanned.structure.linear(), PXE.linear());
     }
 

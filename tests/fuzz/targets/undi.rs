@@ -130,8 +130,10 @@ fuzz_target!(|data: &[u8]| {
     if data.is_empty() {
         return;
     }
-    let _ = undi::find::find_again(&world);
     let stack = undi::find::find(&world, &hints);
+    if let Ok(stack) = &stack {
+        let _ = undi::find::find_again(&world, stack);
+    }
     let Ok(mut card) = UndiNic::try_new(world) else { return };
     let _ = undi::cached::cached_packet(card.rom(), undi::cached::ACK);
     let mut now = Instant::ZERO;
