@@ -2,6 +2,7 @@
 # DHCP packets that it shows were made by the rig.
 
         .set    TICK_VECTOR, 0x1c
+        .set    TIMER_VECTOR, 0x08
         .set    BASE_STACK_SIZE, 4096           # 1500 bytes is what a boot program may count on
         .set    PACKET_SLOT, 2 + PACKET_ROOM    # its length before it
         .set    PACKETS, 3                      # DISCOVER, ACK, boot server's reply
@@ -43,6 +44,10 @@ base_data_segment:
 undi_entry_point:
         .long   0
 old_tick:
+        .long   0
+tick_place:
+        .word   TICK_VECTOR * 4                 # of the vector that leads to base_tick
+old_line:
         .long   0
 
 # The entry point: calls of the UNDI go on to it untouched.
@@ -128,12 +133,13 @@ unload_stack:
         movw    %cs, %dx
         pushfw
         cli
-        cmpw    $base_tick, TICK_VECTOR * 4
+        movw    %cs:tick_place, %si
+        cmpw    $base_tick, (%si)
         jne     1f
-        cmpw    %dx, TICK_VECTOR * 4 + 2
+        cmpw    %dx, 2(%si)
         jne     1f
         movl    %cs:old_tick, %ecx
-        movl    %ecx, TICK_VECTOR * 4
+        movl    %ecx, (%si)
         popfw
         popw    %ds
 

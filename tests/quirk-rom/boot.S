@@ -119,10 +119,15 @@ boot:
         pushw   %gs:base_entry_point + 2
         popw    %es
         cli
-        movl    TICK_VECTOR * 4, %eax           # DS = 0
+        movw    $TICK_VECTOR * 4, %di
+        cmpb    $0, %fs:undi_quirks + QUIRK_TIMER_HOOKED
+        je      1f
+        movw    $TIMER_VECTOR * 4, %di
+1:      movw    %di, %es:tick_place
+        movl    (%di), %eax                     # DS = 0
         movl    %eax, %es:old_tick
-        movw    $base_tick, TICK_VECTOR * 4
-        movw    %es, TICK_VECTOR * 4 + 2
+        movw    $base_tick, (%di)
+        movw    %es, 2(%di)
         movw    %sp, %gs:bios_stack
         movw    %ss, %gs:bios_stack + 2
         movw    %gs, %ax
@@ -158,6 +163,7 @@ boot:
         movw    $PACKETS_SIZE, %cx
         callw   read_file
 1:      callw   spoil_structures
+        callw   quirk_open_line
         callw   load_nbp
         jc      2f
 
@@ -178,6 +184,7 @@ boot:
         popw    %gs
         movw    %gs:undi_segment, %fs
         callw   print
+        callw   quirk_close_line
 
         # Everything back, and for this without quirks.
         pushw   %gs

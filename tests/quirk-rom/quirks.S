@@ -65,6 +65,7 @@ summaries:
         summary start_is_strange, START_NEVER
         summary start_is_strange, PROCESS_LOCKS
         summary start_is_strange, TRANSMIT_LATE
+        summary start_is_strange, START_BY_INTERRUPT
         summary process_is_strange, IRQ_STUCK
         summary process_is_strange, PROCESS_LOCKS
         summary process_is_strange, TRANSMIT_LATE
@@ -108,6 +109,64 @@ spoil_structures:
         addb    %al, %es:pxenv + PXENV_LENGTH
         ret
 
+text_line_open:
+        .asciz  "Quirk ROM: the line is open\r\n"
+text_line_masked:
+        .asciz  "Quirk ROM: the line is masked\r\n"
+
+# BX = the place of the card's interrupt vector, AX = the masks of both interrupt controllers, CX = the card's line, DS = 0,
+# ES = the base code. FS = the UNDI's data, GS = the base code's.
+quirk_line:
+        xorw    %cx, %cx
+        movw    %cx, %ds
+        movw    %gs:base_entry_point + 2, %es
+        movb    %fs:nic_irq, %cl
+        movw    %cx, %bx
+        addw    $0x08, %bx
+        cmpw    $0x10, %bx
+        jb      1f
+        addw    $0x60, %bx
+1:      shlw    $2, %bx
+        inb     $0xa1, %al
+        movb    %al, %ah
+        inb     $0x21, %al
+        ret
+
+# Sets the masks to AX. Changes AL.
+quirk_masks:
+        outb    %al, $0x21
+        movb    %ah, %al
+        outb    %al, $0xa1
+        ret
+
+# The base code waits for the card's interrupt. Changes AX, BX, CX, DS, ES.
+quirk_open_line:
+        cmpb    $0, %fs:undi_quirks + QUIRK_LINE_OPEN
+        je      1f
+        callw   quirk_line
+        pushl   (%bx)
+        popl    %es:old_line
+        movw    $base_line, (%bx)
+        movw    %es, 2(%bx)
+        btrw    %cx, %ax
+        callw   quirk_masks
+1:      ret
+
+# And does not any more: what has become of the line is told. Changes AX, BX, CX, SI, DS, ES.
+quirk_close_line:
+        cmpb    $0, %fs:undi_quirks + QUIRK_LINE_OPEN
+        je      2f
+        callw   quirk_line
+        pushl   %es:old_line
+        popl    (%bx)
+        movw    $text_line_masked, %si
+        btsw    %cx, %ax
+        jc      1f
+        movw    $text_line_open, %si
+        callw   quirk_masks
+1:      callw   print
+2:      ret
+
 # ---------------------------------------------------------------------------------------------------------------
 # For api_leave: DS = our data, BP = the frame. Spoils what the caller will find in its registers.
         .macro  define_clobber name, quirks
@@ -142,6 +201,15 @@ spoil_structures:
         .section .base.text, "ax"
 
         define_clobber base_clobber, base_quirks
+
+# The card's interrupt.
+base_line:
+        pushw   %ax
+        movb    $0x20, %al
+        outb    %al, $0xa0
+        outb    %al, $0x20
+        popw    %ax
+        iretw
 
 base_hang:
         sti
@@ -284,9 +352,82 @@ quirk_short_dropped:
         xorw    %ax, %ax
         ret
 
+# What is hooked while the card is open, and the handlers that were there before.
+undi_old_timer:
+        .long   0
+undi_old_line:
+        .long   0
+undi_timer:
+        ljmpw   *%cs:undi_old_timer
+undi_line:
+        ljmpw   *%cs:undi_old_line
+
+# The end of OPEN.
+quirk_opened:
+        movw    $TIMER_VECTOR * 4, %bx
+        movw    $undi_timer, %si
+        movw    $undi_old_timer, %di
+        cmpb    $0, undi_quirks + QUIRK_TIMER_AT_OPEN
+        jne     1f
+        movzbw  nic_irq, %bx
+        addw    $0x68, %bx                      # a line of the second controller
+        shlw    $2, %bx
+        movw    $undi_line, %si
+        movw    $undi_old_line, %di
+        cmpb    $0, undi_quirks + QUIRK_LINE_AT_OPEN
+        je      3f
+1:      pushw   %ds
+        xorw    %ax, %ax
+        movw    %ax, %ds
+        movw    %cs, %ax
+        pushfw
+        cli
+        cmpw    %ax, 2(%bx)                     # once
+        je      2f
+        movl    (%bx), %ecx
+        movl    %ecx, %cs:(%di)
+        movw    %si, (%bx)
+        movw    %ax, 2(%bx)
+2:      popfw
+        popw    %ds
+3:      xorw    %ax, %ax
+        ret
+
+# The end of CLOSE.
+quirk_closed:
+        cmpb    $1, undi_quirks + QUIRK_TIMER_AT_OPEN
+        jne     2f
+        pushw   %ds
+        xorw    %ax, %ax
+        movw    %ax, %ds
+        movw    %cs, %dx
+        pushfw
+        cli
+        cmpw    $undi_timer, TIMER_VECTOR * 4
+        jne     1f
+        cmpw    %dx, TIMER_VECTOR * 4 + 2
+        jne     1f
+        movl    %cs:undi_old_timer, %ecx
+        movl    %ecx, TIMER_VECTOR * 4
+1:      popfw
+        popw    %ds
+2:      xorw    %ax, %ax
+        ret
+
 # UNDI_ISR START.
 quirk_start:
-        callw   quirk_late_due
+        cmpb    $0, undi_quirks + QUIRK_START_BY_INTERRUPT
+        je      3f
+        movb    $0x0b, %al                      # which lines are in service?
+        outb    %al, $0xa0
+        outb    %al, $0x20
+        inb     $0xa0, %al
+        movb    %al, %ah
+        inb     $0x20, %al
+        movzbw  nic_irq, %cx
+        btw     %cx, %ax
+        jnc     isr_not_ours
+3:      callw   quirk_late_due
         jnz     isr_ours
         cmpb    $0, undi_quirks + QUIRK_START_NEVER
         jne     isr_not_ours

@@ -261,6 +261,7 @@ undi_open:
         testw   %ax, %ax
         jnz     1f
         movb    $STATE_OPEN, state
+        jmp     quirk_opened
 1:      ret
 
 undi_close:
@@ -268,8 +269,7 @@ undi_close:
         jne     undi_invalid_state
         callw   nic_stop
         movb    $STATE_INITIALIZED, state
-        xorw    %ax, %ax
-        ret
+        jmp     quirk_closed
 
 # UNDI_SET_MCAST_ADDRESS: the count at 2. Any makes the card receive all multicasts.
 undi_set_multicast_address:

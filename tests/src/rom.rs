@@ -104,6 +104,17 @@ quirks! {
     WildPointers,
     /// The far pointers of frames lead nowhere.
     WildFrames,
+    /// The base code hooks interrupt 08h in place of 1Ch; UNLOAD_STACK takes that off, if nobody has hooked over it.
+    TimerHooked,
+    /// OPEN hooks interrupt 08h; with 1, CLOSE takes that off, if nobody has hooked over it.
+    TimerAtOpen,
+    /// OPEN hooks the card's interrupt, and nothing takes that off.
+    LineAtOpen,
+    /// The base code hooks the card's interrupt, ends what comes there without a look at the card, and opens the line. When
+    /// the boot program comes back, it says whether the line is open.
+    LineOpen,
+    /// START says OURS only while the card's interrupt is in service.
+    StartByInterrupt,
 }
 
 impl Quirk {
@@ -287,7 +298,7 @@ mod tests {
     #[test]
     fn quirks_have_names() {
         assert_eq!(Quirk::ClobbersUpperHalves.name(), "clobbers-upper-halves");
-        assert_eq!(NAMES.len(), Quirk::WildFrames as usize + 1);
+        assert_eq!(NAMES.len(), Quirk::StartByInterrupt as usize + 1);
     }
 
     #[test]

@@ -14,6 +14,10 @@ pub const USER_SPACE: &str = "RIG-MARK userspace-up";
 
 /// Said by the ROM of the tests when the program that it started comes back.
 pub const ROM_RETURNED: &str = "Quirk ROM: the boot program came back";
+/// And, with the quirk `LineOpen`, that the card's interrupt is let through.
+pub const LINE_OPEN: &str = "Quirk ROM: the line is open";
+/// The vendor's ROM reported frames in the card's interrupt only.
+pub const BY_INTERRUPT: &str = "interrupts: polling alone found no frame in 125 ms";
 
 /// Said by the firmware when it begins.
 pub const BANNER: &str = ", in Rust, for PC BIOS";

@@ -97,8 +97,6 @@ pub struct PumpControl {
     pub line_open: u8,
     /// Whether it is to be open while the pump runs.
     pub line_wanted: u8,
-    /// Whether it was when the handler was hooked, and so has to be outside the pump.
-    pub line_before: u8,
     /// Whether it was given up, and stays masked.
     pub line_lost: u8,
     /// Whether the handler answers what is not the card's by itself: the old one is the BIOS's stub.
@@ -111,7 +109,7 @@ pub struct PumpControl {
     pub triggered: u8,
     /// Whether PROCESS is called without waiting for OURS.
     pub process_first: u8,
-    reserved: [u8; 2],
+    reserved: [u8; 3],
     /// For the pump.
     pub isr: Isr,
     /// For the interrupt handler.
@@ -138,7 +136,7 @@ impl PumpControl {
         self.room = order.room;
         self.transmit_left = order.transmit;
         self.process_first = order.process_first.into();
-        self.line_wanted = u8::from(order.interrupts) | self.line_before;
+        self.line_wanted = order.interrupts.into();
         for counter in [
             &mut self.frames,
             &mut self.dropped,

@@ -97,10 +97,10 @@ pub trait Rom: Memory {
     /// Makes another entry point the one that is called.
     fn set_entry(&mut self, entry: SegOff);
 
-    /// Hooks the interrupt of `line`; the line itself stays as it is.
+    /// Masks `line` and hooks its interrupt.
     fn hook(&mut self, line: u8);
 
-    /// Takes the hook off and puts the line back; false where somebody hooked the vector after us.
+    /// Takes the hook off, and leaves the line masked; false where somebody hooked the vector after us.
     fn unhook(&mut self) -> bool;
 
     /// Number of receive slots, at most 64.
@@ -255,14 +255,19 @@ impl<R: Rom> UndiNic<R> {
         [how, &line].concat()
     }
 
+    /// Whether the ROM may be called: no call was abandoned.
+    pub fn is_alive(&self) -> bool {
+        self.state != State::Dead
+    }
+
+    /// The card's interrupt line, unless it was given up.
+    pub fn line(&self) -> Option<u8> {
+        self.interrupt.filter(|_| !self.line_lost)
+    }
+
     /// What matters of the card when we leave it.
     pub(crate) fn card(&self) -> Card {
-        Card {
-            alive: self.state != State::Dead,
-            hooked: self.hooked,
-            etherboot: self.etherboot,
-            line: self.interrupt,
-        }
+        Card { alive: self.is_alive(), hooked: self.hooked, etherboot: self.etherboot, line: self.interrupt }
     }
 
     /// The ROM, for calls while the card is closed.

@@ -60,9 +60,9 @@ pub struct Departure {
     pub lines: Vec<String>,
     /// The free-base-memory mark (0040:0013) that is true now, in KiB.
     pub mark_kib: u16,
-    /// Whether a far return into the vendor's stack is possible: all of it is there still.
+    /// Whether a far return into the vendor's stack is possible: all of it is there still, and nothing of ours in it.
     pub may_return: bool,
-    /// A line that has to be masked, because its vector leads into what was given up.
+    /// A line that has to be masked, because its vector leads into what was given up, or through our handler.
     pub mask: Option<u8>,
 }
 
@@ -178,9 +178,10 @@ impl<'a> Planner<'a> {
         }
         Departure {
             mark_kib,
-            may_return: self.card.alive && !self.unloaded && !self.stopped,
+            may_return: self.card.alive && !self.card.hooked && !self.unloaded && !self.stopped,
             mask: self.card.line.filter(|line| {
-                self.is_given_up(vector(low, if *line < 8 { 0x08 + line } else { 0x68 + line }))
+                self.card.hooked
+                    || self.is_given_up(vector(low, if *line < 8 { 0x08 + line } else { 0x68 + line }))
             }),
             lines: self.lines,
         }
@@ -257,6 +258,9 @@ impl<'a> Planner<'a> {
             let range = PhysRange::with_length(u64::from(kib) * KIB, KIB);
             if seen < self.mark_kib {
                 break ": another program has taken some";
+            } else if self.card.hooked {
+                // It lies below what could be freed.
+                break ": our interrupt handler has to stay";
             } else if kib >= BASE_MEMORY_END {
                 break "";
             } else if self.is_kept(range) {

@@ -17,11 +17,13 @@ undi_control:                           /* segment of the shared block */
     .section .low.text.undi, "ax"
     .code16
 
-/* Makes the block at ES:0 the shared one, and EDX (segment:offset) the old interrupt handler. DS = CS. */
+/* Makes the block at ES:0 the shared one, and EDX (segment:offset), unless it is 0, the old interrupt handler. DS = CS. */
 undi_attach:
     movw    %es, undi_control
+    testl   %edx, %edx
+    jz      1f
     movl    %edx, undi_old_handler
-    ret
+1:  ret
 
 /* Sends what is queued and collects frames until the ring is full, the calls are used up, or nothing has come for
  * as long as the block says.
@@ -101,7 +103,7 @@ undi_pump:
     jmp     .Lundi_round
 
 .Lundi_leave:
-    movb    PUMP_LINE_BEFORE, %al
+    xorb    %al, %al
     call    undi_line
     popw    %gs
     popw    %fs
@@ -282,6 +284,7 @@ undi_interrupt:
     cld
     movw    %cs:undi_control, %ax
     movw    %ax, %ds
+    movb    $1, PUMP_LINE_OPEN          /* whoever has opened it */
     movb    PUMP_BUSY, %al
     orb     PUMP_UNFINISHED, %al
     jnz     3f

@@ -52,7 +52,6 @@ base::assembly!(
     PUMP_MASK_BIT = offset_of!(PumpControl, mask_bit),
     PUMP_LINE_OPEN = offset_of!(PumpControl, line_open),
     PUMP_LINE_WANTED = offset_of!(PumpControl, line_wanted),
-    PUMP_LINE_BEFORE = offset_of!(PumpControl, line_before),
     PUMP_LINE_LOST = offset_of!(PumpControl, line_lost),
     PUMP_STUB = offset_of!(PumpControl, stub),
     PUMP_BUSY = offset_of!(PumpControl, busy),
@@ -256,7 +255,7 @@ impl VendorRom {
         Ok(rom)
     }
 
-    /// Tells the assembly which block is shared, and which handler was there before ours.
+    /// Tells the assembly which block is shared, and, where it is not null, which handler was there before ours.
     fn attach(&self, old: SegOff) {
         let mut registers = Registers {
             es: self.block.far().segment,
@@ -363,16 +362,17 @@ impl Rom for VendorRom {
     fn hook(&mut self, line: u8) {
         let vector = if line < 8 { 0x08 + line } else { 0x68 + line };
         let old = interrupts::vector(vector);
-        let open = u8::from(!pic::is_masked(line));
-        if self.hook.is_some() {
-            return;
-        }
         let Ok(control) = control(&mut self.block) else { return };
         control.mask_port = if line < 8 { 0x21 } else { 0xa1 };
         control.mask_bit = 1 << (line & 7);
-        control.line_open = open;
-        control.line_before = open;
+        // Nobody but our handler is to be called by the card, and that by the pump's leave only (field note A3).
+        pic::mask(line);
+        control.line_open = 0;
         control.line_lost = 0;
+        // A second time it would be called by itself.
+        if self.hook.is_some() || interrupts::is_hooked() {
+            return;
+        }
         control.stub = u8::from(old.segment == BIOS_SEGMENT);
         self.attach(old);
         // SAFETY: the third routine of the table is `undi_interrupt`, an interrupt handler. The low block stays as
@@ -387,12 +387,8 @@ impl Rom for VendorRom {
             return false;
         }
         if let Ok(control) = control(&mut self.block) {
-            // A line that was given up, or whose ROM hangs, stays masked.
-            if !self.dead && control.line_lost == 0 && control.line_before != control.line_open {
-                if control.line_before != 0 { pic::unmask(line) } else { pic::mask(line) }
-            }
             // So the pump leaves the line alone.
-            (control.mask_port, control.line_open, control.line_before) = (0, 0, 0);
+            (control.mask_port, control.line_open) = (0, 0);
         }
         true
     }

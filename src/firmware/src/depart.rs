@@ -1,5 +1,6 @@
 //! Leaving: to another program, to the program that started us, or to the BIOS.
 
+use nic::Nic;
 use undi::{Keep, Purpose, leave};
 
 use crate::errors;
@@ -13,25 +14,32 @@ impl Machine {
     /// Makes the card quiet, without giving anything up: for a restart.
     pub(crate) fn close_network(&mut self) {
         if let Some(mut network) = self.network.take() {
-            nic::Nic::close(network.port.nic_mut());
+            network.port.nic_mut().close();
         }
     }
 
     /// Takes down everything of ours that a next program would notice, and gives up what the image does not want
     /// kept of the vendor's stack: the card is quiet, the vectors and the base memory mark are as they were found
-    /// or better. Says whether a far return into the vendor's stack is still possible.
+    /// or better. Says whether a far return into the vendor's stack is still possible. The card's line is masked then as
+    /// otherwise.
     pub(crate) fn depart(&mut self, purpose: Purpose) -> bool {
         self.screen.show_text();
+        let mut undi = self.network.take().and_then(|network| network.into_card().into_undi());
+        if let Some(undi) = &mut undi {
+            // First, as a ROM may have handlers over ours while the card is open.
+            undi.close();
+            undi.rom().give_frames_back();
+        }
         // Last in, first out: the ROM is to see the mark that it left.
         hw::leave::release_base_memory(hw::low::found_base_memory_kib());
         let is_whole = !self.vendor_was_lent;
-        let Some(network) = self.network.take() else { return is_whole && !self.vendor_hangs };
-        let Some(mut undi) = network.into_card().into_undi() else { return is_whole };
-        let Some(vendor) = &self.vendor else { return is_whole };
-        let nic = &mut undi;
-        say!(self.screen, "UNDI: {}", nic.mode());
-        let departure = leave(nic, vendor.stack(), Keep::from_bits(self.header.keep), purpose);
-        let pci = nic::Nic::identity(nic).pci;
+        let (Some(mut undi), Some(vendor)) = (undi, &self.vendor) else {
+            return is_whole && !self.vendor_hangs;
+        };
+        say!(self.screen, "UNDI: {}", undi.mode());
+        let departure = leave(&mut undi, vendor.stack(), Keep::from_bits(self.header.keep), purpose);
+        let pci = undi.identity().pci;
+        self.line = undi.line();
         drop(undi);
         crate::vendor_rom::unhook();
         crate::vendor::hush();
@@ -66,7 +74,13 @@ impl Machine {
             tried |= bit;
             hw::leave::remember(tried);
             match number {
-                0 => hw::leave::return_to_caller(self.info.entry_stack, 0),
+                0 => {
+                    // The only way on which somebody is sure to wait for the card's interrupts.
+                    if let Some(line) = self.line.filter(|line| self.found_masks & 1 << line == 0) {
+                        hw::pic::unmask(line);
+                    }
+                    hw::leave::return_to_caller(self.info.entry_stack, 0)
+                }
                 1 => hw::leave::next_boot_device(),
                 _ => self.screen.error(&errors::NO_WAY_OUT.of(hw::leave::first_disk())),
             }

@@ -38,6 +38,10 @@ pub(crate) struct Machine {
     pub(crate) vendor_was_lent: bool,
     /// A call of the vendor's ROM did not come back before a card was found.
     pub(crate) vendor_hangs: bool,
+    /// The interrupt controllers' masks when we came.
+    pub(crate) found_masks: u16,
+    /// The interrupt line of the vendor's card when we leave.
+    pub(crate) line: Option<u8>,
     pub(crate) network: Option<Network>,
     pub(crate) editor: LineEdit,
     /// What was tried to boot, and what came of it.
@@ -67,6 +71,8 @@ impl Machine {
             found: None,
             vendor_was_lent: false,
             vendor_hangs: false,
+            found_masks: hw::pic::masks(),
+            line: None,
             network: None,
             editor: LineEdit::new(),
             tried: Vec::new(),

@@ -16,9 +16,10 @@ use core::ptr;
 use memmap::MemoryMap;
 use static_assertions::const_assert_eq;
 
+use crate::interrupts::Chained;
 use crate::low::{self, LowMemory, Symbol};
+use crate::power;
 use crate::realmode::{self, Registers};
-use crate::{interrupts, power};
 
 base::assembly!(
     "guest.S",
@@ -445,58 +446,15 @@ impl Memory<'_> {
 }
 
 /// Whether another program has hooked one of our vectors after us and left its hook there: then ours is called still.
-pub fn is_hooked() -> bool {
-    HOOKS.iter().any(|hook| hook.previous() != SegOff::default())
+pub(crate) fn is_hooked() -> bool {
+    HOOKS.iter().any(Chained::is_chained)
 }
 
-/// A vector that leads to us while a program runs, and as long as one leads through us that was hooked after it.
-struct Chained {
-    vector: u8,
-    handler: Symbol,
-    /// Variable: the handler that was there before; null while ours is not in the chain.
-    previous: Symbol,
-}
-
-/// In the order in which they are hooked.
+/// Vectors that lead to us while a program runs, in the order in which they are hooked.
 const HOOKS: [Chained; 2] = [
     Chained { vector: 0x15, handler: Symbol::GuestInt15, previous: Symbol::GuestInt15Previous },
     Chained { vector: 0x1a, handler: Symbol::GuestInt1a, previous: Symbol::GuestInt1aPrevious },
 ];
-
-impl Chained {
-    fn previous(&self) -> SegOff {
-        // SAFETY: the symbol names a variable of this type.
-        unsafe { self.previous.variable::<SegOff>().read() }
-    }
-
-    fn ours(&self) -> SegOff {
-        SegOff::new(low::segment(), self.handler.offset())
-    }
-
-    /// Puts our handler in, unless it is in the chain still.
-    fn hook(&self) {
-        if self.previous() != SegOff::default() {
-            return;
-        }
-        // SAFETY: the symbols name the handler, which hands on what it does not answer, and its variable. The low block
-        // stays as long as the core, and longer where the hook cannot be taken off.
-        unsafe {
-            self.previous.variable().write(interrupts::vector(self.vector));
-            interrupts::set_vector(self.vector, self.ours());
-        }
-    }
-
-    /// Takes it off, if it is on top.
-    fn unhook(&self) {
-        if interrupts::vector(self.vector) == self.ours() {
-            // SAFETY: the handler put back is the one that was found, and the symbol names a variable of this type.
-            unsafe {
-                interrupts::set_vector(self.vector, self.previous());
-                self.previous.variable().write(SegOff::default());
-            }
-        }
-    }
-}
 
 /// Tells others that what is ours is reserved, as long as the value lives.
 pub fn hide<'a>(table: &'a mut TableRoom, map: &MemoryMap, entries: &[E820Entry]) -> Option<Disguise<'a>> {
@@ -510,7 +468,7 @@ pub fn unhook() {
 
 /// Whether nobody has hooked over us.
 pub fn is_on_top() -> bool {
-    HOOKS.iter().all(|hook| interrupts::vector(hook.vector) == hook.ours())
+    HOOKS.iter().all(Chained::is_on_top)
 }
 
 /// Makes others see as reserved what is ours, while the value lives.

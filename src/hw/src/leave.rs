@@ -3,22 +3,33 @@
 use base::boot_info::{BootInfo, ENTRY_STACK_MAGIC};
 use base::{Duration, SegOff};
 
-use crate::guest;
 use crate::low::{self, Symbol};
 use crate::realmode::{self, Registers};
+use crate::{guest, interrupts};
 
-/// Gives base memory back to the BIOS: free base memory ends at `kib` again; at the low block, where a hook of ours has to
-/// stay in it.
+/// Gives base memory back to the BIOS: free base memory ends at `kib` again. It ends at the low block where a hook of ours
+/// has to stay in that, and below all that was handed out where a handler may need it.
 pub fn release_base_memory(kib: u16) {
-    let kept = if guest::is_hooked() { (low::linear() / 1024) as u16 } else { kib };
-    low::set_base_memory_kib(kib.min(kept));
+    let kept = if interrupts::is_hooked() {
+        low::allocated()
+    } else if is_hooked() {
+        low::linear()
+    } else {
+        u32::MAX
+    };
+    low::set_base_memory_kib(u32::from(kib).min(kept / 1024) as u16);
 }
 
-/// Whether the stack of the program that loaded us is still as the prefix left it.
+/// Whether somebody has hooked over a handler of ours, which is called still.
+fn is_hooked() -> bool {
+    interrupts::is_hooked() || guest::is_hooked() || realmode::is_watching()
+}
+
+/// Whether the stack of the program that loaded us is still as the prefix left it, and nothing of ours is hooked any more.
 pub fn can_return_to_caller(info: &BootInfo) -> bool {
     let mut magic = [0; 4];
     low::read(info.entry_stack.linear(), &mut magic);
-    u32::from_le_bytes(magic) == ENTRY_STACK_MAGIC
+    u32::from_le_bytes(magic) == ENTRY_STACK_MAGIC && !is_hooked()
 }
 
 /// Returns to the program that loaded us, with a status for it in AX. Nothing of ours must be hooked any more.

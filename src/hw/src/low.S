@@ -78,6 +78,8 @@ watchdog_ticks:
     .word   0
 watchdog_block:
     .word   0
+watchdog_vector:
+    .word   0
 abandoned_stack:
     .long   0
 
@@ -468,7 +470,7 @@ low_symbols:
     .word   low_watchdog
     .word   low_gdt, low_gdtr, long_idtr, low_linear, long_cr0, long_cr3, long_cr4, long_efer
     .word   real_cr0, real_cr4, real_efer, low_switches, watchdog_previous, watchdog_ticks, watchdog_block
-    .word   abandoned_stack, low_text_buffer
+    .word   watchdog_vector, abandoned_stack, low_text_buffer
     .word   guest_resume, guest_returned, guest_int15, guest_int15_previous, guest_table
     .word   guest_int1a, guest_int1a_previous, guest_call_by_stack, guest_call_by_registers, guest_pxenv
     .word   guest_call_protected, guest_resume_protected

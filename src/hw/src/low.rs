@@ -83,6 +83,7 @@ pub(crate) enum Symbol {
     WatchdogPrevious,
     WatchdogTicks,
     WatchdogBlock,
+    WatchdogVector,
     AbandonedStack,
     TextBuffer,
     GuestResume,

@@ -21,9 +21,13 @@ pub fn unmask(line: u8) {
 
 /// Whether a line is kept from the processor.
 pub fn is_masked(line: u8) -> bool {
-    let (port, bit) = place(line);
-    // SAFETY: reading the mask register changes nothing.
-    unsafe { io::inb(port) & bit != 0 }
+    masks() & 1 << (line & 15) != 0
+}
+
+/// The masks of all lines: bit n is set where line n is kept from the processor.
+pub fn masks() -> u16 {
+    // SAFETY: reading the mask registers changes nothing.
+    unsafe { u16::from_le_bytes([io::inb(MASTER_DATA), io::inb(SLAVE_DATA)]) }
 }
 
 fn place(line: u8) -> (u16, u8) {

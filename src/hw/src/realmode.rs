@@ -8,8 +8,9 @@ use core::arch::asm;
 use core::ptr;
 use static_assertions::const_assert_eq;
 
+use crate::interrupts::{self, Chained};
 use crate::low::{self, Symbol};
-use crate::{interrupts, pic};
+use crate::pic;
 
 /// The registers that cross between the modes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -173,9 +174,8 @@ unsafe fn call(
     Ok(())
 }
 
-/// The watchdog's hook on INT 08h, in place while the value lives.
+/// The watchdog, in place while the value lives.
 struct Watchdog {
-    hook: Option<interrupts::Hook>,
     masked: bool,
 }
 
@@ -183,18 +183,25 @@ impl Watchdog {
     fn arm(block: u16, limit: Duration) -> Self {
         // A tick is 55 ms; one more, as the first may come at once.
         let ticks = u16::try_from(limit.as_millis() / 55 + 2).unwrap_or(u16::MAX);
-        // SAFETY: the symbols name variables of these types, and the handler is the one that reads them.
-        let hook = unsafe {
+        // SAFETY: the symbols name variables of these types.
+        unsafe {
             Symbol::WatchdogBlock.variable::<u16>().write(block);
             Symbol::WatchdogTicks.variable::<u16>().write(ticks);
-            Symbol::WatchdogPrevious.variable::<SegOff>().write(interrupts::vector(TIMER_VECTOR));
-            interrupts::hook(TIMER_VECTOR, Symbol::Watchdog.offset())
-        };
+        }
+        if !is_watching() {
+            // A ROM that has hooked the timer finds nothing over it, and can take itself off. Its handler goes on to the
+            // BIOS's, from which the other vector is called.
+            let is_bios = interrupts::vector(TIMER_VECTOR).linear() >= ROM;
+            let vector = if is_bios { TIMER_VECTOR } else { TICK_VECTOR };
+            // SAFETY: the symbol names a variable of this type.
+            unsafe { Symbol::WatchdogVector.variable::<u8>().write(vector) };
+            watchdog().hook();
+        }
         let masked = pic::is_masked(TIMER_LINE);
         if masked {
             pic::unmask(TIMER_LINE);
         }
-        Self { hook: Some(hook), masked }
+        Self { masked }
     }
 }
 
@@ -206,9 +213,26 @@ impl Drop for Watchdog {
             pic::mask(TIMER_LINE);
         }
         // Where somebody hooked after us, our handler stays in the chain and, without ticks, does nothing.
-        let _ = self.hook.take().map(interrupts::Hook::remove);
+        watchdog().unhook();
     }
 }
 
-const TIMER_VECTOR: u8 = 8;
+/// Where the watchdog is or was last.
+fn watchdog() -> Chained {
+    // SAFETY: the symbol names a variable of this type.
+    let vector = unsafe { Symbol::WatchdogVector.variable::<u8>().read() };
+    Chained { vector, handler: Symbol::Watchdog, previous: Symbol::WatchdogPrevious }
+}
+
+/// Whether the watchdog is in the chain of its vector: during a call with a limit, and afterwards where a ROM has hooked
+/// over it.
+pub(crate) fn is_watching() -> bool {
+    watchdog().is_chained()
+}
+
+/// The interrupt of the timer, and the one that the BIOS calls from there.
+const TIMER_VECTOR: u8 = 0x08;
+const TICK_VECTOR: u8 = 0x1c;
 const TIMER_LINE: u8 = 0;
+/// Option ROMs and the BIOS lie from here on.
+const ROM: u32 = 0xc_0000;

@@ -25,7 +25,36 @@ pub fn all() -> Vec<Scenario> {
         leaves(PXE),
         boots("none", KPXE, "a vendor's ROM as it should be", &[]).quick(),
     ];
-    all.extend([KKPXE, KPXE, PXE].map(memory));
+    all.extend([KKPXE, KPXE, PXE].map(|image| {
+        let suffix = image.trim_start_matches("undionly.");
+        memory(suffix, image, "all that was freed, and no more", &[])
+    }));
+    all.extend([
+        memory(
+            "timer-hooked",
+            KPXE,
+            "what a base code had that hooks INT 08h, and takes that off under our watchdog",
+            &[(Quirk::TimerHooked, 1)],
+        ),
+        memory(
+            "timer-at-open",
+            KPXE,
+            "all that was freed, though OPEN hooks INT 08h over our watchdog until CLOSE",
+            &[(Quirk::TimerAtOpen, 1)],
+        ),
+        memory(
+            "timer-stays",
+            KPXE,
+            "nothing, as INT 08h leads through our watchdog still",
+            &[(Quirk::TimerAtOpen, 2)],
+        ),
+        memory(
+            "line-at-open",
+            KPXE,
+            "nothing, as the card's interrupt leads through our handler still",
+            &[(Quirk::LineAtOpen, 1)],
+        ),
+    ]);
     for quirk in [
         Quirk::IrqSilent,
         Quirk::IrqStuck,
@@ -128,6 +157,41 @@ pub fn all() -> Vec<Scenario> {
             Quirk::ProcessLocks,
             false,
         ),
+        ends(
+            "timer-hooked-hangs",
+            "INT 08h is the base code's, and TRANSMIT never comes back",
+            text::VENDOR_HANG,
+            &[(Quirk::TimerHooked, 1), (Quirk::TransmitHangs, 1)],
+        ),
+        Scenario::new(
+            "quirks-start-by-interrupt",
+            "START says OURS in the card's interrupt only: frames are found by that",
+            BOUND,
+            |name| {
+                let (_lab, mut machine) =
+                    machine(name, KPXE, &boot_lines(""), &[(Quirk::StartByInterrupt, 1)])?;
+                machine.expect(text::BY_INTERRUPT, 150)?;
+                expect_user_space(&mut machine, 150)
+            },
+        ),
+        boots(
+            "line-open",
+            KPXE,
+            "the base code has the card's interrupt, and its line is open",
+            &[(Quirk::LineOpen, 1)],
+        ),
+        Scenario::new(
+            "quirks-line-open-exit",
+            "a base code that waits for the card's interrupt finds its line open again",
+            BOUND,
+            |name| {
+                let (_lab, mut machine) =
+                    machine(name, KKPXE, "echo RIG-MARK leaving\nexit", &[(Quirk::LineOpen, 1)])?;
+                machine.expect("RIG-MARK leaving", 90)?;
+                machine.expect(text::LINE_OPEN, 30)?;
+                machine.expect(text::NEXT_DEVICE, 30)
+            },
+        ),
         Scenario::new(
             "quirks-multicast",
             "spanning tree is heard on a card that filters: all frames are asked for",
@@ -229,12 +293,11 @@ fn leaves(image: &'static str) -> Scenario {
 
 /// The kernel's own prints show that it has what the image freed, and leaves alone what is in use: it reserves all from
 /// the mark (0040:0013) on, whatever SeaBIOS's memory map says, which knows nothing of ROMs.
-fn memory(image: &'static str) -> Scenario {
-    let suffix = image.trim_start_matches("undionly.");
-    let about = format!("{image}: the kernel has the memory that was freed, and no more");
-    Scenario::new(format!("quirks-memory-{suffix}"), about, BOUND, move |name| {
+fn memory(what: &str, image: &'static str, about: &str, quirks: &'static [(Quirk, u8)]) -> Scenario {
+    let about = format!("{image}: the kernel has {about}");
+    Scenario::new(format!("quirks-memory-{what}"), about, BOUND, move |name| {
         let lines = boot_lines("").replace(" quiet ", " memblock=debug ");
-        let (_lab, mut machine) = machine(name, image, &format!("pxestat\n{lines}"), &[])?;
+        let (_lab, mut machine) = machine(name, image, &format!("pxestat\n{lines}"), quirks)?;
         machine.expect(text::USER_SPACE, 150)?;
         let number = |before: &str, after: &str, radix| {
             let text = machine.transcript().between(before, after).unwrap_or_default();
@@ -248,6 +311,10 @@ fn memory(image: &'static str) -> Scenario {
         let map = number("BIOS-e820: [mem 0x0000000000000000-", "] usable", 16)? + 1;
         let reserved = number("reserved[0x1]", "-0x00000000000fffff]", 16)?;
         let wanted = match image {
+            // A handler of ours stays in what we have of base memory then.
+            _ if matches!(quirks, [(Quirk::TimerAtOpen, 2) | (Quirk::LineAtOpen, _)]) => {
+                found - (number("Base memory in use: ", " KiB", 10)? << 10)
+            }
             KKPXE => found,
             // The base code lies below the UNDI, whose code lies below its data.
             KPXE => undi - UNDI_CODE,

@@ -160,7 +160,14 @@ fn a_handler_that_stays_keeps_the_undi() {
     let card = Card { hooked: true, ..CARD };
     let (calls, departure) = Case { card, ..Case::new(NOTHING) }.run(&stack());
     assert_eq!(calls, CALLS[..2]);
-    assert_eq!(departure.mark_kib, UNLOADED);
+    // It lies below all that could be freed, and whoever hooked over it goes on to it.
+    assert_eq!((departure.mark_kib, departure.mask, departure.may_return), (FOUND, Some(11), false));
+    assert_eq!(
+        last(&departure),
+        "base memory: 604 KiB before, 604 KiB now: our interrupt handler has to stay"
+    );
+    let (calls, departure) = Case { card, ..Case::of(ALL, Purpose::NextDevice) }.run(&stack());
+    assert_eq!((calls, departure.may_return), (vec![], false));
 }
 
 #[test]
