@@ -267,6 +267,8 @@ undi_open:
 undi_close:
         cmpb    $STATE_OPEN, state
         jne     undi_invalid_state
+        cmpb    $0, undi_quirks + QUIRK_CLOSE_HANGS
+        jne     undi_hang
         callw   nic_stop
         movb    $STATE_INITIALIZED, state
         jmp     quirk_closed

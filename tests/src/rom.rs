@@ -115,6 +115,8 @@ quirks! {
     LineOpen,
     /// START says OURS only while the card's interrupt is in service.
     StartByInterrupt,
+    /// CLOSE does not come back.
+    CloseHangs,
 }
 
 impl Quirk {
@@ -298,7 +300,7 @@ mod tests {
     #[test]
     fn quirks_have_names() {
         assert_eq!(Quirk::ClobbersUpperHalves.name(), "clobbers-upper-halves");
-        assert_eq!(NAMES.len(), Quirk::StartByInterrupt as usize + 1);
+        assert_eq!(NAMES.len(), Quirk::CloseHangs as usize + 1);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use base::boot_info::{BootInfo, E820Entry};
 use base::{Error, PhysRange};
 use hw::guest::{self, ENTRY, Program, TableRoom};
+use nic::Nic;
 use script::ImageId;
 use uri::Uri;
 
@@ -42,6 +43,9 @@ impl Machine {
             return Err(errors::NO_STACK.of(name));
         }
         self.screen.show_text();
+        if !is_ours {
+            self.quiet_vendor()?;
+        }
         say!(self.screen, "Starting {name} at 0:7C00");
         let answer = if is_ours {
             self.run_with_ours(handle, length, origin, &arguments)
@@ -104,6 +108,16 @@ impl Machine {
             return None;
         }
         Program::try_new(table, pxe, is_ours, self.memory.lend(KEPT), entries(&self.info))
+    }
+
+    /// Closes the card. A ROM of which a call was abandoned is entered by nobody any more: a program would wait for it for
+    /// ever.
+    fn quiet_vendor(&mut self) -> Result<(), Error> {
+        let Some(undi) = self.network.as_mut().and_then(|network| network.port.nic_mut().undi()) else {
+            return Ok(());
+        };
+        undi.close();
+        if undi.is_alive() { Ok(()) } else { Err(undi::errors::HANGS.of("an earlier call")) }
     }
 
     /// Leaves the card to a program that uses the vendor's stack.

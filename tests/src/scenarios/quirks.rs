@@ -7,10 +7,11 @@ use super::Scenario;
 use super::autoboot::expect_ending;
 use crate::failure::{Failure, Result, ensure};
 use crate::lab::{KKPXE, KPXE, Lab, PXE, boot_lines, expect_user_space};
-use crate::peer;
+use crate::namespace::SERVER;
 use crate::qemu::Machine;
 use crate::rom::Quirk;
 use crate::text::{self, Ending};
+use crate::{peer, quirk};
 use std::os::unix::net::UnixDatagram;
 use std::thread;
 use std::time::Duration;
@@ -193,6 +194,16 @@ pub fn all() -> Vec<Scenario> {
             },
         ),
         Scenario::new(
+            "quirks-close-hangs-program",
+            "a boot program is not given a stack whose CLOSE never came back",
+            BOUND,
+            |name| {
+                let (mut machine, _lab) = program(name, "boot", &[(Quirk::CloseHangs, 1)])?;
+                expect_ending(&mut machine, text::VENDOR_HANG)?;
+                ensure(machine.transcript().count("RIG-MARK program") == 0, || "it was started".to_owned())
+            },
+        ),
+        Scenario::new(
             "quirks-multicast",
             "spanning tree is heard on a card that filters: all frames are asked for",
             BOUND,
@@ -355,6 +366,17 @@ fn leaves_with(name: &str, image: &str, quirks: &[(Quirk, u8)]) -> Result<()> {
         machine.expect(text::ROM_RETURNED, 30)?;
     }
     machine.expect(text::NEXT_DEVICE, 30)
+}
+
+/// A machine whose script fetches a boot program, and goes on with `then`.
+fn program(name: &str, then: &str, quirks: &[(Quirk, u8)]) -> Result<(Machine, Lab)> {
+    let script = format!("kernel http://{SERVER}/program.nbp\n{then}");
+    let mut lab = Lab::try_new(name, KKPXE)?;
+    lab.script(&script)?;
+    lab.www("program.nbp", &quirk::program(0)?)?;
+    lab.usual_servers()?;
+    let options = lab.quirk_rom(quirks)?;
+    Ok((lab.machine(&options)?, lab))
 }
 
 /// The usual network, and the machine with the ROM of the tests.
