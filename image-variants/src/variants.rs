@@ -4,7 +4,7 @@
 //! describes a way onto the machine; its name is the suffix. A suffix may inherit from another one.
 
 use anyhow::{Context as _, Result, bail, ensure};
-use base::image_header::{DRIVER_NATIVE, DRIVER_UNDI, DRIVER_UNDI_ROM, KEEP_PXE, KEEP_UNDI};
+use base::image_header::{DRIVER_NATIVE, DRIVER_UNDI, KEEP_PXE, KEEP_UNDI};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ pub struct ImagePlan {
     pub name: String,
     /// The name of the set of drivers: `undionly`.
     pub driver_set: String,
-    /// [`DRIVER_UNDI`], [`DRIVER_UNDI_ROM`] and [`DRIVER_NATIVE`], as the image's header has them.
+    /// [`DRIVER_UNDI`] and [`DRIVER_NATIVE`], as the image's header has them.
     pub drivers: u32,
     /// The drivers of our own, sorted.
     pub native: Vec<String>,
@@ -156,13 +156,8 @@ pub fn elaborate(files: &[(String, String)]) -> Result<Vec<ImagePlan>> {
             let plan = ImagePlan {
                 name: format!("{set_name}.{suffix}"),
                 driver_set: set_name.clone(),
-                drivers: drivers.iter().fold(
-                    if native.is_empty() { 0 } else { DRIVER_NATIVE },
-                    |bits, driver| match driver {
-                        Driver::Undi => bits | DRIVER_UNDI,
-                        Driver::UndiRom => bits | DRIVER_UNDI_ROM,
-                    },
-                ),
+                drivers: if drivers.is_empty() { 0 } else { DRIVER_UNDI }
+                    | if native.is_empty() { 0 } else { DRIVER_NATIVE },
                 native,
                 features,
                 is_split: variant.split == Some(true),
@@ -243,7 +238,7 @@ mod tests {
             (plan.drivers, plan.features.join(" "))
         };
         let both = drivers("drivers = ['undi-rom', 'undi']\nvariants = ['k']\nbudget = 7");
-        assert_eq!(both, (DRIVER_UNDI | DRIVER_UNDI_ROM, "undi undi-rom".to_owned()));
+        assert_eq!(both, (DRIVER_UNDI, "undi undi-rom".to_owned()));
         assert_eq!(drivers(SET.1), (DRIVER_UNDI, "undi".to_owned()));
         let native = drivers("drivers = []\nnative = ['a']\nvariants = ['k']\nbudget = 7");
         assert_eq!(native, (DRIVER_NATIVE, "a".to_owned()));

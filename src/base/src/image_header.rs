@@ -24,7 +24,7 @@ pub struct ImageHeader {
     pub build_id: [u8; 8],
     /// What of the vendor's stack this image wants kept: [`KEEP_UNDI`], [`KEEP_PXE`].
     pub keep: u32,
-    /// What may drive the card: [`DRIVER_UNDI`], [`DRIVER_UNDI_ROM`], [`DRIVER_NATIVE`].
+    /// What may drive the card: [`DRIVER_UNDI`], [`DRIVER_NATIVE`].
     pub drivers: u32,
     /// Length of the image without its trailer.
     pub image_length: u32,
@@ -65,10 +65,8 @@ pub const KEEP_UNDI: u32 = 1;
 /// Keep the vendor's PXE base code.
 pub const KEEP_PXE: u32 = 2;
 
-/// The vendor's UNDI that is in memory.
+/// The vendor's UNDI.
 pub const DRIVER_UNDI: u32 = 1;
-/// The UNDI in a card's option ROM, where none is in memory.
-pub const DRIVER_UNDI_ROM: u32 = 2;
 /// Drivers of our own, for the cards that they know.
 pub const DRIVER_NATIVE: u32 = 4;
 

@@ -6,7 +6,7 @@
 
 use alloc::string::ToString;
 use base::boot_info::BootInfo;
-use base::image_header::{self, DRIVER_UNDI_ROM, ImageHeader};
+use base::image_header::{self, ImageHeader};
 use nic::Nic;
 use settings::{Kind, Tree};
 
@@ -76,7 +76,7 @@ fn introduce(machine: &mut Machine) {
             if let Ok(block) = lease::publish_card(&mut machine.settings, CARD, identity) {
                 machine.settings.open_card(block);
             }
-            if machine.header.drivers & DRIVER_UNDI_ROM != 0 {
+            if vendor::LOADS {
                 machine.name_other_cards();
             }
         }

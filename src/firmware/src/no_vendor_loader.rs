@@ -7,6 +7,9 @@ use undi::VendorStack;
 
 use crate::vendor_rom::VendorRom;
 
+/// This build loads none.
+pub(crate) const LOADS: bool = false;
+
 /// Loads none.
 pub(crate) fn load(_: &mut PhysicalMemory, _: &BootInfo) -> Option<Result<(VendorStack, VendorRom), Error>> {
     None

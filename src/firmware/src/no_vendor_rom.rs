@@ -12,6 +12,9 @@ use undi::{UndiNic, VendorStack};
 use crate::errors;
 use crate::vendor::Cached;
 
+/// This build loads no UNDI.
+pub(crate) const LOADS: bool = false;
+
 /// No stack has started us.
 pub(crate) enum Vendor {}
 

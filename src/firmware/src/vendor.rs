@@ -8,7 +8,7 @@ use hw::guest::{Pxe, TableRoom};
 use undi::lent;
 use undi::rom::BaseMemory;
 
-pub(crate) use crate::vendor_rom::{Found, Vendor, find, hush};
+pub(crate) use crate::vendor_rom::{Found, LOADS, Vendor, find, hush};
 
 /// The packets of the ROM's own DHCP exchange.
 #[derive(Debug, Default)]

@@ -10,6 +10,9 @@ use crate::errors;
 use crate::vendor::shown;
 use crate::vendor_rom::announce;
 
+/// This build does that.
+pub(crate) const LOADS: bool = true;
+
 /// Loads the UNDI of the first card that has one.
 pub(crate) fn load(
     memory: &mut PhysicalMemory,
