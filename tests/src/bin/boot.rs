@@ -13,6 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use tests::failure::{Context, Failure, Result};
+use tests::scenarios::variants::Verdict;
 use tests::scenarios::{self, Scenario};
 use tests::{namespace, paths, payload};
 
@@ -128,16 +129,16 @@ fn run_all(arguments: &Arguments) -> Result<bool> {
     let width = chosen.iter().map(|scenario| scenario.name.len()).max().unwrap_or_default();
     let queue = Mutex::new(VecDeque::from(chosen));
     let failed: Mutex<Vec<(String, Failure)>> = Mutex::default();
-    let skipped: Mutex<Vec<String>> = Mutex::default();
+    let skipped: Mutex<Vec<(String, String)>> = Mutex::default();
     thread::scope(|scope| {
         for _ in 0..arguments.jobs.max(1) {
             scope.spawn(|| {
                 loop {
                     let next = lock(&queue).pop_front();
                     let Some(scenario) = next else { return };
-                    if let Some(obstacle) = &scenario.obstacle {
+                    if let Some(obstacle) = scenario.obstacle {
                         println!("skip  {:width$}          {obstacle}", scenario.name);
-                        lock(&skipped).push(scenario.name);
+                        lock(&skipped).push((scenario.name, obstacle));
                         continue;
                     }
                     let start = Instant::now();
@@ -164,9 +165,15 @@ fn run_all(arguments: &Arguments) -> Result<bool> {
         }
     }
     let skipped = skipped.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let has_failed = |name: &str| failed.iter().any(|(failed, _)| failed == name);
-    let has_run = |name: &str| names.iter().any(|other| other == name);
-    let matrix = scenarios::variants::matrix(|name| has_run(name).then(|| !has_failed(name)));
+    let matrix = scenarios::variants::matrix(|name| {
+        let obstacle = skipped.iter().find(|(skipped, _)| skipped == name);
+        if let Some((_, obstacle)) = obstacle {
+            return Some(Verdict::Skip(obstacle.clone()));
+        }
+        let has_failed = failed.iter().any(|(failed, _)| failed == name);
+        let is_chosen = names.iter().any(|other| other == name);
+        is_chosen.then_some(if has_failed { Verdict::Fail } else { Verdict::Pass })
+    });
     if !matrix.is_empty() {
         println!("\n{matrix}");
     }
