@@ -64,15 +64,15 @@ _start:
         movw    $entry, %si
         call    report_text
         movl    4(%di), %eax
-        call    say_long
+        call    report_long
         movl    (%di), %eax
-        call    say_long
+        call    report_long
         movw    $length, %si
         call    report_text
         movl    12(%di), %eax
-        call    say_long
+        call    report_long
         movl    8(%di), %eax
-        call    say_long
+        call    report_long
         movw    16(%di), %ax
         movw    $kind, %si
         call    say_word
@@ -176,14 +176,6 @@ say_word:
         call    report_hex
         popw    %cx
         ret
-
-# EAX = a number.
-say_long:
-        pushl   %eax
-        shrl    $16, %eax
-        call    report_hex
-        popl    %eax
-        jmp     report_hex
 
         .include "state.S"
 

@@ -1,6 +1,6 @@
 # Prints the state of the machine that a next program finds: `report WHO` as a subroutine of real-mode test code.
 #
-# On entry: DS = CS, IF as it shall be, any stack with 100 bytes. Changes nothing but flags.
+# On entry: DS = CS, IF as it shall be, any stack with 150 bytes. Changes nothing but flags.
 
 report:
         pushal
@@ -14,12 +14,30 @@ report:
         movw    %es:0x413, %ax
         call    report_hex
 
+        movw    $report_int_12, %si     # the same, as INT 12h tells it
+        call    report_text
+        int     $0x12
+        call    report_hex
+
         movw    $report_masks, %si      # the lines that are masked
         call    report_text
         inb     $0xa1, %al
         movb    %al, %ah
         inb     $0x21, %al
         call    report_hex
+
+        movw    $report_service, %si    # the lines whose interrupts are in service (8259A, OCW3: 0Bh, and 0Ah after it)
+        call    report_text
+        movb    $0x0b, %al
+        outb    %al, $0xa0
+        outb    %al, $0x20
+        inb     $0xa0, %al
+        movb    %al, %ah
+        inb     $0x20, %al
+        call    report_hex
+        movb    $0x0a, %al
+        outb    %al, $0xa0
+        outb    %al, $0x20
 
         movw    $report_vectors, %si    # a sum of the interrupt table
         call    report_text
@@ -32,9 +50,29 @@ report:
         loop    1b
         call    report_hex
 
-        movw    $report_map, %si        # a sum of the memory map
+        xorw    %di, %di                # each vector into base memory: its number, and where it leads
+        movl    $0x500, %ebx            # behind the BIOS data area
+1:      movzwl  %es:2(%di), %eax
+        shll    $4, %eax
+        movzwl  %es:(%di), %edx
+        addl    %edx, %eax
+        cmpl    $0xa0000, %eax
+        jae     2f
+        cmpl    %ebx, %eax
+        jb      2f
+        movw    $report_hook, %si
         call    report_text
-        pushw   %ss
+        pushl   %eax
+        movw    %di, %ax
+        shrw    $2, %ax
+        call    report_hex
+        popl    %eax
+        call    report_long
+2:      addw    $4, %di
+        cmpw    $0x400, %di
+        jb      1b
+
+        pushw   %ss                     # the memory map
         popw    %es
         subw    $20, %sp
         movw    %sp, %di
@@ -47,7 +85,21 @@ report:
         int     $0x15
         popw    %si
         jc      4f
-        movw    $10, %cx
+        cmpl    $0, %es:4(%di)
+        jne     1f
+        cmpl    $0x100000, %es:(%di)
+        jae     1f
+        pushw   %si
+        movw    $report_entry, %si      # what lies below 1 MiB: start, length, kind
+        call    report_text
+        movl    %es:(%di), %eax
+        call    report_long
+        movl    %es:8(%di), %eax
+        call    report_long
+        movw    %es:16(%di), %ax
+        call    report_hex
+        popw    %si
+1:      movw    $10, %cx
         movw    %di, %bp
 3:      rolw    $1, %si
         addw    (%bp), %si
@@ -57,9 +109,11 @@ report:
         jnz     2b
 4:      addw    $20, %sp
         movw    %si, %ax
+        movw    $report_map, %si        # a sum of all of it
+        call    report_text
         call    report_hex
 
-        movw    $report_card, %si       # the command register of the first network card of bus 0
+        movw    $report_card, %si       # command and status of the first network card of bus 0
         call    report_text
         movl    $0x80000008, %ebx
 5:      call    report_pci
@@ -70,6 +124,17 @@ report:
         testl   $0x10000, %ebx
         jz      5b
 6:      movb    $4, %bl
+        call    report_pci
+        pushl   %eax
+        call    report_hex
+        popw    %ax
+        movw    $report_status, %si
+        call    report_text
+        popw    %ax
+        call    report_hex
+        movw    $report_line, %si       # its interrupt line, and above that its pin
+        call    report_text
+        movb    $0x3c, %bl
         call    report_pci
         call    report_hex
         movw    $report_end, %si
@@ -87,6 +152,14 @@ report_pci:
         inl     %dx, %eax
         ret
 
+# EAX = a number.
+report_long:
+        pushl   %eax
+        shrl    $16, %eax
+        call    report_hex
+        popl    %eax
+
+# AX = a number. Changes AX, CX.
 report_hex:
         movw    $4, %cx
 1:      rolw    $4, %ax
@@ -119,13 +192,25 @@ report_character:
 
 report_mark:
         .asciz  " mark="
+report_int_12:
+        .asciz  " int12="
 report_masks:
         .asciz  " masks="
+report_service:
+        .asciz  " service="
 report_vectors:
         .asciz  " vectors="
+report_hook:
+        .asciz  " hook="
+report_entry:
+        .asciz  " below-1m="
 report_map:
         .asciz  " map="
 report_card:
         .asciz  " card="
+report_status:
+        .asciz  " status="
+report_line:
+        .asciz  " line="
 report_end:
         .asciz  ";\r\n"

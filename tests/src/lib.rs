@@ -34,4 +34,5 @@ pub mod scenarios;
 pub mod screen;
 pub mod servers;
 pub mod soak;
+pub mod state;
 pub mod text;

@@ -376,10 +376,10 @@ fn spcr() -> [u8; 44] {
     table
 }
 
-/// A disk whose first sector is `sector`: one cylinder, as smaller ones confuse geometry guessing.
-fn disk(mut sector: Vec<u8>) -> Vec<u8> {
-    sector.resize(63 * 16 * 512, 0);
-    sector
+/// A disk that begins with `bytes`: one cylinder, as smaller ones confuse geometry guessing.
+fn disk(mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.resize(63 * 16 * 512, 0);
+    bytes
 }
 
 /// The emulator's control socket (QMP).

@@ -1,11 +1,12 @@
 //! Leaving to the next boot device: by which way, and in which state that finds the machine.
 
 use super::Scenario;
-use crate::failure::{Failure, Result, ensure};
+use crate::failure::{Result, ensure};
 use crate::lab::{KKPXE, KPXE, Lab, PXE, boot_lines, expect_user_space};
 use crate::namespace::SERVER;
 use crate::qemu::{Machine, Options};
 use crate::quirk::{self, Quirk};
+use crate::state::State;
 use crate::text;
 
 /// An image with drivers of our own, which offers a PXE stack to what it starts.
@@ -87,61 +88,49 @@ fn lab(name: &str, image: &str, quirk: Quirk) -> Result<Lab> {
     Ok(lab)
 }
 
-/// What [`text::NEXT_DEVICE`] or the stub before our image said of the machine.
-struct State {
-    mark_kib: u16,
-    masks: u16,
-    vectors: u16,
-    map: u16,
-    card: u16,
-}
-
-impl State {
-    fn said_by(machine: &Machine, who: &str) -> Result<Self> {
-        let state = machine.transcript().between(&format!("RIG-MARK {who}"), ";");
-        let state = state.ok_or_else(|| Failure(format!("{who} says nothing of its state")))?;
-        let field = |name: &str| {
-            let digits = state.split_once(&format!("{name}=")).and_then(|(_, rest)| rest.get(..4));
-            let value = digits.and_then(|digits| u16::from_str_radix(digits, 16).ok());
-            value.ok_or_else(|| Failure(format!("{state} says no {name}")))
-        };
-        Ok(Self {
-            mark_kib: field("mark")?,
-            masks: field("masks")?,
-            vectors: field("vectors")?,
-            map: field("map")?,
-            card: field("card")?,
-        })
-    }
-}
-
-/// Interrupt masks, and as far as the UNDI is kept also vectors and both ways to see memory, are as at our first
-/// instruction; and the card, which was a bus master then, is none.
+/// Interrupt masks, and as far as the UNDI is kept also vectors and all ways to see memory, are as at our first
+/// instruction; and the card, which was a bus master then, is quiet.
 fn state(name: &str, image: &str) -> Result<()> {
+    let (before, after) = states(name, image, text::LEAVING_INT_18)?;
+    after.ensure_quiet()?;
+    after.ensure_no_new_hook(&before)?;
+    let is_else_alike = (before.command ^ after.command).is_power_of_two();
+    ensure(is_else_alike, || format!("the card was set up anew: {before:x?} has become {after:x?}"))?;
+    if image != PXE {
+        return after.ensure_kept(&before);
+    }
+    // The stock ROMs have hooks that hide their memory, and take them off when their UNDI is stopped.
+    let is_freed = after.mark_kib > before.mark_kib;
+    let is_shown = after.map_kib() == Some(after.mark_kib.into());
+    ensure(is_freed && is_shown, || format!("{before:x?} has become {after:x?}"))
+}
+
+/// The ROM takes down what is its own; this one leaves the card a bus master.
+fn returns(name: &str) -> Result<()> {
+    let (before, after) = states(name, KKPXE, text::LEAVING_RETURN)?;
+    after.ensure_no_new_hook(&before)
+}
+
+/// The state of the machine before and after an image that leaves this way.
+fn states(name: &str, image: &str, way: &str) -> Result<(State, State)> {
     let mut lab = lab(name, image, Quirk::State)?;
     let mut machine = lab.machine(&Options::default())?;
     machine.expect("RIG-MARK leaving", 90)?;
-    machine.expect(text::LEAVING_INT_18, 30)?;
-    machine.expect(text::NEXT_DEVICE, 30)?;
-    machine.expect(";", 10)?;
-    let (before, after) = (State::said_by(&machine, "entry")?, State::said_by(&machine, "next-device")?);
-    let is_same = (before.mark_kib, before.vectors, before.map) == (after.mark_kib, after.vectors, after.map);
-    // The stock ROMs have hooks that hide their memory, and take them off when their UNDI is stopped.
-    let is_freed = after.mark_kib > before.mark_kib && before.map != after.map;
-    ensure(if image == PXE { is_freed } else { is_same }, || "memory or vectors have changed".to_owned())?;
+    machine.expect(way, 30)?;
+    let (before, after) = expect_state(&mut machine)?;
     ensure(before.masks == after.masks, || "the interrupt masks have changed".to_owned())?;
-    const BUS_MASTER: u16 = 1 << 2;
-    ensure(before.card & BUS_MASTER != 0 && after.card == before.card & !BUS_MASTER, || {
-        format!("the card's command was {:04x} and is {:04x}", before.card, after.card)
-    })
+    ensure(before.is_bus_master(), || format!("the card was not in use: {before:x?}"))?;
+    Ok((before, after))
 }
 
-fn returns(name: &str) -> Result<()> {
-    let mut lab = lab(name, KKPXE, Quirk::State)?;
-    let mut machine = lab.machine(&Options::default())?;
-    machine.expect("RIG-MARK leaving", 90)?;
-    machine.expect(text::LEAVING_RETURN, 30)?;
-    machine.expect(text::NEXT_DEVICE, 30)
+/// The state that the stub before our image found, and that of the next boot device, which is settled in any case.
+pub fn expect_state(machine: &mut Machine) -> Result<(State, State)> {
+    machine.expect(text::NEXT_DEVICE, 30)?;
+    machine.expect(";", 10)?;
+    let said = |who| State::said_by(machine.transcript(), who);
+    let (before, after) = (said("entry")?, said("next-device")?);
+    after.ensure_settled()?;
+    Ok((before, after))
 }
 
 fn int_18(name: &str) -> Result<()> {
