@@ -40,6 +40,27 @@ pub const BY_ROM: &str = "PXE stack by entry stack";
 /// Said of a card whose UNDI was loaded from its option ROM.
 pub const BY_LOADER: &str = "PXE stack by UNDI loader";
 
+/// Said when we leave a card whose frames UNDI_ISR START reports.
+pub const BY_START: &str = "UNDI: polling: UNDI_ISR START reports frames, IRQ ";
+
+/// The same where the first frame took long.
+pub const BY_INTERRUPTS: &str = "UNDI: interrupts: polling alone found no frame in 125 ms, IRQ ";
+
+/// The same where frames come from UNDI_ISR PROCESS only.
+pub const BY_PROCESS: &str = "UNDI: polling with UNDI_ISR PROCESS: START reported no frame in 250 ms, IRQ ";
+
+/// The end of that sentence where the ROM names no interrupt line.
+pub const NO_LINE: &str = ", no usable interrupt line";
+
+/// And where the line was given up, as it brought no frames.
+pub const LINE_MASKED: &str = "START reported no frame in 250 ms, IRQ 10 masked: it fired without cause";
+
+/// Said of what the policy of an image keeps.
+pub const KEPT_AS_ASKED: &str = "kept, as the image asks";
+
+/// Said of what a ROM does not give up.
+pub const KEPT_AS_REFUSED: &str = "kept, as the ROM refused";
+
 /// Said of what a call of the ROM that has not come back may still write to.
 pub const CALL_NOT_BACK: &str = "kept, as a call of the ROM has not come back";
 

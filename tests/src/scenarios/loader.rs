@@ -2,6 +2,7 @@
 
 use super::Scenario;
 use super::autoboot::expect_ending;
+use super::memory;
 use crate::failure::{Context, Result, ensure};
 use crate::lab::{self, Lab, boot_lines, expect_user_space};
 use crate::qemu::Options;
@@ -47,12 +48,25 @@ fn lab(name: &str, image: &str, stack: Quirk) -> Result<Lab> {
     Ok(lab)
 }
 
+/// Base memory ends for the kernel where the image says: at the UNDI, if that stays.
 fn linux(name: &str, image: &str) -> Result<()> {
     let mut lab = lab(name, image, Quirk::Forget)?;
+    lab.script(&format!("pxestat\n{}", memory::lines()))?;
     let options = lab.quirk_rom(&[])?;
     let mut machine = lab.machine(&options)?;
     machine.expect(text::BY_LOADER, 60)?;
-    expect_user_space(&mut machine, 150)
+    let fate = if image == KPXE { text::KEPT_AS_ASKED } else { "given up" };
+    machine.expect(&format!("UNDI: UNDI: {fate}"), 120)?;
+    let undi = memory::undi(machine.transcript())?;
+    if image == KPXE {
+        return memory::expect_end(&mut machine, undi);
+    }
+    let before = format!("UNDI: base memory: {} KiB before, ", undi >> 10);
+    machine.expect(&before, 30)?;
+    machine.expect(" KiB now", 30)?;
+    let now = memory::number(machine.transcript(), &before, " KiB now", 10)? << 10;
+    ensure(now > undi, || format!("of the UNDI at {undi:#x} nothing was freed"))?;
+    memory::expect_end(&mut machine, now)
 }
 
 fn ipxe(name: &str) -> Result<()> {

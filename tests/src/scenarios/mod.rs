@@ -11,6 +11,7 @@ pub mod language;
 pub mod leaving;
 pub mod loader;
 pub mod media;
+pub mod memory;
 pub mod menus;
 pub mod nbp;
 pub mod pictures;
@@ -110,6 +111,7 @@ pub fn all() -> Vec<Scenario> {
         menus::all(),
         nbp::all(),
         quirks::all(),
+        memory::all(),
         bochs::all(),
         vlan::all(),
     ]
