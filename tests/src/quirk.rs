@@ -94,6 +94,11 @@ pub fn protected() -> Result<Vec<u8>> {
     assemble("protected.S", &[("FILE_SIZE", CALLS_FILE_SIZE as u64)])
 }
 
+/// A boot program that has `exec.ipxe` of the web server run by FILE_EXEC.
+pub fn exec() -> Result<Vec<u8>> {
+    assemble("exec.S", &[])
+}
+
 /// A boot program that reads [`CALLS_FILE`] by HTTP from beside itself and by TFTP, and then never calls again.
 pub fn read() -> Result<Vec<u8>> {
     assemble("read.S", &[])

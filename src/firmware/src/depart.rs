@@ -41,7 +41,6 @@ impl Machine {
         let pci = undi.identity().pci;
         self.line = undi.line();
         drop(undi);
-        crate::vendor_rom::unhook();
         crate::vendor::hush();
         for line in &departure.lines {
             say!(self.screen, "UNDI: {line}");

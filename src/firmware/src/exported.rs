@@ -14,7 +14,8 @@ use script::Start;
 use settings::{Key, Tag, Tree};
 use undi::abi::{Opcode, Status};
 use undi::export::{
-    self, Card, Datagram, Fence, FileHandle, PACKET_ROOM, Packets, Places, Selectors, Services, Source, Undi,
+    self, Card, Datagram, Fence, FileHandle, Network as _, PACKET_ROOM, Packets, Places, Selectors, Services,
+    Source, Undi,
 };
 use undi::find;
 use uri::Uri;
@@ -116,7 +117,8 @@ impl Exported {
             });
             match services.call(Opcode(call.opcode), call.parameters, &mut memory, &mut world) {
                 export::Answer::Restart => Answer::Restart,
-                answer @ export::Answer::Return(_) => Answer::Return(answer.ax()),
+                answer if world.has_program() => Answer::Return(answer.ax()),
+                answer => Answer::End(answer.ax()),
             }
         }));
         if let Some(mut services) = services {
@@ -535,5 +537,9 @@ impl export::Network for World<'_> {
         let result = script::run(self.machine, Start::Line(command));
         self.machine.keyboard.is_lent = true;
         result.map_err(|_| Status::FAILURE)
+    }
+
+    fn has_program(&self) -> bool {
+        self.machine.memory.is_lent()
     }
 }

@@ -233,10 +233,14 @@ impl Host for Machine {
     fn execute(&mut self, id: ImageId) -> Result<(), Error> {
         let image = self.images.image(id).ok_or_else(|| errors::GONE.of("the image"))?;
         match image.kind {
-            // It would lie over the program that has called for it.
-            Type::Program(_) if self.memory.is_lent() => Err(errors::PROGRAM_RUNS.of(image.name.as_str())),
+            // It would lie over the program that has called for it, and the low block has a stack for one only.
+            Type::Program(NBP) if self.memory.is_lent() => Err(errors::PROGRAM_RUNS.of(image.name.as_str())),
             Type::Program(NBP) => self.run_network_program(id),
-            Type::Program(_) => self.boot(id),
+            Type::Program(_) => {
+                // A program that has called for it ends now.
+                self.memory.take_back();
+                self.boot(id)
+            }
             _ => Err(errors::CANNOT_START.of(image.name.as_str())),
         }
     }

@@ -14,6 +14,3 @@ pub(crate) const LOADS: bool = false;
 pub(crate) fn load(_: &mut PhysicalMemory, _: &BootInfo) -> Option<Result<(VendorStack, VendorRom), Error>> {
     None
 }
-
-/// Nobody has hooked over us.
-pub(crate) fn unhook() {}

@@ -58,9 +58,6 @@ pub(crate) fn find(
 /// No call of a ROM was shown.
 pub(crate) fn hush() {}
 
-/// Nobody has hooked over us.
-pub(crate) fn unhook() {}
-
 impl Memory for VendorRom {
     fn read(&self, _: u32, _: &mut [u8]) -> bool {
         match *self {}

@@ -163,6 +163,8 @@ impl Sink for Writer<'_> {
             self.memory.free(pages);
         }
         let pages = self.memory.allocate(length, KERNEL_PLACE);
+        // A program that has called for more than is kept for that ends by it.
+        let pages = pages.or_else(|| self.memory.allocate_of_program(length, KERNEL_PLACE));
         self.target.pages = Some(pages.ok_or_else(|| no_room(length, self.memory))?);
         Ok(())
     }

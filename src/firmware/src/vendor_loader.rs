@@ -28,8 +28,3 @@ pub(crate) fn load(
     });
     Some(found.and_then(|(place, rom)| undi::rom::load(&rom, place, memory, info, announce)))
 }
-
-/// Takes our handlers off over which a loaded UNDI had hooked its own, if it has taken those off.
-pub(crate) fn unhook() {
-    hw::guest::unhook();
-}

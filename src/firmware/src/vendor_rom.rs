@@ -11,7 +11,7 @@ use undi::{UndiNic, VendorStack, cached};
 use crate::vendor::Cached;
 use crate::{errors, vendor_loader};
 
-pub(crate) use crate::vendor_loader::{LOADS, unhook};
+pub(crate) use crate::vendor_loader::LOADS;
 pub(crate) use undi::VendorRom;
 
 /// What was found of the stack, in lines: also where it cannot be used.

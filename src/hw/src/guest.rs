@@ -148,6 +148,8 @@ pub enum Answer {
     Return(u16),
     /// Another program is at [`ENTRY`] and is entered as this one was, which is never gone on with.
     Restart,
+    /// The program has ended as if it had returned with this in AX.
+    End(u16),
 }
 
 /// Who answers calls up.
@@ -234,6 +236,7 @@ impl<'a> Program<'a> {
             let answer = call.zip(services.as_mut()).map(|(call, services)| services(call, &mut memory));
             match answer.unwrap_or(Answer::Return(FAILURE)) {
                 Answer::Return(status) => ax = status,
+                Answer::End(status) => break Some(status),
                 Answer::Restart => (place, ax) = (Place::Stack(begin(self.pxe, stack_before)), 0),
             }
         };
@@ -461,9 +464,14 @@ pub fn hide<'a>(table: &'a mut TableRoom, map: &MemoryMap, entries: &[E820Entry]
     Disguise::try_new(table, map, entries, SegOff::default())
 }
 
-/// Takes our handlers off where that could not be done before, as somebody had hooked over them, and can be done now.
-pub fn unhook() {
+/// Takes our handlers off where nobody has hooked over them; where they stay, they tell nothing any more.
+pub(crate) fn unhook() {
     HOOKS.iter().rev().for_each(Chained::unhook);
+    // SAFETY: the symbols name variables of these types.
+    unsafe {
+        Symbol::GuestTable.variable::<u16>().write(0);
+        Symbol::GuestPxenv.variable::<SegOff>().write(SegOff::default());
+    }
 }
 
 /// Whether nobody has hooked over us.
@@ -521,11 +529,6 @@ impl<'a> Disguise<'a> {
 impl Drop for Disguise<'_> {
     fn drop(&mut self) {
         unhook();
-        // SAFETY: the symbols name variables of these types.
-        unsafe {
-            Symbol::GuestTable.variable::<u16>().write(0);
-            Symbol::GuestPxenv.variable::<SegOff>().write(SegOff::default());
-        }
         low::raise_mark();
     }
 }

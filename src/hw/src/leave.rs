@@ -7,9 +7,10 @@ use crate::low::{self, Symbol};
 use crate::realmode::{self, Registers};
 use crate::{guest, interrupts};
 
-/// Gives base memory back to the BIOS: free base memory ends at `kib` again. It ends at the low block where a hook of ours
-/// has to stay in that, and below all that was handed out where a handler may need it.
+/// Takes our hooks off, and gives base memory back to the BIOS: free base memory ends at `kib` again. It ends at the low
+/// block where a hook of ours has to stay in that, and below all that was handed out where a handler may need it.
 pub fn release_base_memory(kib: u16) {
+    guest::unhook();
     let kept = if interrupts::is_hooked() {
         low::allocated()
     } else if is_hooked() {

@@ -307,6 +307,16 @@ impl PhysicalMemory {
         self.take(range)
     }
 
+    /// The same of all memory, if a program has it and there is so much: that ends what [`lend`](Self::lend) began.
+    pub fn allocate_of_program(&mut self, length: u64, avoid: u64) -> Option<Pages> {
+        let kept = self.kept.take()?;
+        let pages = self.allocate(length, avoid);
+        if pages.is_none() {
+            self.kept = Some(kept);
+        }
+        pages
+    }
+
     /// The largest free range above `avoid`, whole, or else the largest of all.
     pub fn allocate_largest(&mut self, avoid: u64) -> Option<Pages> {
         let largest = |start| self.map.largest(self.place(start));

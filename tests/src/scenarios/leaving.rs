@@ -57,6 +57,12 @@ pub fn all() -> Vec<Scenario> {
             protected,
         ),
         Scenario::new(
+            "leaving-exec",
+            "a program's command that needs its memory ends it, and starts Linux",
+            240,
+            exec,
+        ),
+        Scenario::new(
             "leaving-read",
             "servers are done with a program that has read its files and calls no more",
             180,
@@ -237,6 +243,36 @@ fn protected(name: &str) -> Result<()> {
         machine.expect(wanted, 120)?;
     }
     expect_user_space(&mut machine, 150)
+}
+
+/// What is too large for the memory that is kept while a program runs, and Linux.
+fn exec(name: &str) -> Result<()> {
+    let mut lab = Lab::try_new(name, NATIVE)?;
+    lab.usual_servers()?;
+    let large = lab.big_file(4)?;
+    lab.www("exec.nbp", &quirk::exec()?)?;
+    lab.www(
+        "exec.ipxe",
+        format!(
+            "#!ipxe\ngoto ${{turn}}\n:large\nimgfetch --name kept http://{SERVER}/4M.bin\nexit 1\n\
+             :linux\n{}",
+            boot_lines("")
+        )
+        .as_bytes(),
+    )?;
+    let chain = format!("chain --autofree http://{SERVER}/exec.nbp");
+    lab.script(&format!(
+        "set turn large\n{chain} || echo RIG-MARK ended\nsha256sum kept\nimgfree kept\n\
+         set turn linux\n{chain}"
+    ))?;
+    let mut machine = lab.machine(&Options::default())?;
+    for wanted in ["calls", "ended"] {
+        machine.expect(&format!("RIG-MARK {wanted}"), 90)?;
+    }
+    machine.expect(&large.sha256, 30)?;
+    machine.expect("RIG-MARK calls", 60)?;
+    machine.expect(text::USER_SPACE, 150)?;
+    ensure(machine.transcript().count("RIG-MARK goes on") == 0, || "a program went on".to_owned())
 }
 
 /// The connection to the web server is closed, and the TFTP server has the last acknowledgement.

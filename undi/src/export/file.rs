@@ -97,13 +97,18 @@ impl Files {
     }
 }
 
+/// FILE_EXEC: where the command has taken the program's memory, nothing of it is written to.
 pub(super) fn execute(
     network: &mut dyn Network,
-    memory: &Guarded<'_>,
+    memory: &mut Guarded<'_>,
     block: &FileExec,
 ) -> Result<(), Status> {
     let command = memory.read_text(block.command.into(), TEXT)?;
-    network.execute(&command)
+    let result = network.execute(&command);
+    if !network.has_program() {
+        memory.forget_block();
+    }
+    result
 }
 
 /// FILE_API_CHECK.

@@ -82,6 +82,9 @@ impl<'a> Guarded<'a> {
     /// Writes the status, which is the first word of `block`, and after success the rest of it.
     fn end(&mut self, block: &mut [u8], result: Result<(), Status>) -> Status {
         let status = result.err().unwrap_or(Status::SUCCESS);
+        if self.block.is_empty() {
+            return status;
+        }
         if let Some((word, _)) = block.split_first_chunk_mut::<2>() {
             *word = status.0.to_le_bytes();
         }
@@ -92,7 +95,7 @@ impl<'a> Guarded<'a> {
         }
     }
 
-    /// From now on buffers may lie over the parameters: the call does not return, and they are of no use any more.
+    /// From now on buffers may lie over the parameters, which are not written to: the call does not return.
     pub(super) fn forget_block(&mut self) {
         self.block = PhysRange::default();
     }

@@ -150,7 +150,10 @@ pub trait Network: Card {
     /// Closes the file.
     fn file_close(&mut self, file: FileHandle);
 
-    /// Runs a line of our script language, with the program still in memory: none of the program's is used for it. This
-    /// alone has no bound.
+    /// Runs a line of our script language. This alone has no bound, and if it starts something it may not come back.
     fn execute(&mut self, command: &[u8]) -> Result<(), Status>;
+
+    /// Whether the program that calls has its memory still: none of it was used for what a line has done. Otherwise it has
+    /// ended, and the call must not return to it.
+    fn has_program(&self) -> bool;
 }

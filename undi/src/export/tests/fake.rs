@@ -147,6 +147,8 @@ pub(super) struct FakeNetwork {
     /// What fails, with what.
     pub(super) failure: Option<Status>,
     pub(super) commands: Vec<Vec<u8>>,
+    /// What a command does takes the memory of the program.
+    pub(super) is_taken: bool,
     pub(super) is_released: bool,
     pub(super) exchanges: u32,
 }
@@ -255,6 +257,9 @@ impl Network for FakeNetwork {
         self.commands.push(command.into());
         Ok(())
     }
+    fn has_program(&self) -> bool {
+        !self.is_taken
+    }
 }
 
 /// A program with its services.
@@ -292,6 +297,7 @@ impl World {
             files: Vec::new(),
             failure: None,
             commands: Vec::new(),
+            is_taken: false,
             is_released: false,
             exchanges: 0,
         };

@@ -109,7 +109,18 @@ fn commands_run_and_arguments_are_told() {
     assert_eq!(run(&mut world, SegOff::default()), Status::INVALID_PARAMETER);
     world.network.failure = Some(Status::FAILURE);
     assert_eq!(run(&mut world, TEXT), Status::FAILURE);
-    world.network.failure = None;
+    // One that takes the program's memory: nothing of it is written to any more.
+    world.network.is_taken = true;
+    world.memory.written.clear();
+    for (failure, status) in [(Some(Status::FAILURE), Status::FAILURE), (None, Status::SUCCESS)] {
+        world.network.failure = failure;
+        world.put(BLOCK, FileExec { command: far(TEXT), ..FileExec::new_zeroed() }.as_bytes());
+        let World { services, memory, network } = &mut world;
+        let answer = services.call(Opcode::FILE_EXEC, BLOCK, memory, network);
+        assert_eq!(answer, Answer::Return(status));
+    }
+    assert!(world.memory.written.is_empty());
+    world.network.is_taken = false;
 
     let arguments = |world: &mut World, size: u16, buffer| {
         let (status, block) = world.with(Opcode::FILE_CMDLINE, |block: &mut FileCommandLine| {
