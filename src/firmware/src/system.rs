@@ -68,7 +68,7 @@ impl Machine {
         let surroundings = Surroundings {
             loader: LOADER,
             e820: self.info.e820.get(..self.info.e820_count as usize).unwrap_or_default(),
-            base_memory_kib: self.info.base_memory_kib,
+            base_memory_kib: hw::low::found_base_memory_kib(),
             acpi: acpi.as_ref().map(|(address, pointer)| (*address, pointer.as_slice())),
         };
         let plan = if is_linux {

@@ -18,16 +18,25 @@ pub struct Surroundings<'a> {
     pub loader: &'a str,
     /// The BIOS's memory map.
     pub e820: &'a [E820Entry],
-    /// KiB of base memory.
+    /// KiB of base memory that are free.
     pub base_memory_kib: u16,
     /// The root pointer of ACPI: where it is, and all of its bytes.
     pub acpi: Option<(u64, &'a [u8])>,
 }
 
 impl Surroundings<'_> {
-    /// The entries of the BIOS's map that are not to be ignored (ACPI 3.0, "Extended Attributes").
-    pub(crate) fn memory_map(&self) -> impl Iterator<Item = &E820Entry> {
-        self.e820.iter().filter(|entry| entry.attributes & 1 != 0)
+    /// The entries of the BIOS's map that are not to be ignored (ACPI 3.0, "Extended Attributes"), without what is in use
+    /// of base memory: not every ROM hides that there.
+    pub(crate) fn memory_map(&self) -> impl Iterator<Item = E820Entry> {
+        const USABLE: u32 = 1;
+        let mark = u64::from(self.base_memory_kib) << 10;
+        self.e820.iter().filter(|entry| entry.attributes & 1 != 0).filter_map(move |entry| {
+            let mut entry = *entry;
+            if entry.kind == USABLE && entry.start < BASE_MEMORY.end() {
+                entry.length = entry.length.min(mark.saturating_sub(entry.start));
+            }
+            (entry.length != 0).then_some(entry)
+        })
     }
 }
 

@@ -300,7 +300,7 @@ mod tests {
     const SURROUNDINGS: Surroundings<'_> = Surroundings {
         loader: "us",
         e820: &E820,
-        base_memory_kib: 608,
+        base_memory_kib: 639,
         acpi: Some((0xf_1234_5678, b"RSD PTR ")),
     };
 
@@ -469,6 +469,10 @@ mod tests {
         // What is to be ignored of the map is left out.
         assert_eq!(page[field::E820_ENTRIES], 2);
         assert_eq!(page[field::E820_TABLE + E820_LENGTH..][..8], (1_u64 << 32).to_le_bytes());
+        // What is in use of base memory, as well.
+        let page =
+            zero_page(&setup, &header, initrds, &Surroundings { base_memory_kib: 608, ..SURROUNDINGS });
+        assert_eq!(page[field::E820_TABLE + 8..][..8], (608_u64 << 10).to_le_bytes());
         // No header reaches into what is behind it, and no table has more entries than its place.
         let many = [E820[0]; 200];
         setup[field::HEADER_LENGTH] = 0xff;

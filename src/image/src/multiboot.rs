@@ -237,7 +237,7 @@ fn information_one(
         words(&mut out, &[low32(place.start()), low32(place.end()), text, 0]);
     }
     let map = here(&out);
-    for &E820Entry { start, length, kind, .. } in surroundings.memory_map() {
+    for E820Entry { start, length, kind, .. } in surroundings.memory_map() {
         // The size of an entry, without that of its own field.
         words(&mut out, &[20]);
         out.extend_from_slice(&start.to_le_bytes());
@@ -283,7 +283,7 @@ fn information_two(
     let mut map = Vec::new();
     // Bytes of an entry, and their version.
     words(&mut map, &[24, 0]);
-    for &E820Entry { start, length, kind, .. } in surroundings.memory_map() {
+    for E820Entry { start, length, kind, .. } in surroundings.memory_map() {
         map.extend_from_slice(&start.to_le_bytes());
         map.extend_from_slice(&length.to_le_bytes());
         words(&mut map, &[kind, 0]);
