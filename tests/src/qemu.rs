@@ -417,8 +417,33 @@ impl Control {
 
     /// What the emulator knows about something (`info` of its monitor); a line break is `\\r\\n` in JSON.
     pub fn ask(&mut self, what: &str) -> Result<String> {
-        let line = format!("{{\"command-line\":\"info {what}\"}}");
+        self.monitor(&format!("info {what}"))
+    }
+
+    /// What the emulator's monitor says to a line.
+    fn monitor(&mut self, line: &str) -> Result<String> {
+        let line = format!("{{\"command-line\":\"{line}\"}}");
         self.command(&format!("{{\"execute\":\"human-monitor-command\",\"arguments\":{line}}}"))
+    }
+
+    /// The command register of the first card on PCI, 00:02.0, read by the two ports of configuration space while the
+    /// machine stands still.
+    pub fn card_command(&mut self) -> Result<u32> {
+        self.command("{\"execute\":\"stop\"}")?;
+        let selected = self.port(0xcf8)?;
+        self.monitor("o /w 0xcf8 0x80001004")?;
+        let command = self.port(0xcfc)?;
+        self.monitor(&format!("o /w 0xcf8 {selected:#x}"))?;
+        self.command("{\"execute\":\"cont\"}")?;
+        Ok(command & 0xffff)
+    }
+
+    /// The 32 bits that a port has.
+    fn port(&mut self, port: u16) -> Result<u32> {
+        let said = self.monitor(&format!("i /w {port:#x}"))?;
+        let digits = said.rsplit("0x").next().unwrap_or_default();
+        let end = digits.find(|digit: char| !digit.is_ascii_hexdigit()).unwrap_or(digits.len());
+        u32::from_str_radix(&digits[..end], 16).map_err(|_| Failure(said))
     }
 
     /// Where the BIOS has put those regions of PCI devices that may lie above 4 GiB.

@@ -28,7 +28,8 @@ pub trait Device {
     fn write32(&mut self, bar: u8, offset: u32, value: u32);
     /// Reads 32 bits of configuration space; `offset` in bytes, a multiple of 4. From 256 on it reads as all ones.
     fn read_configuration(&self, offset: u16) -> u32;
-    /// Lets the device read and write memory, or keeps it from doing so.
+    /// Lets the device read and write memory, or keeps it from doing so. While it may, it has no interrupt line, whatever
+    /// its driver forgets to mask: it is polled. Then the line is as it was before the driver had the device.
     fn set_bus_mastering(&mut self, is_on: bool);
     /// Waits; for lengths far below 50 ms.
     fn wait(&self, length: Duration);

@@ -125,6 +125,8 @@ pub fn stop_bus_mastering(bus_device_function: u16, vendor: u16, device: u16) {
 pub struct Function {
     header: PciHeader,
     regions: [Region; 6],
+    /// Whether it had no interrupt line before.
+    was_silent: bool,
 }
 
 /// Where the addresses of regions begin to be memory's. Below they are ports.
@@ -149,10 +151,12 @@ impl Function {
                 region.length = 0;
             }
         }
+        let mut was_silent = false;
         header.update_command(Ports, |command| {
+            was_silent = command.contains(CommandRegister::INTERRUPT_DISABLE);
             command | CommandRegister::IO_ENABLE | CommandRegister::MEMORY_ENABLE
         });
-        Self { header, regions }
+        Self { header, regions, was_silent }
     }
 
     /// Where `size` bytes at `offset` are, a port or an address; none if they are not all inside.
@@ -263,8 +267,11 @@ impl Device for Function {
     }
 
     fn set_bus_mastering(&mut self, is_on: bool) {
+        let is_silent = is_on || self.was_silent;
         self.header.update_command(Ports, |mut command| {
             command.set(CommandRegister::BUS_MASTER_ENABLE, is_on);
+            // PCI 2.3, section 6.2.2, bit 10; before, it is reserved, and stays 0.
+            command.set(CommandRegister::INTERRUPT_DISABLE, is_silent);
             command
         });
     }

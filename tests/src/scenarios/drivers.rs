@@ -142,7 +142,7 @@ pub fn all() -> Vec<Scenario> {
     ));
     all.push(Scenario::new(
         "drivers-return",
-        "ipxe.kkpxe gives a card that it has driven back to its ROM, and leaves to the next boot device",
+        "ipxe.kkpxe drives a card without its interrupt line, gives both back, and leaves to the next boot device",
         120,
         leave,
     ));
@@ -250,12 +250,20 @@ fn keyboard(name: &str) -> Result<()> {
 }
 
 fn leave(name: &str) -> Result<()> {
+    /// INTx disable (PCI 2.3, section 6.2.2).
+    const SILENT: u32 = 1 << 10;
     let mut lab = Lab::try_new(name, "ipxe.kkpxe")?;
-    lab.script("echo RIG-MARK leaving\nexit")?;
+    lab.script("echo RIG-MARK driving\nsleep 5\nexit")?;
     lab.usual_servers()?;
     let mut machine = lab.machine(&Options::default())?;
     machine.expect("by e1000, PCI 00:02.0", 60)?;
-    machine.expect("RIG-MARK leaving", 60)?;
+    machine.expect("RIG-MARK driving", 60)?;
+    let command = machine.control()?.card_command()?;
+    ensure(command & SILENT != 0, || {
+        format!("the card's command register is {command:#x} while it is driven")
+    })?;
     machine.expect(text::LEAVING_RETURN, 30)?;
-    machine.expect(text::NEXT_DEVICE, 30)
+    machine.expect(text::NEXT_DEVICE, 30)?;
+    let command = machine.control()?.card_command()?;
+    ensure(command & SILENT == 0, || format!("the card's command register is {command:#x} afterwards"))
 }
