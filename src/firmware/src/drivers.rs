@@ -1,6 +1,7 @@
 //! Who drives the card: a driver of ours, where the build has one for it, or the vendor's UNDI.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use base::{Duration, Error, Instant};
 use hw::memory::{DmaMemory, PhysicalMemory};
 use hw::pci::Function;
@@ -189,27 +190,24 @@ impl Nic for Card {
     }
 }
 
-/// The card at `wanted`, or else the first one, that a driver of ours is for. Cards of PCI come before USB.
-pub(crate) fn native(wanted: Option<u16>) -> Option<Native> {
-    let mut found = None;
+/// The card at `wanted`, or else all, that a driver of ours is for, in the order in which they are to be tried. Cards of
+/// PCI come before USB.
+pub(crate) fn native(wanted: Option<u16>) -> Vec<Native> {
+    let mut found = Vec::new();
+    let mut take = |driver, bus_device_function, vendor, device| {
+        if wanted.is_none_or(|wanted| wanted == bus_device_function) {
+            found.push(Native { driver, pci: PciIdentity { bus_device_function, vendor, device } });
+        }
+    };
     if !DRIVERS.is_empty() {
         hw::pci::each_network_card(&mut |place, vendor, device| {
-            let is_wanted = wanted.is_none_or(|wanted| wanted == place);
-            let driver = DRIVERS.iter().find(|driver| (driver.drives)(vendor, device));
-            if let Some(driver) = driver.filter(|_| is_wanted && found.is_none()) {
-                let pci = PciIdentity { bus_device_function: place, vendor, device };
-                found = Some(Native { driver, pci });
+            if let Some(driver) = DRIVERS.iter().find(|driver| (driver.drives)(vendor, device)) {
+                take(driver, place, vendor, device);
             }
         });
     }
-    if let (None, Some(driver)) = (&found, USB_DRIVERS.first()) {
-        hw::pci::each_usb_controller(&mut |place, vendor, device| {
-            let is_wanted = wanted.is_none_or(|wanted| wanted == place);
-            if is_wanted && found.is_none() {
-                let pci = PciIdentity { bus_device_function: place, vendor, device };
-                found = Some(Native { driver, pci });
-            }
-        });
+    if let Some(driver) = USB_DRIVERS.first() {
+        hw::pci::each_usb_controller(&mut |place, vendor, device| take(driver, place, vendor, device));
     }
     found
 }

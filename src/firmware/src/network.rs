@@ -245,7 +245,7 @@ impl Network {
 }
 
 impl Machine {
-    /// Makes a network of the card that we were loaded from, or else of the first one that we have a driver for.
+    /// Makes a network of the card that we were loaded from, or else of the first one that a driver of ours starts.
     pub(crate) fn open_network(&mut self) -> Result<(), Error> {
         let card = self.find_card();
         vendor::hush();
@@ -260,7 +260,8 @@ impl Machine {
         let mut found = vendor::find(&self.info, &mut self.memory, &mut self.found);
         let loaded_from = found.as_ref().ok().and_then(|(_, undi)| undi.identity().pci);
         let wanted = self.header.card().or(loaded_from.map(|pci| pci.bus_device_function));
-        if let Some(native) = drivers::native(wanted) {
+        let mut natives = drivers::native(wanted).into_iter();
+        while let Some(native) = natives.next() {
             if let Ok((_, undi)) = &mut found {
                 undi.shut_down();
             }
@@ -273,7 +274,8 @@ impl Machine {
                     self.vendor = vendor;
                     return Ok(Card::Native(nic, undi));
                 }
-                Err(error) if found.is_ok() => self.screen.error(&error),
+                // Another card, or the vendor's UNDI, may do.
+                Err(error) if natives.len() > 0 || found.is_ok() => self.screen.error(&error),
                 Err(error) => return Err(error),
             }
         }

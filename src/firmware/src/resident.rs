@@ -44,7 +44,7 @@ pub(crate) fn serve(machine: &mut Machine) {
 
 fn stay(machine: &mut Machine) -> Result<Infallible, Error> {
     let no_room = || errors::NO_BASE_MEMORY.of("an UNDI");
-    let native = drivers::native(machine.header.card());
+    let native = drivers::native(machine.header.card()).into_iter().next();
     let native = native
         .ok_or_else(|| errors::NO_CARD.of("this ROM has no driver for the card that its UNDI is for"))?;
     let mut nic = native.start(&mut machine.memory)?;

@@ -146,6 +146,12 @@ pub fn all() -> Vec<Scenario> {
         120,
         leave,
     ));
+    all.push(Scenario::new(
+        "drivers-second",
+        "ipxe.iso says why the first card's driver refuses it, and drives the second",
+        120,
+        second,
+    ));
     all
 }
 
@@ -247,6 +253,19 @@ fn keyboard(name: &str) -> Result<()> {
     machine.expect(text::PROMPT, 30)?;
     control.type_line("echo RIG-MARK typed")?;
     machine.expect("RIG-MARK typed", 30)
+}
+
+/// A card that its driver refuses, and another one behind it.
+fn second(name: &str) -> Result<()> {
+    let mut lab = Lab::try_new(name, "ipxe.iso")?;
+    lab.script(&boot_lines(""))?;
+    lab.usual_servers()?;
+    let card = format!("{REFUSED},addr=2,romfile= -device e1000,addr=5,romfile=");
+    let medium = media::from_device("ipxe.iso", "ide-cd").medium;
+    let mut machine = lab.machine(&Options { card, medium, ..Options::default() })?;
+    machine.expect("NIC-03", 60)?;
+    machine.expect("by e1000, PCI 00:05.0", 60)?;
+    expect_user_space(&mut machine, 60)
 }
 
 fn leave(name: &str) -> Result<()> {
