@@ -24,10 +24,11 @@ pub fn all() -> Vec<Scenario> {
     ]
 }
 
-/// From a disk, or else by the card's ROM. DHCP names what is to be fetched: the script, or our image.
+/// From a disk, or else by the card's ROM. DHCP names what is to be fetched: the script, or our image. The script asks DHCP
+/// itself, whatever the ROM was told.
 fn prompt(name: &str, image: &str, disk: Option<Disk>) -> Result<()> {
     let mut lab = Lab::try_new(name, image)?;
-    lab.tftp("autoexec.ipxe", b"#!ipxe\nchain http://10.0.2.2:8080/boot.ipxe\n")?;
+    lab.tftp("autoexec.ipxe", b"#!ipxe\ndhcp && chain http://10.0.2.2:8080/boot.ipxe\n")?;
     lab.script("shell")?;
     lab.www("typed", b"1")?;
     lab.nginx()?;
