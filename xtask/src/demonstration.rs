@@ -16,7 +16,7 @@ const KERNEL_PACKAGE: &str = "linux-image-cloud-amd64";
 
 const SCRIPT: &str = "\
 #!ipxe
-kernel vmlinuz initrd=initrd.img console=ttyS0,115200 panic=-1 quiet
+kernel vmlinuz initrd=initrd.img console=ttyS0,115200 panic=-1 no_timer_check quiet
 initrd initrd.img
 boot
 ";

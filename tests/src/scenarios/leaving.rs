@@ -306,7 +306,7 @@ fn pxelinux(name: &str, image: &str, is_small: bool) -> Result<()> {
     lab.usual_servers()?;
     lab.pxelinux(
         "DEFAULT linux\nLABEL linux\nKERNEL vmlinuz\nINITRD initrd\n\
-         APPEND console=ttyS0,115200 panic=-1 quiet rig=on\n",
+         APPEND console=ttyS0,115200 panic=-1 no_timer_check quiet rig=on\n",
     )?;
     if is_small {
         lab.tftp("vmlinuz", &quirk::kernel()?)?;

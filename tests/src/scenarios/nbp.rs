@@ -89,7 +89,7 @@ struct Program {
 }
 
 const CONFIGURATION: &str = "DEFAULT linux\nLABEL linux\nKERNEL vmlinuz\nINITRD initrd\n\
-     APPEND console=ttyS0,115200 panic=-1 quiet rig=on\n";
+     APPEND console=ttyS0,115200 panic=-1 no_timer_check quiet rig=on\n";
 const PXELINUX: Program =
     Program { file: paths::PXELINUX, modules: &["ldlinux.c32"], configuration: CONFIGURATION };
 const LPXELINUX: Program = Program { file: paths::LPXELINUX, ..PXELINUX };
@@ -97,7 +97,7 @@ const LPXELINUX: Program = Program { file: paths::LPXELINUX, ..PXELINUX };
 const MENU: Program = Program {
     modules: &["ldlinux.c32", "libcom32.c32", "libutil.c32", "menu.c32", "linux.c32"],
     configuration: "UI menu.c32\nTIMEOUT 10\nLABEL linux\nMENU DEFAULT\nCOM32 linux.c32\n\
-         APPEND vmlinuz initrd=initrd console=ttyS0,115200 panic=-1 quiet rig=on\n",
+         APPEND vmlinuz initrd=initrd console=ttyS0,115200 panic=-1 no_timer_check quiet rig=on\n",
     ..PXELINUX
 };
 
@@ -198,7 +198,7 @@ fn grub(name: &str) -> Result<()> {
     fs::write(
         folder.join("grub.cfg"),
         format!(
-            "echo RIG-MARK grub\nlinux (pxe)/{FOLDER}/vmlinuz console=ttyS0,115200 panic=-1 quiet rig=on\n\
+            "echo RIG-MARK grub\nlinux (pxe)/{FOLDER}/vmlinuz console=ttyS0,115200 panic=-1 no_timer_check quiet rig=on\n\
              initrd (pxe)/{FOLDER}/initrd\nboot\n"
         ),
     )?;

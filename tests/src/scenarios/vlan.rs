@@ -39,7 +39,7 @@ fn linux(name: &str, image: &str, driver: &str) -> Result<()> {
         "tagged.ipxe",
         format!(
             "#!ipxe\nimgfetch http://{SERVER}/plain.txt && echo RIG-MARK plain\nimgfree plain.txt\n\
-             kernel vmlinuz console=ttyS0,115200 panic=-1 quiet rig=on\ninitrd initrd\nboot\n"
+             kernel vmlinuz console=ttyS0,115200 panic=-1 no_timer_check quiet rig=on\ninitrd initrd\nboot\n"
         )
         .as_bytes(),
     )?;
