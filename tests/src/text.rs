@@ -16,8 +16,6 @@ pub const USER_SPACE: &str = "RIG-MARK userspace-up";
 pub const ROM_RETURNED: &str = "Quirk ROM: the boot program came back";
 /// And, with the quirk `LineOpen`, that the card's interrupt is let through.
 pub const LINE_OPEN: &str = "Quirk ROM: the line is open";
-/// The vendor's ROM reported frames in the card's interrupt only.
-pub const BY_INTERRUPT: &str = "interrupts: polling alone found no frame in 125 ms";
 
 /// Said by the firmware when it begins.
 pub const BANNER: &str = ", in Rust, for PC BIOS";
@@ -43,7 +41,7 @@ pub const BY_LOADER: &str = "PXE stack by UNDI loader";
 /// Said when we leave a card whose frames UNDI_ISR START reports.
 pub const BY_START: &str = "UNDI: polling: UNDI_ISR START reports frames, IRQ ";
 
-/// The same where the first frame took long.
+/// The same where the first frame took long, or START knows of frames in the card's interrupt only.
 pub const BY_INTERRUPTS: &str = "UNDI: interrupts: polling alone found no frame in 125 ms, IRQ ";
 
 /// The same where frames come from UNDI_ISR PROCESS only.

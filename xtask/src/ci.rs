@@ -15,7 +15,7 @@ pub(crate) fn ci() -> Result<()> {
     checks()?;
     size::size()?;
     test::test(None, &[])?;
-    // Both mostly compile, which keeps one processor busy only while an image is linked.
+    // Both mostly compile, and while an image is linked that keeps one processor busy only.
     thread::scope(|scope| {
         let copy = scope.spawn(reproduce::reproduce);
         let fuzzed = test::fuzz(None, FUZZ_SECONDS);

@@ -20,8 +20,8 @@ impl Machine {
 
     /// Takes down everything of ours that a next program would notice, and gives up what the image does not want
     /// kept of the vendor's stack: the card is quiet, the vectors and the base memory mark are as they were found
-    /// or better. Says whether a far return into the vendor's stack is still possible. The card's line is masked then as
-    /// otherwise.
+    /// or better. Says whether a far return into the vendor's stack is still possible. The card's line is masked either
+    /// way.
     pub(crate) fn depart(&mut self, purpose: Purpose) -> bool {
         self.screen.show_text();
         let mut undi = self.network.take().and_then(|network| network.into_card().into_undi());

@@ -140,16 +140,11 @@ pub fn all() -> Vec<Scenario> {
             text::VENDOR_HANG,
             &[(Quirk::TimerHooked, 1), (Quirk::TransmitHangs, 1)],
         ),
-        Scenario::new(
-            "quirks-start-by-interrupt",
+        boots_by(
+            "start-by-interrupt",
             "START says OURS in the card's interrupt only: frames are found by that",
-            BOUND,
-            |name| {
-                let (_lab, mut machine) =
-                    machine(name, KPXE, &boot_lines(""), &[(Quirk::StartByInterrupt, 1)])?;
-                machine.expect(text::BY_INTERRUPT, 150)?;
-                expect_user_space(&mut machine, 150)
-            },
+            &[Quirk::StartByInterrupt],
+            &[text::BY_INTERRUPTS],
         ),
         boots(
             "line-open",
