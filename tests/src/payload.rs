@@ -121,6 +121,25 @@ pub fn xen() -> Result<[Vec<u8>; 2]> {
     Ok([fs::read(&path).context(path.display())?, filtered("gzip", "-dc", &path)?])
 }
 
+/// The kernel as an ELF file, which the bzImage has inside, compressed (Linux boot protocol, `payload_offset`).
+pub fn vmlinux() -> Result<Vec<u8>> {
+    let path = paths::payload().join("vmlinuz");
+    let kernel = fs::read(&path).context(path.display())?;
+    let field = |at: usize| {
+        let bytes = kernel.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+        bytes.map_or(0, |bytes| u32::from_le_bytes(bytes) as usize)
+    };
+    let setup_sectors = kernel.get(0x1f1).copied().map_or(0, usize::from);
+    let start = (setup_sectors + 1) * 512 + field(0x248);
+    // The last four bytes are the length of what is in it.
+    let compressed = kernel.get(start..(start + field(0x24c)).saturating_sub(4)).unwrap_or_default();
+    ensure(compressed.starts_with(&0x184c_2102_u32.to_le_bytes()), || {
+        "the kernel is not compressed by lz4".into()
+    })?;
+    fs::write("vmlinux.lz4", compressed).context("vmlinux.lz4")?;
+    filtered("lz4", "-dc", Path::new("vmlinux.lz4"))
+}
+
 /// The file as the program of that name compresses it.
 pub fn compressed(program: &str, path: &Path) -> Result<Vec<u8>> {
     filtered(program, "-c", path)

@@ -44,6 +44,7 @@ const TEST: &[Package] = &[
     Package("cpio", "cpio"),
     Package("xz-utils", "xz"),
     Package("zstd", "zstd"),
+    Package("lz4", "lz4"),
     Package("chrony", "chronyd"),
     Package("grub-common", "grub-mkimage"),
     Package("grub-pc-bin", "/usr/lib/grub/i386-pc/linux16.mod"),

@@ -24,26 +24,17 @@ impl Machine {
         let image = self.images.image(id).ok_or_else(|| errors::GONE.of("the kernel"))?;
         let is_linux = image.kind == Type::Program(BZIMAGE);
         let name = image.name.clone();
-        // Linux gets the arguments, and all others find where they are from before them.
-        let described = |image: &script::Image| {
-            let range =
-                self.store.pages(image.handle).map(used).ok_or_else(|| errors::GONE.of("an image"))?;
-            let mut text = Vec::new();
-            if !is_linux {
-                text.extend_from_slice(image.uri.as_bytes());
-                if !image.command_line.is_empty() {
-                    text.push(b' ');
-                }
-            }
-            text.extend_from_slice(&image.command_line);
-            Ok((range, text))
+        let acpi = self.acpi_root_pointer();
+        let place = |image: &script::Image| {
+            self.store.pages(image.handle).map(used).ok_or_else(|| errors::GONE.of("an image"))
         };
-        let (kernel, command_line) = described(image)?;
+        let (uri, command_line) = (&image.uri, &image.command_line);
+        let kernel = Kernel { name: &name, uri, image: place(image)?, command_line };
         let mut initrds = Vec::new();
         for other in self.images.registered().filter(|other| other.id() != id) {
-            initrds.push(described(other)?);
+            let (uri, command_line) = (&other.uri, &other.command_line);
+            initrds.push(Initrd { uri, image: place(other)?, command_line });
         }
-        let acpi = self.acpi_root_pointer();
 
         // The ring of frames is in base memory until the network is closed, which is after the plan has succeeded.
         let mut map = self.memory.map().clone();
@@ -61,10 +52,6 @@ impl Machine {
                 return Err(errors::GONE.of(name));
             }
         };
-        let described = initrds.iter();
-        let initrds =
-            base::list(described.map(|(image, command_line)| Initrd { image: *image, command_line }));
-        let kernel = Kernel { name: &name, image: kernel, command_line: &command_line };
         let surroundings = Surroundings {
             loader: LOADER,
             e820: self.info.e820.get(..self.info.e820_count as usize).unwrap_or_default(),

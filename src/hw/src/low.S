@@ -353,8 +353,8 @@ low_start:
     popfw
     lretw
 
-/* Starts a program in protected mode: flat segments, no paging, interrupts off, and a stack in this block. EDX = where,
- * ECX = its EAX, EBX and ESI = its own. A program that returns makes the machine start anew. Never comes back. */
+/* Starts a program in protected mode: flat segments, no paging, CR4 0, interrupts off, and a stack in this block. EDX =
+ * where, ECX = its EAX, EBX and ESI = its own. A program that returns makes the machine start anew. Never comes back. */
     .globl low_start_protected
 low_start_protected:
     lgdtl   low_gdtr
@@ -381,6 +381,7 @@ in_protected_mode:
     pushl   %edx
     movl    %ecx, %eax
     xorl    %ecx, %ecx
+    movl    %ecx, %cr4
     xorl    %edx, %edx
     xorl    %edi, %edi
     xorl    %ebp, %ebp

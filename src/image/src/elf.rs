@@ -5,8 +5,8 @@
 
 use crate::Memory;
 use crate::bytes::{u16_at, u32_at, u64_at};
-use crate::errors;
 use crate::executable::{File, Layout, Segment};
+use crate::{errors, pvh};
 use alloc::vec::Vec;
 use base::{Error, PhysRange};
 
@@ -17,8 +17,9 @@ const IDENTITY_64: &[u8] = &[2, 1];
 /// `e_machine`.
 const EM_386: u16 = 3;
 const EM_X86_64: u16 = 62;
-/// `p_type` of what is loaded.
+/// `p_type` of what is loaded, and of notes.
 const PT_LOAD: u32 = 1;
+const PT_NOTE: u32 = 4;
 /// Bytes of the ELF header, and of a program header, in the larger class.
 const HEADER: usize = 64;
 const PROGRAM_HEADER: usize = 56;
@@ -30,9 +31,9 @@ pub(crate) fn is_elf(first: &[u8]) -> bool {
     first.starts_with(MAGIC)
 }
 
-/// What is to be loaded of a file, and where it is entered. One for 64 bits is of use with a multiboot header only, by
-/// which it is entered in 32-bit mode all the same.
-pub(crate) fn layout(file: &File<'_, impl Memory>, allows_64: bool) -> Result<Layout, Error> {
+/// What is to be loaded of a file, and where it is entered. One for 64 bits is of use only where something says that it is
+/// entered in 32-bit mode all the same: a header of multiboot, or a note.
+pub(crate) fn layout(file: &File<'_, impl Memory>, has_multiboot: bool) -> Result<Layout, Error> {
     let foreign = || errors::FOREIGN_ELF.of(file.name);
     let damaged = || errors::BAD_ELF.of(file.name);
     let mut header = [0; HEADER];
@@ -40,8 +41,7 @@ pub(crate) fn layout(file: &File<'_, impl Memory>, allows_64: bool) -> Result<La
     let identity = header.get(4..6).unwrap_or_default();
     let is_64 = identity == IDENTITY_64;
     let machine = u16_at(&header, 18);
-    let is_ours = machine == EM_386 || machine == EM_X86_64 && allows_64;
-    if !is_ours || !(identity == IDENTITY_32 || is_64 && allows_64) {
+    if !(is_64 || identity == IDENTITY_32) || ![EM_386, EM_X86_64].contains(&machine) {
         return Err(foreign());
     }
     let word = |bytes: &[u8], offset_32: usize, offset_64: usize| {
@@ -53,18 +53,23 @@ pub(crate) fn layout(file: &File<'_, impl Memory>, allows_64: bool) -> Result<La
     let (size, count) = (u16_at(&header, size), u16_at(&header, count));
     let mut segments = Vec::new();
     let mut instruction = None;
+    let mut note = None;
     for index in 0..u64::from(count) {
         let mut header = [0; PROGRAM_HEADER];
         let offset = table.checked_add(index * u64::from(size)).ok_or_else(damaged)?;
         if !file.read(offset, &mut header) {
             return Err(damaged());
         }
-        let memory_length = word(&header, 20, 40);
-        if u32_at(&header, 0) != PT_LOAD || memory_length == 0 {
-            continue;
-        }
+        let kind = u32_at(&header, 0);
         let offset = word(&header, 4, 8);
         let length = word(&header, 16, 32);
+        let memory_length = word(&header, 20, 40);
+        if kind == PT_NOTE {
+            note = note.or_else(|| pvh::entry(file, PhysRange::with_length(offset, length)));
+        }
+        if kind != PT_LOAD || memory_length == 0 {
+            continue;
+        }
         let virtual_address = word(&header, 8, 16);
         let physical_address = match word(&header, 12, 24) {
             0 => virtual_address,
@@ -84,5 +89,15 @@ pub(crate) fn layout(file: &File<'_, impl Memory>, allows_64: bool) -> Result<La
         }
         segments.push(Segment { offset, length, place });
     }
-    Ok(Layout { segments, instruction: instruction.ok_or_else(damaged)? })
+    // Multiboot tells a kernel more, so the note counts only without it.
+    let is_loaded = |entry: u64| {
+        let first = PhysRange::with_length(entry, 1);
+        segments.iter().any(|segment| segment.place.contains(first))
+    };
+    let note = note.filter(|entry| !has_multiboot && is_loaded(*entry));
+    if (is_64 || machine == EM_X86_64) && !has_multiboot && note.is_none() {
+        return Err(foreign());
+    }
+    let instruction = note.or(instruction).ok_or_else(damaged)?;
+    Ok(Layout { segments, instruction, is_pvh: note.is_some() })
 }

@@ -4,7 +4,7 @@ base::errors! {
     /// The boot flag of a boot sector is missing.
     NOT_A_KERNEL = "IMAGE-01", "{} is not a Linux kernel: boot_flag (at 1FEh) is not AA55h", "check that the file is a bzImage; a server's error page or an archive is not one";
     /// The setup header's magic is missing.
-    NO_HEADER = "IMAGE-02", "{} is not a Linux kernel: header (at 202h) is not HdrS", "check that the file is a bzImage for x86; vmlinux and Image files cannot be booted";
+    NO_HEADER = "IMAGE-02", "{} is not a Linux kernel: header (at 202h) is not HdrS", "check that the file is a bzImage for x86, or a vmlinux of Linux with PVH";
     /// A boot protocol before 2.00.
     TOO_OLD = "IMAGE-03", "{} is too old: its version (at 206h) is a boot protocol before 2.00", "use a kernel of Linux 1.3.73 or later";
     /// The file ends within the setup sectors.
@@ -26,7 +26,7 @@ base::errors! {
     /// Headers of an ELF file that contradict each other or the file's length.
     BAD_ELF = "IMAGE-12", "{} is damaged: its ELF program headers (e_phoff) name what is not in the file", "download it again; compare its size with the original";
     /// An ELF file of another machine, or one that is entered in 64-bit mode.
-    FOREIGN_ELF = "IMAGE-13", "{} is an ELF file, but none that is started in the 32-bit mode of a PC", "use a 32-bit x86 program, or one with a multiboot header";
+    FOREIGN_ELF = "IMAGE-13", "{} is an ELF file, but none that is started in the 32-bit mode of a PC", "use a 32-bit x86 program, or one with a multiboot header or an entry for PVH";
     /// A multiboot header that asks for more than is here.
     MULTIBOOT = "IMAGE-14", "its loader does not do what the multiboot header wants: {}", "look for a version of the program that is started by multiboot without it";
     /// The addresses of a multiboot header.

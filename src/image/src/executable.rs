@@ -3,7 +3,7 @@
 use crate::multiboot::{self, Header, Version};
 use crate::place::Move;
 use crate::plan::{BASE_MEMORY, HIGH_MEMORY, exclude, free_for_boot, low32, pages};
-use crate::{Entry, Initrd, Kernel, Memory, Plan, elf, errors};
+use crate::{Entry, Initrd, Kernel, Memory, Plan, elf, errors, pvh};
 use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -81,10 +81,17 @@ pub(crate) struct Segment {
 pub(crate) struct Layout {
     pub(crate) segments: Vec<Segment>,
     pub(crate) instruction: u64,
+    /// Whether it is entered, and told of the machine, by the protocol of [`pvh`].
+    pub(crate) is_pvh: bool,
 }
 
-/// Plans the start of `kernel`, an ELF file or one with a multiboot header, with `modules` in their order, which only
-/// multiboot knows. The images and the map are as for [`plan_linux`](crate::plan_linux).
+/// A list of 32-bit numbers.
+pub(crate) fn words(to: &mut Vec<u8>, words: &[u32]) {
+    words.iter().for_each(|word| to.extend_from_slice(&word.to_le_bytes()));
+}
+
+/// Plans the start of `kernel`, an ELF file or one with a multiboot header, with `modules` in their order, of which only
+/// multiboot and PVH tell. The images and the map are as for [`plan_linux`](crate::plan_linux).
 pub fn plan_executable(
     kernel: &Kernel<'_>,
     modules: &[Initrd<'_>],
@@ -111,16 +118,19 @@ pub fn plan_executable(
         program,
         initrds: PhysRange::default(),
     };
-    if let Some(header) = header {
+    if header.is_some() || layout.is_pvh {
         let no_room = || errors::NO_MODULE_ROOM.of(kernel.name);
         let places = place_modules(modules, &mut free).ok_or_else(no_room)?;
         for (module, place) in modules.iter().zip(&places) {
             moves.push(Move { from: module.image.start(), to: place.start(), length: place.length() });
         }
         plan.initrds = hull(places.iter().copied());
-        let modules =
-            base::list(places.iter().copied().zip(modules.iter().map(|module| module.command_line)));
-        let inform = |base| multiboot::information(&header, kernel, &modules, surroundings, map, base);
+        let placed = places.into_iter().zip(modules);
+        let modules = base::list(placed.map(|(image, module)| Initrd { image, ..*module }));
+        let inform = |base| match &header {
+            Some(header) => multiboot::information(header, kernel, &modules, surroundings, map, base),
+            None => pvh::start_info(kernel, &modules, surroundings, base),
+        };
         let length = inform(0).len() as u64;
         let base = free
             .find_bottom(length, PAGE, BASE_MEMORY)
@@ -128,11 +138,13 @@ pub fn plan_executable(
             .ok_or_else(no_room)?;
         plan.parameters = base;
         plan.writes.push((base.start(), inform(low32(base.start()))));
-        let eax = match header.version {
-            Version::One => multiboot::ONE_LOADED,
-            Version::Two => multiboot::TWO_LOADED,
+        let eax = match header.map(|header| header.version) {
+            Some(Version::One) => multiboot::ONE_LOADED,
+            Some(Version::Two) => multiboot::TWO_LOADED,
+            None => 0,
         };
-        let instruction = header.entry.unwrap_or(low32(layout.instruction));
+        let entry = header.and_then(|header| header.entry);
+        let instruction = entry.unwrap_or(low32(layout.instruction));
         plan.entry = Entry::Protected { instruction, eax, ebx: low32(base.start()), esi: 0 };
     }
     plan.moves = moves;
@@ -244,7 +256,8 @@ mod tests {
         }
 
         fn plan(&mut self, file: &[u8], modules: &[Initrd<'_>], acpi: Option<&[u8]>) -> Result<Plan, Error> {
-            let kernel = Kernel { name: "kernel", image: self.store(file), command_line: b"/kernel quiet" };
+            let kernel =
+                Kernel { name: "kernel", uri: "/kernel", image: self.store(file), command_line: b"quiet" };
             let acpi = acpi.map(|pointer| (0xf_5000, pointer));
             let surroundings = Surroundings { loader: "us", e820: &E820, base_memory_kib: 608, acpi };
             plan_executable(&kernel, modules, &surroundings, &self.map, &self.ram)
@@ -359,8 +372,8 @@ mod tests {
     #[test]
     fn a_program_is_told_by_multiboot_1_what_it_needs() {
         let mut machine = Machine::new(4 * MIB);
-        let first = Initrd { image: machine.store(&[1; 5000]), command_line: b"/a one" };
-        let second = Initrd { image: machine.store(&[2; 9]), command_line: b"/b" };
+        let first = Initrd { uri: "/a", image: machine.store(&[1; 5000]), command_line: b"one" };
+        let second = Initrd { uri: "/b", image: machine.store(&[2; 9]), command_line: b"" };
         let file = with(elf(true, 2 * MIB, &LOADS, 0x1000), 0x204, &one(7, [0; 5]));
         let plan = machine.plan(&file, &[first, second], None).unwrap();
         let base = plan.parameters.start();
@@ -389,7 +402,7 @@ mod tests {
     #[test]
     fn a_program_is_told_by_multiboot_2_what_it_needs() {
         let mut machine = Machine::new(4 * MIB);
-        let module = Initrd { image: machine.store(&[1; 5000]), command_line: b"/a one" };
+        let module = Initrd { uri: "/a", image: machine.store(&[1; 5000]), command_line: b"one" };
         let header = two(&[(1, 0, &[4, 6]), (3, 0, &[0x20_0010]), (10, 1, &[0, 0, 0, 0]), (99, 1, &[])]);
         // Both headers: the second is obeyed.
         let file = with(elf(false, 2 * MIB, &LOADS, 0x1000), 0x208, &header);
@@ -423,6 +436,89 @@ mod tests {
         assert_eq!(tags[4].1.len(), 8 + 3 * 24);
         assert_eq!(tags[4].1[8 + 48..], numbers(&[(TOP, 8), (0x1000, 8), (3, 4), (0, 4)]));
         assert_eq!(tags[6].1, pointer);
+    }
+
+    /// A file for 64 bits with these notes: owner, kind, and what they say.
+    fn elf_with_notes(notes: &[(&[u8], u64, &[u8])]) -> Vec<u8> {
+        const NOTES: usize = 0x180;
+        let padded = |bytes: &[u8]| {
+            let mut bytes = bytes.to_vec();
+            bytes.resize(bytes.len().next_multiple_of(4), 0);
+            bytes
+        };
+        let mut bytes = vec![];
+        for (owner, kind, says) in notes {
+            bytes.extend(numbers(&[(owner.len() as u64, 4), (says.len() as u64, 4), (*kind, 4)]));
+            bytes.extend(padded(owner));
+            bytes.extend(padded(says));
+        }
+        // The first program header is that of the notes.
+        let file = with(elf(true, 2 * MIB, &LOADS, 0x1000), 64 + 8, &numbers(&[(NOTES as u64, 8)]));
+        let file = with(file, 64 + 32, &numbers(&[(bytes.len() as u64, 8)]));
+        with(file, NOTES, &bytes)
+    }
+
+    /// What is no entry: of another kind, and of another owner.
+    const OTHER_NOTES: [(&[u8], u64, &[u8]); 2] = [(b"Xen\0", 6, b"linux\0"), (b"Other\0", 18, &[9; 4])];
+
+    #[test]
+    fn a_kernel_is_told_by_pvh_what_it_needs() {
+        let entry = numbers(&[(2 * MIB + 8, 8)]);
+        let mut notes = OTHER_NOTES.to_vec();
+        notes.push((b"Xen\0", 18, &entry));
+        let mut machine = Machine::new(4 * MIB);
+        let first = Initrd { uri: "/a", image: machine.store(&[1; 5000]), command_line: b"one" };
+        let second = Initrd { uri: "/b", image: machine.store(&[2; 9]), command_line: b"" };
+        let plan = machine.plan(&elf_with_notes(&notes), &[first, second], Some(&[7; 36])).unwrap();
+        let base = plan.parameters.start();
+        let entry = execute(&plan, &mut machine.ram);
+        let instruction = (2 * MIB + 8) as u32;
+        assert_eq!(entry, Entry::Protected { instruction, eax: 0, ebx: base as u32, esi: 0 });
+        let at = |address: u64| machine.word(address) | machine.word(address + 4) << 32;
+        assert_eq!([0, 4, 8, 12].map(|field| machine.word(base + field)), [0x336e_c578, 1, 0, 2]);
+        let [modules, command_line, acpi, map, entries] = [16, 24, 32, 40, 48].map(|field| at(base + field));
+        assert_eq!(machine.bytes(command_line, 6), b"quiet\0");
+        assert_eq!(acpi, 0xf_5000);
+        assert_eq!([at(modules), at(modules + 8)], [first.image.start(), 5000]);
+        assert_eq!(machine.bytes(at(modules + 16), 4), b"one\0");
+        assert_eq!([at(modules + 32), at(modules + 40)], [second.image.start(), 9]);
+        assert_eq!(machine.bytes(at(modules + 48), 1), b"\0");
+        assert_eq!(entries, 3);
+        let entry = |index: u64| [0, 8, 16].map(|field| at(map + 24 * index + field));
+        assert_eq!([entry(1), entry(2)], [[MIB, TOP - MIB, 1], [TOP, 0x1000, 3]]);
+        assert_eq!(map + 24 * 3, plan.parameters.end());
+        // A header of multiboot says more.
+        let mut machine = Machine::new(4 * MIB);
+        let file = with(elf_with_notes(&notes), 0x204, &one(0, [0; 5]));
+        let plan = machine.plan(&file, &[], None).unwrap();
+        let instruction = (2 * MIB) as u32;
+        assert!(
+            matches!(plan.entry, Entry::Protected { instruction: at, eax: 0x2bad_b002, .. } if at == instruction)
+        );
+    }
+
+    #[test]
+    fn notes_that_name_no_entry_do_not_count() {
+        let plan = |notes: &[_]| Machine::new(4 * MIB).plan(&elf_with_notes(notes), &[], None);
+        let entry = numbers(&[(2 * MIB + 8, 8)]);
+        let short = plan(&[(b"Xen\0", 18, &entry[..4])]).unwrap();
+        assert!(
+            matches!(short.entry, Entry::Protected { instruction, .. } if u64::from(instruction) == 2 * MIB + 8)
+        );
+        let beyond = numbers(&[(3 * MIB, 8)]);
+        let mut late = vec![OTHER_NOTES[0]; 64];
+        late.push((b"Xen\0", 18, &entry));
+        for notes in [
+            &[][..],
+            &OTHER_NOTES,
+            &[(b"Xen\0", 18, &beyond)],
+            &[(b"Xen\0", 18, &entry[..6])],
+            &[(b"Xen\0", 18, &[])],
+            &[(b"Xen", 18, &entry)],
+            &late,
+        ] {
+            assert_eq!(kind(plan(notes)), &errors::FOREIGN_ELF, "{notes:x?}");
+        }
     }
 
     #[test]
@@ -465,7 +561,7 @@ mod tests {
     fn modules_make_way_for_the_program() {
         // The module and the file lie where the program goes, and swap their places with it.
         let mut machine = Machine::new(2 * MIB);
-        let module = Initrd { image: machine.store(&[5; 0x1801]), command_line: b"" };
+        let module = Initrd { uri: "", image: machine.store(&[5; 0x1801]), command_line: b"" };
         let file = with(elf(false, 2 * MIB, &LOADS, 0x1000), 0x204, &one(0, [0; 5]));
         let plan = machine.plan(&file, &[module], None).unwrap();
         execute(&plan, &mut machine.ram);
@@ -504,7 +600,7 @@ mod tests {
         assert_eq!(multiboot(&two(&[(2, 0, &[0, 0, 0, 0])])), &errors::BAD_MULTIBOOT);
         // No room for a module that must make way.
         let mut machine = Machine::new(2 * MIB);
-        let module = Initrd { image: machine.store(&[5; 0x1801]), command_line: b"" };
+        let module = Initrd { uri: "", image: machine.store(&[5; 0x1801]), command_line: b"" };
         machine.map.reserve(PhysRange::new(3 * MIB, TOP), Owner::Heap).unwrap();
         let large = [(0x200, 0x800, MIB, MIB, 2 * MIB - 0x1000)];
         let file = with(elf(false, MIB, &large, 0x1000), 0x204, &one(0, [0; 5]));
@@ -536,7 +632,7 @@ mod tests {
                 modules.iter().enumerate().map(|(index, (length, _))| vec![index as u8 + 1; *length]).collect();
             let mut stored = vec![];
             for (content, (_, gap)) in contents.iter().zip(&modules) {
-                stored.push(Initrd { image: machine.store(content), command_line: b"x" });
+                stored.push(Initrd { uri: "", image: machine.store(content), command_line: b"x" });
                 machine.next += gap * PAGE;
             }
             let plan = machine.plan(&file, &stored, None).unwrap();
@@ -562,10 +658,11 @@ mod tests {
             noise in prop::collection::vec(any::<u8>(), 0..0x400),
             is_64: bool,
             values in prop::collection::vec((0usize..0x200, any::<u64>(), 1usize..9), 0..6),
-            header in 0usize..4,
+            header in 0usize..5,
         ) {
             let mut file = elf(is_64, 2 * MIB, &LOADS, 0x400);
             match header {
+                4 => file = elf_with_notes(&[OTHER_NOTES[0], (b"Xen\0", 18, &numbers(&[(2 * MIB, 8)]))]),
                 1 => file = with(file, 0x150, &one(3, [0; 5])),
                 2 => file = with(file, 0x150, &two(&[(2, 0, &[0x20_0000, u32::MAX, 0, 0]), (3, 0, &[0x20_0000])])),
                 3 => file.extend(noise),

@@ -25,6 +25,7 @@ mod memory;
 mod multiboot;
 mod place;
 mod plan;
+mod pvh;
 mod recognise;
 
 pub use archive::{Deflate, Unpacker, Xz, Zstd};

@@ -337,7 +337,7 @@ mod tests {
 
         fn plan(&mut self, file: &File, arguments: &str, initrds: &[Initrd<'_>]) -> Result<Plan, Error> {
             let image = self.store(&file.0);
-            let kernel = Kernel { name: "vmlinuz", image, command_line: arguments.as_bytes() };
+            let kernel = Kernel { name: "vmlinuz", uri: "", image, command_line: arguments.as_bytes() };
             plan_linux(&kernel, initrds, &SURROUNDINGS, &self.map, &self.ram)
         }
 
@@ -358,8 +358,8 @@ mod tests {
     #[test]
     fn a_kernel_and_two_initrds() {
         let mut machine = Machine::new().reserve(TOP - MIB, TOP, Owner::Core);
-        let first = Initrd { image: machine.store(&[1; 5000]), command_line: b"" };
-        let second = Initrd { image: machine.store(&[2; 3]), command_line: b"etc/x mode=600" };
+        let first = Initrd { uri: "", image: machine.store(&[1; 5000]), command_line: b"" };
+        let second = Initrd { uri: "", image: machine.store(&[2; 3]), command_line: b"etc/x mode=600" };
         let file = modern();
         let plan = machine.plan(&file, "quiet vga=ask", &[first, second]).unwrap();
         let entry = execute(&plan, &mut machine.ram);
@@ -402,7 +402,7 @@ mod tests {
     fn a_large_initrd_lies_anywhere_and_the_kernel_is_told_all() {
         let mut machine = Machine::new();
         let bytes: Vec<u8> = (0..3 * MIB).map(|index| (index % 253) as u8).collect();
-        let large = Initrd { image: machine.store(&bytes), command_line: b"" };
+        let large = Initrd { uri: "", image: machine.store(&bytes), command_line: b"" };
         let file = far();
         let plan = machine.plan(&file, "quiet", &[large]).unwrap();
         // As low as it can above where the kernel unpacks itself.
@@ -437,7 +437,7 @@ mod tests {
     fn what_fits_below_lies_below() {
         let plan = |file: &File, length: usize| {
             let mut machine = Machine::new();
-            let initrd = Initrd { image: machine.store(&vec![7; length]), command_line: b"" };
+            let initrd = Initrd { uri: "", image: machine.store(&vec![7; length]), command_line: b"" };
             machine.plan(file, "", &[initrd])
         };
         let room = 3 * MIB as usize - 0x21_0000;
@@ -544,7 +544,8 @@ mod tests {
         assert_eq!(kind(machine.plan(&modern(), &long, &[])), &errors::COMMAND_LINE_TOO_LONG);
         assert!(machine.plan(&modern(), &long[1..], &[]).is_ok());
         let image = PhysRange::new(4 * MIB, 6 * MIB);
-        let error = machine.plan(&modern(), "mem=4M", &[Initrd { image, command_line: b"" }]).unwrap_err();
+        let error =
+            machine.plan(&modern(), "mem=4M", &[Initrd { uri: "", image, command_line: b"" }]).unwrap_err();
         assert!(error.is(&errors::NO_INITRD_ROOM));
         assert_eq!(error.object(), "they need 2048 KiB, there are 1984 KiB in one piece");
         let header = Header::parse("x", &modern().0, modern().0.len() as u64).unwrap();
@@ -558,13 +559,13 @@ mod tests {
         let image = PhysRange::with_length(5 * MIB, MIB - 0x1_f000);
         let elsewhere = File::new(7, 0x2_0000, 4 * MIB);
         assert_eq!(
-            kind(machine.plan(&elsewhere, "mem=2M", &[Initrd { image, command_line: b"" }])),
+            kind(machine.plan(&elsewhere, "mem=2M", &[Initrd { uri: "", image, command_line: b"" }])),
             &errors::NO_INITRD_ROOM
         );
         let image = PhysRange::with_length(5 * MIB, MIB - 0x2_0000);
-        assert!(machine.plan(&elsewhere, "mem=2M", &[Initrd { image, command_line: b"" }]).is_ok());
+        assert!(machine.plan(&elsewhere, "mem=2M", &[Initrd { uri: "", image, command_line: b"" }]).is_ok());
         let short = PhysRange::with_length(4 * MIB, 100);
-        let kernel = Kernel { name: "k", image: short, command_line: b"" };
+        let kernel = Kernel { name: "k", uri: "", image: short, command_line: b"" };
         assert_eq!(
             kind(plan_linux(&kernel, &[], &SURROUNDINGS, &machine.map, &machine.ram)),
             &errors::TRUNCATED_SETUP
@@ -623,9 +624,9 @@ mod tests {
             let before = machine.ram.bytes.clone();
             let initrds: Vec<_> = order[1..]
                 .iter()
-                .map(|index| Initrd { image: files[*index].0, command_line: files[*index].2.as_bytes() })
+                .map(|index| Initrd { uri: "", image: files[*index].0, command_line: files[*index].2.as_bytes() })
                 .collect();
-            let kernel = Kernel { name: "k", image: files[order[0]].0, command_line: b"quiet" };
+            let kernel = Kernel { name: "k", uri: "", image: files[order[0]].0, command_line: b"quiet" };
             let planned = plan_linux(&kernel, &initrds, &SURROUNDINGS, &machine.map, &machine.ram);
             let header = Header::parse("k", &file.0, file.0.len() as u64).unwrap();
             let exclusions = [header.usual_place(), header.runtime(header.usual_place())];
@@ -678,7 +679,7 @@ mod tests {
             let file = File::new(7, 0x100, 0).with(0x208, &noise[..0x60]).version(version);
             let file = file.with(field::INIT_SIZE, &noise[0x60..0x64]);
             let mut machine = Machine::new();
-            let initrd = Initrd { image: machine.store(&[5; 77]), command_line: b"x" };
+            let initrd = Initrd { uri: "", image: machine.store(&[5; 77]), command_line: b"x" };
             if let Ok(plan) = machine.plan(&file, &arguments, &[initrd]) {
                 execute(&plan, &mut machine.ram);
             }

@@ -4,9 +4,9 @@
 //! theirs.
 
 use crate::bytes::{u16_at, u32_at};
-use crate::executable::{File, Layout, Segment, Surroundings};
+use crate::executable::{File, Layout, Segment, Surroundings, words};
 use crate::plan::low32;
-use crate::{Kernel, Memory, errors};
+use crate::{Initrd, Kernel, Memory, errors};
 use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -151,7 +151,11 @@ impl Header {
         if !place.contains(PhysRange::with_length(entry.into(), 1)) {
             return Err(damaged());
         }
-        Ok(Layout { segments: vec![Segment { offset, length, place }], instruction: entry.into() })
+        Ok(Layout {
+            segments: vec![Segment { offset, length, place }],
+            instruction: entry.into(),
+            is_pvh: false,
+        })
     }
 }
 
@@ -183,7 +187,7 @@ impl Load {
 pub(crate) fn information(
     header: &Header,
     kernel: &Kernel<'_>,
-    modules: &[(PhysRange, &[u8])],
+    modules: &[Initrd<'_>],
     surroundings: &Surroundings<'_>,
     map: &MemoryMap,
     base: u32,
@@ -200,15 +204,16 @@ pub(crate) fn information(
     }
 }
 
-/// A list of 32-bit numbers.
-fn words(to: &mut Vec<u8>, words: &[u32]) {
-    words.iter().for_each(|word| to.extend_from_slice(&word.to_le_bytes()));
+/// What a program or module is told of itself, in parts: where it is from, and its arguments.
+fn words_of<'a>(uri: &'a str, arguments: &'a [u8]) -> [&'a [u8]; 4] {
+    let between: &[u8] = if uri.is_empty() || arguments.is_empty() { b"" } else { b" " };
+    [uri.as_bytes(), between, arguments, &[0]]
 }
 
 /// Multiboot 1, section 3.3: a structure of fixed length, and behind it all that it points to.
 fn information_one(
     kernel: &Kernel<'_>,
-    modules: &[(PhysRange, &[u8])],
+    modules: &[Initrd<'_>],
     surroundings: &Surroundings<'_>,
     sizes: [u32; 2],
     base: u32,
@@ -222,19 +227,19 @@ fn information_one(
     const LOADER: u32 = 1 << 9;
     let mut out = vec![0; LENGTH];
     let here = |out: &Vec<u8>| base.wrapping_add(u32::try_from(out.len()).unwrap_or(0));
-    let text = |out: &mut Vec<u8>, text: &[u8]| {
+    let text = |out: &mut Vec<u8>, parts: &[&[u8]]| {
         let place = here(out);
-        out.extend_from_slice(text);
-        out.push(0);
+        parts.iter().for_each(|part| out.extend_from_slice(part));
         place
     };
-    let command_line = text(&mut out, kernel.command_line);
-    let loader = text(&mut out, surroundings.loader.as_bytes());
-    let texts = base::list(modules.iter().map(|(_, arguments)| text(&mut out, arguments)));
+    let command_line = text(&mut out, &words_of(kernel.uri, kernel.command_line));
+    let loader = text(&mut out, &[surroundings.loader.as_bytes(), &[0]]);
+    let texts = modules.iter().map(|module| text(&mut out, &words_of(module.uri, module.command_line)));
+    let texts = base::list(texts);
     out.resize(out.len().next_multiple_of(8), 0);
     let module_list = here(&out);
-    for ((place, _), text) in modules.iter().zip(texts) {
-        words(&mut out, &[low32(place.start()), low32(place.end()), text, 0]);
+    for (module, text) in modules.iter().zip(texts) {
+        words(&mut out, &[low32(module.image.start()), low32(module.image.end()), text, 0]);
     }
     let map = here(&out);
     for E820Entry { start, length, kind, .. } in surroundings.memory_map() {
@@ -260,7 +265,7 @@ fn information_one(
 /// Multiboot 2, section 3.6: tags.
 fn information_two(
     kernel: &Kernel<'_>,
-    modules: &[(PhysRange, &[u8])],
+    modules: &[Initrd<'_>],
     surroundings: &Surroundings<'_>,
     sizes: [u32; 2],
 ) -> Vec<u8> {
@@ -272,11 +277,12 @@ fn information_two(
         parts.iter().for_each(|part| out.extend_from_slice(part));
         out.resize(out.len().next_multiple_of(8), 0);
     };
-    tag(1, &[kernel.command_line, &[0]]);
+    tag(1, &words_of(kernel.uri, kernel.command_line));
     tag(2, &[surroundings.loader.as_bytes(), &[0]]);
-    for (place, arguments) in modules {
-        let (start, end) = (low32(place.start()).to_le_bytes(), low32(place.end()).to_le_bytes());
-        tag(3, &[&start, &end, arguments, &[0]]);
+    for module in modules {
+        let [start, end] = [module.image.start(), module.image.end()].map(|end| low32(end).to_le_bytes());
+        let [uri, between, arguments, zero] = words_of(module.uri, module.command_line);
+        tag(3, &[&start, &end, uri, between, arguments, zero]);
     }
     let [lower, upper] = sizes;
     tag(4, &[&lower.to_le_bytes(), &upper.to_le_bytes()]);

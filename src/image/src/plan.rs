@@ -11,15 +11,19 @@ use memmap::{MemoryMap, Owner, PAGE};
 pub struct Kernel<'a> {
     /// What people call it.
     pub name: &'a str,
+    /// Where it is from, of which multiboot tells.
+    pub uri: &'a str,
     /// Where the file lies.
     pub image: PhysRange,
     /// Its arguments.
     pub command_line: &'a [u8],
 }
 
-/// What goes along with it, as it was loaded: an initrd of Linux, or a module of multiboot.
+/// What goes along with it, as it was loaded: an initrd of Linux, or a module of multiboot or PVH.
 #[derive(Clone, Copy, Debug)]
 pub struct Initrd<'a> {
+    /// Where it is from, of which multiboot tells.
+    pub uri: &'a str,
     /// Where the file lies.
     pub image: PhysRange,
     /// For Linux, empty or what [`cpio::headers`](crate::cpio::headers) takes; else what the module is told.
@@ -61,7 +65,7 @@ pub struct Plan {
     pub(crate) writes: Vec<(u64, Vec<u8>)>,
     /// How it is entered.
     pub entry: Entry,
-    /// What it is told: Linux's setup part, its heap and stack, and the command line, or the information of multiboot;
+    /// What it is told: Linux's setup part, its heap and stack, and the command line, or the information of multiboot or PVH;
     /// empty where it is told nothing.
     pub parameters: PhysRange,
     /// The program itself, in protected mode; from the first of its segments to the last.

@@ -1,5 +1,5 @@
-//! Kinds of images: the hypervisor Xen by both versions of multiboot, ELF, compressed files, and Linux with an
-//! initrd that does not fit below 4 GiB.
+//! Kinds of images: the hypervisor Xen by both versions of multiboot, ELF, Linux by PVH, compressed files, and Linux with
+//! an initrd that does not fit below 4 GiB.
 
 use super::Scenario;
 use super::autoboot::expect_ending;
@@ -73,6 +73,7 @@ pub fn all() -> Vec<Scenario> {
         Scenario::new("images-elf-64", "one of 64 bits by multiboot does so, too", 120, |name| {
             elf(name, quirk::executable_of_64_bits, "Multiboot")
         }),
+        Scenario::new("images-elf-linux", "vmlinux, an ELF kernel of 64 bits, boots by PVH", 240, vmlinux),
     ]
 }
 
@@ -137,6 +138,17 @@ fn elf(name: &str, program: fn() -> Result<Vec<u8>>, kind: &str) -> Result<()> {
     machine.expect(&format!("[{kind}]"), 90)?;
     machine.expect("RIG-MARK program=piazf;", 30)?;
     machine.expect_power_off(20)
+}
+
+/// Debian's kernel without what makes it a bzImage, with its initrd and arguments.
+fn vmlinux(name: &str) -> Result<()> {
+    let mut lab = Lab::try_new(name, KPXE)?;
+    lab.www("vmlinux", &payload::vmlinux()?)?;
+    lab.script(&boot_lines("imgstat\n").replace("/vmlinuz", "/vmlinux"))?;
+    lab.usual_servers()?;
+    let mut machine = lab.machine(&Options { memory: 512, ..Options::default() })?;
+    machine.expect("[ELF]", 90)?;
+    expect_user_space(&mut machine, 150)
 }
 
 /// The image that has all drivers, and unpacks all kinds of archives.
