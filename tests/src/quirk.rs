@@ -120,6 +120,23 @@ pub fn again(place: u8, has_failed: u16) -> Result<Vec<u8>> {
     assemble("again.S", &[("PROGRAM", u64::from(place) << 16 | u64::from(has_failed))])
 }
 
+/// An option ROM for QEMU's virtio-rng-pci that says [`MAP_WATCHED`] at POST, and then [`MAP_ASKED`] whenever the BIOS is
+/// asked for its map of memory.
+pub fn map_watch() -> Result<Vec<u8>> {
+    let mut rom = assemble("map_watch.S", &[])?;
+    let sum = rom.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
+    // Its last byte is free.
+    if let Some(last) = rom.last_mut() {
+        *last = sum.wrapping_neg();
+    }
+    Ok(rom)
+}
+
+/// Said by the ROM of [`map_watch`].
+pub const MAP_WATCHED: &str = "RIG-MARK watching";
+/// Said by it, too.
+pub const MAP_ASKED: &str = "RIG-MARK memory-asked";
+
 /// A kernel that only says what it was given, and keeps arguments of any length.
 pub fn kernel() -> Result<Vec<u8>> {
     assemble("kernel.S", &[])

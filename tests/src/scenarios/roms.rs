@@ -6,7 +6,7 @@ use crate::failure::{Context, Failure, Result, ensure};
 use crate::lab::{Lab, boot_lines, expect_user_space};
 use crate::namespace::SERVER;
 use crate::qemu::{Machine, Options, with_rom};
-use crate::{paths, text};
+use crate::{paths, quirk, text};
 use base::image_header::{KEEP_UNDI, MAGIC};
 use std::fs;
 
@@ -42,6 +42,12 @@ pub fn all() -> Vec<Scenario> {
             |name| without_pmm(name, "virtio-net.rom", 0x20000),
         )
         .needs("virtio-net.rom"),
+        Scenario::new(
+            "roms-map",
+            "a ROM does not ask the BIOS for its map of memory before it boots",
+            120,
+            map,
+        ),
         Scenario::new(
             "roms-two-cards",
             "of two cards, that with our ROM is driven, not the first one",
@@ -184,6 +190,25 @@ fn without_pmm(name: &str, rom: &str, window: usize) -> Result<()> {
     check_window(&machine, window)?;
     machine.expect("by virtio-net, PCI 00:02.0; no PXE stack", 60)?;
     machine.expect(SCRIPT, 60)
+}
+
+/// A BIOS may have no map yet while it starts ROMs.
+fn map(name: &str) -> Result<()> {
+    let lab = &mut lab(name, "virtio-net.mrom")?;
+    fs::write("watch.rom", quirk::map_watch()?).context("watch.rom")?;
+    let card = with_rom("virtio-net-pci,addr=6", "virtio-net.mrom");
+    let mut machine =
+        lab.machine(&machine(&card, &["-device", "virtio-rng-pci,addr=4,romfile=watch.rom"]))?;
+    machine.expect(quirk::MAP_WATCHED, 60)?;
+    machine.expect("iPXE virtio-net.mrom (PCI 00:06.0): image in memory", 60)?;
+    machine.expect(SCRIPT, 60)?;
+    let told = machine.transcript();
+    let asked = |before, after| {
+        let between = told.between(before, after).unwrap_or_default();
+        between.contains(&quirk::MAP_ASKED.replace(' ', ""))
+    };
+    ensure(!asked(quirk::MAP_WATCHED, "(PCI 00:06.0) boots"), || "the ROM asked at POST".to_owned())?;
+    ensure(asked("(PCI 00:06.0) boots", SCRIPT), || "nobody asked at all".to_owned())
 }
 
 /// The first card on the bus, which is not connected to anything.
