@@ -85,7 +85,7 @@ pub(crate) fn layout(file: &File<'_, impl Memory>, has_multiboot: bool) -> Resul
         if has(place) {
             instruction = Some(entry);
         } else if has(linked) {
-            instruction = instruction.or(Some(entry - virtual_address + physical_address));
+            instruction = instruction.or(physical_address.checked_add(entry - virtual_address));
         }
         segments.push(Segment { offset, length, place });
     }

@@ -587,6 +587,8 @@ mod tests {
         let shared = [whole, (0xa00, 0x10, 2 * MIB, 2 * MIB + 0xfff, 0x10)];
         assert_eq!(plan(&elf(false, 2 * MIB, &shared, 0x1000)), &errors::BAD_ELF);
         assert_eq!(one_load((0x200, 8, TOP, TOP, 8)), &errors::BAD_ELF);
+        let around = elf(true, 2 * MIB + 8, &[(0x200, 0x800, 2 * MIB, u64::MAX, 0x800)], 0x1000);
+        assert_eq!(plan(&with(around, 0x204, &one(0, [0; 5]))), &errors::BAD_ELF);
         let at_top = (0x200, 0x800, 2 * MIB, TOP - 8, 0x800);
         assert_eq!(one_load(at_top), &errors::NO_PROGRAM_ROOM);
         assert_eq!(plan(&elf(true, 2 * MIB, &[whole], 0x1000)), &errors::FOREIGN_ELF);
