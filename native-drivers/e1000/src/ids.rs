@@ -15,7 +15,7 @@ pub(crate) enum Family {
     Chipset,
     /// I219: as before, in the chipsets from the sixth generation of Core processors on.
     I219,
-    /// 82575, 82576, 82580, I350, I354, I210 and I211: several queues, and descriptors of another format.
+    /// 82575, 82576, 82580, I350, I210 and I211: several queues, and descriptors of another format.
     Igb,
     /// I225 and I226: as before, for 2.5 Gbit/s.
     Igc,
@@ -90,8 +90,9 @@ pub fn drives(vendor: u16, device: u16) -> bool {
 
 const INTEL: u16 = 0x8086;
 
-/// Each family with its cards. Those with fiber or a backplane are left to their makers' UNDI: their link wants
-/// registers (TXCW, PCS_LCTL) that are not written here.
+/// Each family with its cards. Those with fiber, a backplane or SGMII, behind which the PHY is another chip (0438, 1511,
+/// 1524, 1538, and all of the I354), are left to their makers' UNDI: their link wants registers (TXCW, PCS_LCTL, MDICNFG)
+/// that are not written here.
 const CARDS: &[(Family, &[u16])] = &[
     (Family::First, &[0x1004, 0x1008, 0x100c, 0x100d]),
     (
@@ -129,10 +130,7 @@ const CARDS: &[(Family, &[u16])] = &[
     ),
     (
         Family::Igb,
-        &[
-            0x0438, 0x10a7, 0x10c9, 0x10d6, 0x10e8, 0x150a, 0x150e, 0x1511, 0x1516, 0x1521, 0x1524, 0x1526,
-            0x1533, 0x1538, 0x1539, 0x157b, 0x1f41,
-        ],
+        &[0x10a7, 0x10c9, 0x10d6, 0x10e8, 0x150a, 0x150e, 0x1516, 0x1521, 0x1526, 0x1533, 0x1539, 0x157b],
     ),
     (
         Family::Igc,

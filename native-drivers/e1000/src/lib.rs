@@ -1,6 +1,6 @@
 //! Intel's gigabit Ethernet controllers from the 82543 on: the 8254x family, the 8257x family, and those in Intel's
 //! chipsets (82562, 82566, 82567, 82577 to 82579, I217 to I219); those with several queues (82575, 82576, 82580, I350,
-//! I354, I210, I211), and the I225 and I226.
+//! I210, I211), and the I225 and I226.
 //!
 //! One driver fits: all have the registers and the reset of the first. Those with several queues have them, and their
 //! descriptors, in a [`Format`] of their own, of which the first queue is used. Written from the PCI/PCI-X Family of

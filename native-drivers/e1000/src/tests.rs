@@ -290,6 +290,14 @@ fn sent(driver: &mut Driver) -> Vec<Vec<u8>> {
 }
 
 #[test]
+fn a_phy_that_is_another_chip_is_not_for_us() {
+    for device in [0x0438, 0x1511, 0x1524, 0x1538, 0x1f41] {
+        assert!(!drives(0x8086, device), "{device:04x}");
+    }
+    assert!(drives(0x8086, 0x1521));
+}
+
+#[test]
 fn addresses_come_from_the_card() {
     for (pci, name) in KINDS.into_iter().zip(["e1000", "e1000", "e1000", "e1000", "igb"]) {
         let driver = driver_of(pci);
