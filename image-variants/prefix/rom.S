@@ -9,8 +9,6 @@
     .set IMAGE,           0x7c00
     .set STACK,           0x7c00
     .set BLOCK_SHIFT,     9
-    .set ROM_WINDOW,      0x30                  /* in configuration space: PCI 3.0 section 6.2.5.2 */
-    .set ROM_ADDRESS,     ~0x7ff
 
     .section .rom, "awx"
     .code16
@@ -132,7 +130,6 @@ rom_post:
 
 1:  call    rom_keep_image
     jnc     rom_shrink
-    movw    $rom_text_whole, %si
     call    rom_print
     movw    %cs, %ax
     cmpw    %ax, %bp
@@ -210,8 +207,8 @@ rom_post_end:
     popfl
     lret
 
-/* Puts the image into memory above 1 MiB, and checks that it is there; CF set if that cannot be. Changes all but BP, SP
- * and segments; FS it changes. */
+/* Puts the image into memory above 1 MiB, and checks that it is there; CF set if that cannot be, and SI = why. Changes
+ * all but BP, SP and segments; FS it changes. */
 rom_keep_image:
     pushw   %bp
     pushw   %es
@@ -267,14 +264,15 @@ rom_keep_image:
     call    rom_copy_image
     cmpl    rom_image_sum, %eax
     je      8f
+9:  movw    $rom_text_whole, %si
 7:  movl    $0, rom_kept
-9:  stc
+    stc
 8:  popw    %es
     popw    %bp
     ret
 
 /* ESI = the address of the image as it came: in the ROM; or behind what is visible of it, in the card's own memory, which
- * is opened for it; CF set if that has no address. Changes EAX to EDX, EDI. */
+ * is opened for it by the block behind this; CF set if that cannot be, and SI = why. Changes EAX to EDX, EDI. */
 rom_image_here:
     xorl    %esi, %esi
     movw    %cs, %si
@@ -283,18 +281,9 @@ rom_image_here:
     movzbl  rom_blocks, %eax
     shll    $BLOCK_SHIFT, %eax
     cmpl    %eax, rom_image
-    cmc
-    jnc     1f
-    movb    $1, %dl
-    call    rom_switch
-    jc      1f
-    movl    %ecx, %esi
-    andl    $ROM_ADDRESS, %esi
-    stc
-    jz      1f
-    addl    rom_image, %esi
+    jae     rom_image_in_card
     clc
-1:  ret
+    ret
 
 /* Closes what `rom_image_here` has opened. Changes EBX to EDX, EDI. */
 rom_close:
@@ -307,37 +296,6 @@ rom_close:
     call    rom_switch
 1:  popl    %eax
     ret
-
-/* Shows the card's own ROM in its window (DL = 1), or hides it (DL = 0), by the PCI BIOS; ECX = the window's register; CF
- * set if that fails. Changes EAX, EBX, EDX, EDI. */
-rom_switch:
-    movw    rom_card, %bx
-    pushw   %dx
-    movw    $0xb109, %ax                        /* the command register: memory is decoded */
-    movw    $4, %di
-    int     $0x1a
-    jc      1f
-    orw     $2, %cx
-    movw    $0xb10c, %ax
-    movw    rom_card, %bx
-    movw    $4, %di
-    int     $0x1a
-    jc      1f
-    movw    $0xb10a, %ax
-    movw    rom_card, %bx
-    movw    $ROM_WINDOW, %di
-    int     $0x1a
-1:  popw    %dx
-    jc      2f
-    andb    $0xfe, %cl
-    orb     %dl, %cl
-    pushl   %ecx
-    movw    $0xb10d, %ax
-    movw    rom_card, %bx
-    movw    $ROM_WINDOW, %di
-    int     $0x1a
-    popl    %ecx
-2:  ret
 
 /* Copies the image from address ESI to EDI, and adds up in EAX what was read. Changes EBX, ECX, ESI, EDI, FS, which may
  * reach all memory afterwards. On entry DS = CS. */
@@ -441,7 +399,8 @@ rom_boot:
     jnz     1f
     call    rom_image_here
     jnc     2f
-    jmp     rom_damaged
+    addw    $2, %si                             /* the text without its colon */
+    jmp     rom_says
 
     /* Above 1 MiB: A20 is opened by the BIOS, else by port 92h. */
 1:  call    rom_test_a20
@@ -473,6 +432,7 @@ rom_boot:
     jmp     rom_next
 rom_damaged:
     movw    $rom_text_damaged, %si
+rom_says:
     call    rom_print
 rom_next:
     int     $0x18

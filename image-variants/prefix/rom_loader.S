@@ -1,9 +1,12 @@
-/* The UNDI loader of an option ROM, and the structure by which it is found: PXE 2.1 section 3.1.
+/* What option ROMs have that read their image from the card: how they do, and an UNDI loader with the structure by
+ * which it is found (PXE 2.1 section 3.1).
  *
- * It lies right behind rom.S and uses its routines, in ROMs that read their image from the card: others have no room
- * for it. The image is started as ever, with a mark in its header, but takes base memory from the end of the caller's
- * segment for code. When it returns with success it stays there as the card's UNDI.
+ * It lies right behind rom.S and uses its routines. ROMs that a BIOS reads whole do not have it, for want of room. The
+ * image is started as ever, with a mark in its header, but takes base memory from the end of the caller's segment for
+ * code. When it returns with success it stays there as the card's UNDI.
  */
+    .set ROM_WINDOW,      0x30                  /* in configuration space: PCI 3.0 section 6.2.5.2 */
+    .set ROM_ADDRESS,     ~0x7ff
     .set LOADER_STATUS,   0                     /* in the parameters */
     .set LOADER_AX,       2
     .set LOADER_DATA,     12
@@ -154,5 +157,56 @@ rom_is_in_the_way:
     addl    $AREA_LENGTH + 0xfff + 64, %ecx
     cmpl    %ecx, %ebx
     ret
+
+/* ESI = the address of the image in the card's own memory, which is opened for it; CF set if the BIOS has given that
+ * none, or has no PCI services, and SI = why. Changes EAX to EDX, EDI. */
+rom_image_in_card:
+    movb    $1, %dl
+    call    rom_switch
+    jc      1f
+    movl    %ecx, %esi
+    andl    $ROM_ADDRESS, %esi
+    jz      2f
+    addl    rom_image, %esi
+    clc
+    ret
+2:  call    rom_close
+1:  movw    $rom_text_nowhere, %si
+    stc
+    ret
+
+/* Shows the card's own ROM in its window (DL = 1), or hides it (DL = 0), by the PCI BIOS; ECX = the window's register; CF
+ * set if that fails. Changes EAX, EBX, EDX, EDI. */
+rom_switch:
+    movw    rom_card, %bx
+    pushw   %dx
+    movw    $0xb109, %ax                        /* the command register: memory is decoded */
+    movw    $4, %di
+    int     $0x1a
+    jc      1f
+    orw     $2, %cx
+    movw    $0xb10c, %ax
+    movw    rom_card, %bx
+    movw    $4, %di
+    int     $0x1a
+    jc      1f
+    movw    $0xb10a, %ax
+    movw    rom_card, %bx
+    movw    $ROM_WINDOW, %di
+    int     $0x1a
+1:  popw    %dx
+    jc      2f
+    andb    $0xfe, %cl
+    orb     %dl, %cl
+    pushl   %ecx
+    movw    $0xb10d, %ax
+    movw    rom_card, %bx
+    movw    $ROM_WINDOW, %di
+    int     $0x1a
+    popl    %ecx
+2:  ret
+
+rom_text_nowhere:
+    .asciz  ": the BIOS shows the card's ROM nowhere (PCI register 30h), so its image cannot be read; flash a .rom"
     .code64
     .text

@@ -7,7 +7,7 @@ use crate::lab::{Lab, boot_lines, expect_user_space};
 use crate::namespace::SERVER;
 use crate::qemu::{Machine, Options, with_rom};
 use crate::{paths, quirk, text};
-use base::image_header::{KEEP_UNDI, MAGIC};
+use base::image_header::{KEEP_UNDI, MAGIC, ROM_PARAMETERS};
 use std::fs;
 
 /// The scenarios of this topic. Of ROMs only `virtio-net.mrom` is built without being asked for.
@@ -47,6 +47,12 @@ pub fn all() -> Vec<Scenario> {
             "a ROM does not ask the BIOS for its map of memory before it boots",
             120,
             map,
+        ),
+        Scenario::new(
+            "roms-hidden",
+            "a BIOS that shows the card's ROM nowhere: virtio-net.mrom says so, and the next device boots",
+            120,
+            hidden,
         ),
         Scenario::new(
             "roms-two-cards",
@@ -209,6 +215,46 @@ fn map(name: &str) -> Result<()> {
     };
     ensure(!asked(quirk::MAP_WATCHED, "(PCI 00:06.0) boots"), || "the ROM asked at POST".to_owned())?;
     ensure(asked("(PCI 00:06.0) boots", SCRIPT), || "nobody asked at all".to_owned())
+}
+
+/// Has a ROM clear the address of its own window before it does anything else, as if the BIOS had done so once the ROM
+/// was copied: PCI BIOS service B10Dh, by code in the padding before the image, to which the entry leads first.
+fn hide(rom: &mut [u8]) -> Result<()> {
+    const ENTRY: u16 = 4;
+    const CHECKSUM: usize = 6;
+    // pushaw; movw %ax, %bx; movw $0xb10d, %ax; movw $0x30, %di; xorl %ecx, %ecx; int $0x1a; popaw; jmp
+    const CODE: [u8; 16] = *b"\x60\x89\xc3\xb8\x0d\xb1\xbf\x30\x00\x66\x31\xc9\xcd\x1a\x61\xe9";
+    let word = |at: usize| u16::from_le_bytes([rom[at], rom[at + 1]]);
+    // A jump is followed by how far it leads from its own end, which is that of the padding for the second one.
+    let (image, entry) = (word(ROM_PARAMETERS + 4), word(ENTRY.into()));
+    let start = (ENTRY + 2).wrapping_add(entry);
+    let jump = image - 2;
+    let code = jump - 16;
+    let padding = usize::from(code)..usize::from(image);
+    ensure(rom[padding].iter().all(|byte| *byte == 0), || "the ROM has no padding".to_owned())?;
+    let mut put = |at: u16, bytes: &[u8]| rom[usize::from(at)..][..bytes.len()].copy_from_slice(bytes);
+    put(ENTRY, &(code - (ENTRY + 2)).to_le_bytes());
+    put(code, &CODE);
+    put(jump, &start.wrapping_sub(image).to_le_bytes());
+    let visible = usize::from(rom[2]) * 512;
+    let sum = rom[..visible].iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
+    rom[CHECKSUM] = rom[CHECKSUM].wrapping_sub(sum);
+    Ok(())
+}
+
+fn hidden(name: &str) -> Result<()> {
+    const SAYS: &str = "the BIOS shows the card's ROM nowhere";
+    let lab = &mut lab(name, "virtio-net.mrom")?;
+    let path = paths::images().join("virtio-net.mrom");
+    let mut rom = fs::read(&path).context(path.display())?;
+    hide(&mut rom)?;
+    fs::write("card.mrom", rom).context("card.mrom")?;
+    let rom = std::env::current_dir()?.join("card.mrom").display().to_string();
+    let mut machine = lab.machine(&machine(&format!("virtio-net-pci,romfile={rom}"), &[]))?;
+    machine.expect(&format!("iPXE virtio-net.mrom (PCI 00:02.0): {SAYS}"), 60)?;
+    machine.expect("iPXE virtio-net.mrom (PCI 00:02.0) boots", 60)?;
+    machine.expect(SAYS, 30)?;
+    machine.expect(text::NEXT_DEVICE, 30)
 }
 
 /// The first card on the bus, which is not connected to anything.
