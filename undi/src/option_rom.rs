@@ -5,7 +5,7 @@
 //! structure (PXE 2.1 section 3.1).
 
 use crate::abi::{PciData, PlugAndPlay, RomHeader, UndiRomId};
-use crate::find::Memory;
+use crate::find::{Memory, Segment};
 use base::SegOff;
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -47,6 +47,16 @@ pub fn find(memory: &dyn Memory, vendor: u16, device: u16) -> Option<OptionRom> 
         place += image.map_or(BLOCK, |image| image.length);
     }
     None
+}
+
+/// What base memory has less while an UNDI is loaded, as its data, its code, and what is ours: the segments of its data
+/// and code, which is below, and of what is ours above both, up to where base memory ended before.
+///
+/// All of it is free again without the UNDI, more than its own structure names.
+pub fn taken([data, code, ours]: [u16; 3], base_memory_kib: u16) -> [Segment; 3] {
+    let piece =
+        |segment: u16, end: u16| Segment { segment, size: end.saturating_sub(segment).saturating_mul(16) };
+    [piece(data, ours), piece(code, data), piece(ours, base_memory_kib.saturating_mul(64))]
 }
 
 /// A ROM whose bytes add up to zero.
@@ -203,6 +213,16 @@ mod tests {
         // Not on a multiple of 512, or where the BIOS itself lies.
         assert_eq!(found(&[(0xc_aa10, &rom())], DEVICE), None);
         assert_eq!(found(&[(0xf_0000, &rom())], DEVICE), None);
+    }
+
+    #[test]
+    fn all_that_was_taken_is_named() {
+        let segment = |segment, size| Segment { segment, size };
+        let expected = [segment(0x9000, 0x1000), segment(0x8e00, 0x2000), segment(0x9100, 0x5c00)];
+        assert_eq!(taken([0x9000, 0x8e00, 0x9100], 603), expected);
+        // What cannot be leaves something out.
+        let [_, code, ours] = taken([0xffff, 0, 0x9000], 512);
+        assert_eq!((code.size, ours.size), (0xffff, 0));
     }
 
     #[test]

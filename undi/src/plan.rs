@@ -8,7 +8,7 @@
 //! as all was given up and nothing is seen to point there.
 
 use crate::abi::{Opcode, Status};
-use crate::find::{Segment, VendorStack};
+use crate::find::{Segment, VendorStack, Way};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -118,7 +118,7 @@ impl<'a> Planner<'a> {
             entry: Some(stack.entry),
             unloaded: false,
             stopped: false,
-            undi_alone: false,
+            undi_alone: stack.way == Way::Loader,
             foresees: false,
             lines: Vec::new(),
         }
@@ -131,7 +131,7 @@ impl<'a> Planner<'a> {
             let is_wanted = match *call {
                 // A system finds the card as its driver expects it (field note A22).
                 Opcode::SHUTDOWN => self.purpose == Purpose::System || !self.keep.pxe,
-                Opcode::UNLOAD_STACK => !self.keep.pxe && !self.takes_undi_along(),
+                Opcode::UNLOAD_STACK => !self.keep.pxe && !self.undi_alone && !self.takes_undi_along(),
                 _ => !self.keep.undi && self.undi_alone && !self.card.hooked,
             };
             if is_wanted {
@@ -166,8 +166,11 @@ impl<'a> Planner<'a> {
 
     /// What is free and what stays, by the memory `low` after the last call.
     pub fn decide(mut self, low: &[u8; LOW_MEMORY]) -> Departure {
+        let is_missing = self.undi_alone && !self.unloaded && !self.base_code_has_memory();
         for (part, given_up, fate) in
             [("base code", self.unloaded, self.base_code()), ("UNDI", self.stopped, self.undi())]
+                .into_iter()
+                .skip(usize::from(is_missing))
         {
             self.lines.push(format!("{part}: {}{fate}", if given_up { "given up" } else { "kept, " }));
         }
@@ -201,8 +204,7 @@ impl<'a> Planner<'a> {
     /// Why the base code is where it is.
     fn base_code(&self) -> &'static str {
         if self.unloaded {
-            let anywhere = PhysRange::new(0, u64::MAX);
-            if reaches(&self.stack.base_code, anywhere) { "" } else { ", which has no memory" }
+            if self.base_code_has_memory() { "" } else { ", which has no memory" }
         } else if self.keep.pxe {
             WISH
         } else if !self.card.alive {
@@ -212,6 +214,10 @@ impl<'a> Planner<'a> {
         } else {
             REFUSED
         }
+    }
+
+    fn base_code_has_memory(&self) -> bool {
+        reaches(&self.stack.base_code, PhysRange::new(0, u64::MAX))
     }
 
     /// Why the UNDI is where it is.

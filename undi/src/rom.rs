@@ -11,7 +11,7 @@ use crate::control::{
 use crate::driver::{Order, Outcome, Rom};
 use crate::errors;
 use crate::find::{Hints, Memory, VendorStack, Way, find};
-use crate::option_rom::OptionRom;
+use crate::option_rom::{self, OptionRom};
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::boot_info::BootInfo;
@@ -167,6 +167,8 @@ pub fn load(
     };
     parameters.bytes_mut().copy_from_slice(loader.as_bytes());
     let far = parameters.far();
+    let segments = [data.far().segment, code.far().segment, low::segment()];
+    let taken = option_rom::taken(segments, info.base_memory_kib);
     data.leave();
     code.leave();
     announce(LOADER);
@@ -198,7 +200,10 @@ pub fn load(
     };
     let mut rom = VendorRom::try_new(&stack, announce)?;
     match rom.call(Opcode::START_UNDI, start.as_mut_bytes())? {
-        Status::SUCCESS => Ok((VendorStack { way: Way::Loader, ..stack }, rom)),
+        Status::SUCCESS => {
+            let stack = VendorStack { way: Way::Loader, undi: taken, base_code: <_>::default(), ..stack };
+            Ok((stack, rom))
+        }
         status => Err(errors::refused(&errors::REFUSED, Opcode::START_UNDI, status)),
     }
 }

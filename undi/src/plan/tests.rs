@@ -138,6 +138,23 @@ fn an_undi_without_base_code_can_be_stopped() {
     stack.undi[0] = Segment { segment: 0x9700, size: 0x3000 };
     let (_, departure) = Case { answers, ..Case::new(NOTHING) }.run(&stack);
     assert_eq!(departure.mark_kib, STOPPED);
+    assert!(!departure.lines.iter().any(|line| line.starts_with("base code: kept")));
+}
+
+#[test]
+fn a_loaded_undi_has_no_base_code() {
+    let mut stack = VendorStack { way: Way::Loader, base_code: [Segment::default(); 4], ..stack() };
+    stack.undi[0] = Segment { segment: 0x9700, size: 0x3000 };
+    for (keep, expected, mark, fate) in [
+        (ALL, &CALLS[..1], FOUND, "UNDI: kept, as the image asks"),
+        (UNDI, &CALLS[..1], FOUND, "UNDI: kept, as the image asks"),
+        (NOTHING, &[Opcode::SHUTDOWN, Opcode::STOP_UNDI], STOPPED, "UNDI: given up"),
+    ] {
+        let (calls, departure) = Case::new(keep).run(&stack);
+        assert_eq!((&calls[..], departure.mark_kib), (expected, mark));
+        assert!(departure.lines.contains(&fate.into()));
+        assert!(!departure.lines.iter().any(|line| line.starts_with("base code")), "{departure:?}");
+    }
 }
 
 #[test]
