@@ -73,6 +73,7 @@ summaries:
         summary receive_is_strange, PARTS
         summary receive_is_strange, BUFFERS_REUSED
         summary receive_is_strange, WILD_FRAMES
+        summary receive_is_strange, GOES_DEAF
 summaries_end:
 
 # Fills in the summaries of the quirks in ES. Changes BX, SI, DI.
@@ -475,7 +476,16 @@ quirk_process:
 
 # UNDI_ISR RECEIVE is the answer, with the frame of CX bytes at DS:SI, its protocol in DH and its kind in DL.
 quirk_receive:
-        cmpb    $0, undi_quirks + QUIRK_WILD_FRAMES
+        cmpb    $0, undi_quirks + QUIRK_GOES_DEAF
+        je      2f
+        decb    undi_quirks + QUIRK_GOES_DEAF
+        jnz     2f
+        pushw   %dx
+        port    CR
+        movb    $CR_TE, %al                     # until OPEN the card only sends
+        outb    %al, %dx
+        popw    %dx
+2:      cmpb    $0, undi_quirks + QUIRK_WILD_FRAMES
         je      1f
         movl    $-1, %es:ISR_FRAME(%di)
 1:      movw    %cx, part_total

@@ -117,6 +117,8 @@ quirks! {
     StartByInterrupt,
     /// CLOSE does not come back.
     CloseHangs,
+    /// After so many frames the card receives none any more until it is opened again, once.
+    GoesDeaf,
 }
 
 impl Quirk {
@@ -300,7 +302,7 @@ mod tests {
     #[test]
     fn quirks_have_names() {
         assert_eq!(Quirk::ClobbersUpperHalves.name(), "clobbers-upper-halves");
-        assert_eq!(NAMES.len(), Quirk::CloseHangs as usize + 1);
+        assert_eq!(NAMES.len(), Quirk::GoesDeaf as usize + 1);
     }
 
     #[test]

@@ -83,6 +83,12 @@ pub fn all() -> Vec<Scenario> {
             "frames come in parts, and of some the rest never",
             &[(Quirk::Parts, 1), (Quirk::PartLost, 1)],
         ),
+        boots(
+            "goes-deaf",
+            KPXE,
+            "the card hears nothing after three frames, until it is opened again",
+            &[(Quirk::GoesDeaf, 3)],
+        ),
         boots("deep-stack", KPXE, "calls use 3 KiB of stack", &[(Quirk::DeepStack, 12)]),
         ends(
             "initialize-fails-always",
