@@ -18,6 +18,8 @@ pub enum Quirk {
     Int18,
     /// The state of the machine is printed.
     State,
+    /// The image returns to the stub, which sends and receives by the vendor's UNDI, and says what came.
+    Return,
 }
 
 /// The image, behind a stub that does `quirk`.
@@ -28,6 +30,7 @@ pub fn before(image: &[u8], quirk: Quirk) -> Result<Vec<u8>> {
         Quirk::Hang => "HANG",
         Quirk::Int18 => "INT_18",
         Quirk::State => "STATE",
+        Quirk::Return => "RETURN",
     };
     let mut bytes = assemble("stub.S", &[(symbol, 1)])?;
     ensure(bytes.len() == 1024, || format!("the stub has {} bytes", bytes.len()))?;

@@ -53,7 +53,7 @@ impl Machine {
         let may_return = is_whole && departure.may_return;
         let is_used = purpose == Purpose::NextDevice && may_return;
         if let Some(pci) = pci.filter(|_| !is_used) {
-            hw::pci::stop_bus_mastering(pci.bus_device_function, pci.vendor, pci.device);
+            hw::pci::set_bus_mastering(pci.bus_device_function, pci.vendor, pci.device, false);
         }
         may_return
     }

@@ -115,6 +115,9 @@ impl Card {
             Self::Undi(undi) => Some(undi),
             Self::Native(mut nic, undi) => {
                 nic.close();
+                if let Some(undi) = &undi {
+                    give_back(undi);
+                }
                 undi
             }
         }
@@ -137,6 +140,13 @@ impl Card {
             Self::Undi(undi) => undi,
             Self::Native(nic, _) => &mut **nic,
         }
+    }
+}
+
+/// Has the card's function as the vendor's UNDI has set it up: a bus master, which many ROMs make of it at POST only.
+pub(crate) fn give_back(undi: &UndiNic<VendorRom>) {
+    if let Some(pci) = undi.identity().pci {
+        hw::pci::set_bus_mastering(pci.bus_device_function, pci.vendor, pci.device, true);
     }
 }
 

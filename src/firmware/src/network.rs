@@ -275,7 +275,12 @@ impl Machine {
                     return Ok(Card::Native(nic, undi));
                 }
                 // Another card, or the vendor's UNDI, may do.
-                Err(error) if natives.len() > 0 || found.is_ok() => self.screen.error(&error),
+                Err(error) if natives.len() > 0 || found.is_ok() => {
+                    if let Ok((_, undi)) = &found {
+                        drivers::give_back(undi);
+                    }
+                    self.screen.error(&error);
+                }
                 Err(error) => return Err(error),
             }
         }

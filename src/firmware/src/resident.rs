@@ -110,7 +110,7 @@ impl Card for Wire {
             return Err(Status::KEEP_UNDI);
         }
         if let Some(pci) = self.nic.identity().pci {
-            hw::pci::stop_bus_mastering(pci.bus_device_function, pci.vendor, pci.device);
+            hw::pci::set_bus_mastering(pci.bus_device_function, pci.vendor, pci.device, false);
         }
         self.is_released = true;
         Ok(())

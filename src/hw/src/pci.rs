@@ -112,11 +112,14 @@ pub fn each_usb_controller(take: &mut dyn FnMut(u16, u16, u16)) {
     });
 }
 
-/// Keeps the card from reading and writing memory, if it is the one of that vendor and device.
-pub fn stop_bus_mastering(bus_device_function: u16, vendor: u16, device: u16) {
+/// Lets the card read and write memory, or keeps it from that, if it is the one of that vendor and device.
+pub fn set_bus_mastering(bus_device_function: u16, vendor: u16, device: u16, is_on: bool) {
     let mut header = PciHeader::new(address(bus_device_function));
     if header.id(Ports) == (vendor, device) {
-        header.update_command(Ports, |command| command.difference(CommandRegister::BUS_MASTER_ENABLE));
+        header.update_command(Ports, |mut command| {
+            command.set(CommandRegister::BUS_MASTER_ENABLE, is_on);
+            command
+        });
     }
 }
 
