@@ -1,4 +1,4 @@
-//! Archives that hold one file, unpacked from memory to memory.
+//! Archives that hold one file, unpacked from memory to memory: all of one, or what has come of it.
 //!
 //! What was unpacked is what distances look back into: no decoder has a window of its own, so that none has to be
 //! allocated by what a file says.
@@ -17,7 +17,14 @@ use base::ErrorKind;
 pub trait Unpacker {
     /// Unpacks some more of `archive` into `room`, which is what it was in the step before. Returns the length of the
     /// whole when it is there, and right by its check. Each step takes bounded time, and there are finitely many.
+    ///
+    /// An archive that is still coming is one that ends too early: what a step then returns, a length or
+    /// [`SHORT_ARCHIVE`](crate::errors::SHORT_ARCHIVE), says nothing about the whole. The steps go on where they were
+    /// when there is more of `archive`, in front of which nothing has changed.
     fn step(&mut self, archive: &[u8], room: &mut [u8]) -> Result<Option<usize>, &'static ErrorKind>;
+
+    /// Bytes that are unpacked so far.
+    fn made(&self) -> usize;
 }
 
 /// The kind of archive that a file is which begins with `first`, as `imgstat` shows it.
@@ -84,14 +91,46 @@ pub(crate) mod tests {
         room: usize,
     ) -> Result<Vec<u8>, &'static ErrorKind> {
         let mut room = vec![0; room];
+        let length = steps(unpacker, archive, &mut room)?;
+        room.truncate(length);
+        Ok(room)
+    }
+
+    /// What all steps come to.
+    fn steps(
+        unpacker: &mut dyn Unpacker,
+        archive: &[u8],
+        room: &mut [u8],
+    ) -> Result<usize, &'static ErrorKind> {
         // Each step but the last takes something, or makes all that it may.
         for _ in 0..archive.len() + 2 {
-            if let Some(length) = unpacker.step(archive, &mut room)? {
-                room.truncate(length);
-                return Ok(room);
+            if let Some(length) = unpacker.step(archive, room)? {
+                assert_eq!(unpacker.made(), length);
+                return Ok(length);
             }
         }
         panic!("without end");
+    }
+
+    /// What is unpacked of an archive that comes in pieces, which end at the `cuts` and with the whole.
+    pub(crate) fn unpack_in_pieces<U: Unpacker>(
+        begin: impl Fn(&[u8]) -> Result<U, &'static ErrorKind>,
+        archive: &[u8],
+        room: usize,
+        cuts: impl IntoIterator<Item = usize>,
+    ) -> Result<Vec<u8>, &'static ErrorKind> {
+        let mut room = vec![0; room];
+        let mut unpacker = None;
+        for cut in cuts.into_iter().filter(|cut| *cut < archive.len()) {
+            let come = &archive[..cut];
+            let begun = unpacker.take().map_or_else(|| begin(come), Ok);
+            let step = begun.and_then(|begun| steps(unpacker.insert(begun), come, &mut room));
+            step.map(drop).or_else(|kind| if kind == &errors::SHORT_ARCHIVE { Ok(()) } else { Err(kind) })?;
+        }
+        let mut unpacker = unpacker.map_or_else(|| begin(archive), Ok)?;
+        let length = steps(&mut unpacker, archive, &mut room)?;
+        room.truncate(length);
+        Ok(room)
     }
 
     /// What is in the fixtures, which the field's own programs have made.
@@ -123,6 +162,12 @@ pub(crate) mod tests {
         assert!(unpack(archive, content.len()).unwrap() == content);
         assert!(unpack(&[archive, &[0; 8]].concat(), content.len() + 9).unwrap() == content);
         assert_eq!(unpack(archive, content.len() - 1).unwrap_err(), &errors::LARGE_ARCHIVE);
+        for size in [1, 2, 3, 100, 1000] {
+            let cuts = || (0..archive.len()).step_by(size);
+            assert!(unpack_in_pieces(begin, archive, content.len(), cuts()).unwrap() == content, "{size}");
+            let less = unpack_in_pieces(begin, archive, content.len() - 1, cuts());
+            assert_eq!(less.unwrap_err(), &errors::LARGE_ARCHIVE);
+        }
         for length in 0..archive.len() {
             let cut = unpack(&archive[..length], content.len());
             assert!(cut.is_err() || !is_checked, "{length}");
@@ -131,6 +176,8 @@ pub(crate) mod tests {
             let mut wrong = archive.to_vec();
             wrong[place] ^= 1 << (place % 8);
             let unpacked = unpack(&wrong, content.len() + 100);
+            let cuts = (place / 2..archive.len()).step_by(place % 50 + 20);
+            assert_eq!(unpack_in_pieces(begin, &wrong, content.len() + 100, cuts), unpacked);
             assert!(!is_checked || unpacked.is_err() || unpacked == Ok(content.clone()), "{place}");
         }
     }

@@ -50,6 +50,8 @@ pub fn is_zlib([method, flags]: [u8; 2]) -> bool {
 pub struct Inflate {
     /// Bytes of the room that are made. Who moves them to its front makes this less; the last 32 KiB have to stay.
     pub made: usize,
+    /// Bytes of the input that are used up. After [`Fault::Short`] the input has to go on from here.
+    pub taken: usize,
     /// Bits that are taken of the input and not used up, the next one lowest, and how many: at most seven between two
     /// calls, so no byte is taken that does not belong to the data.
     held: u32,
@@ -72,24 +74,36 @@ enum Block {
 impl Default for Inflate {
     fn default() -> Self {
         let (literals, distances) = (Code::default(), Code::default());
-        Self { made: 0, held: 0, count: 0, block: Block::Stored(0), is_last: false, literals, distances }
+        Self {
+            made: 0,
+            taken: 0,
+            held: 0,
+            count: 0,
+            block: Block::Stored(0),
+            is_last: false,
+            literals,
+            distances,
+        }
     }
 }
 
 impl Inflate {
     /// Unpacks of `input` into `room` until `made` is at least `until`, by at most [`LONGEST`] - 1 more, or all is made.
-    /// Returns whether it is. After a fault there is nothing more to be had.
+    /// Returns whether it is. After [`Fault::Short`] it can be called again, with more of the input; after any other fault
+    /// there is nothing more to be had.
     pub fn run(&mut self, input: &mut Input<'_>, room: &mut [u8], until: usize) -> Result<bool, Fault> {
         while self.made < until {
-            match &mut self.block {
+            let before = (self.taken, self.held, self.count, self.is_last);
+            let part = match self.block {
                 Block::Stored(0) if self.is_last => return Ok(true),
-                Block::Stored(0) => self.begin(input)?,
-                Block::Stored(left) => {
-                    *left -= 1;
-                    let byte = self.bits(input, 8)?;
-                    self.put(room, (byte & 0xff) as u8)?;
-                }
-                Block::Coded => self.symbol(input, room)?,
+                Block::Stored(0) => self.begin(input),
+                Block::Stored(left) => self.stored(input, room, left - 1),
+                Block::Coded => self.symbol(input, room),
+            };
+            if let Err(fault) = part {
+                // Nothing was made of what is there of this part; all of it comes again.
+                (self.taken, self.held, self.count, self.is_last) = before;
+                return Err(fault);
             }
         }
         Ok(false)
@@ -99,6 +113,7 @@ impl Inflate {
     fn bits(&mut self, input: &mut Input<'_>, count: u32) -> Result<u32, Fault> {
         while self.count < count {
             self.held |= u32::from(input().ok_or(Fault::Short)?) << self.count;
+            self.taken += 1;
             self.count += 8;
         }
         let bits = self.held & ((1 << count) - 1);
@@ -123,8 +138,11 @@ impl Inflate {
             0 => {
                 (self.held, self.count) = (0, 0);
                 let length = self.bits(input, 16)?;
+                if self.bits(input, 16)? != length ^ 0xffff {
+                    return Err(Fault::Bad);
+                }
                 self.block = Block::Stored(length);
-                return if self.bits(input, 16)? == length ^ 0xffff { Ok(()) } else { Err(Fault::Bad) };
+                return Ok(());
             }
             // The fixed codes (3.2.6).
             1 => {
@@ -181,6 +199,13 @@ impl Inflate {
             last = Some(length);
         }
         Ok(())
+    }
+
+    /// A byte of a stored block, behind which so many are left (3.2.4).
+    fn stored(&mut self, input: &mut Input<'_>, room: &mut [u8], left: u32) -> Result<(), Fault> {
+        let byte = self.bits(input, 8)?;
+        self.block = Block::Stored(left);
+        self.put(room, (byte & 0xff) as u8)
     }
 
     /// A symbol of a coded block, and what it stands for (3.2.5).

@@ -19,6 +19,20 @@ fn unpack(packed: &[u8], room: usize, step: usize) -> Result<(Vec<u8>, usize), F
     Ok((room, packed.len() - bytes.len()))
 }
 
+/// The same of data that comes in pieces of so many bytes: each time it ends too early, it goes on with more.
+fn unpack_in_pieces(packed: &[u8], room: usize, size: usize) -> Result<(Vec<u8>, usize), Fault> {
+    let mut room = vec![0; room];
+    let mut inflate = Inflate::default();
+    for end in (0..packed.len()).step_by(size).chain([packed.len()]) {
+        let mut bytes = packed[inflate.taken..end].iter().copied();
+        match inflate.run(&mut || bytes.next(), &mut room, usize::MAX) {
+            Err(Fault::Short) => {}
+            run => return run.map(|_| (room[..inflate.made].to_vec(), inflate.taken)),
+        }
+    }
+    Err(Fault::Short)
+}
+
 fn fault(packed: &[u8], room: usize) -> Fault {
     unpack(packed, room, 1).unwrap_err()
 }
@@ -173,6 +187,7 @@ fn the_window_may_move() {
 fn agrees(packed: &[u8]) {
     const ROOM: usize = 1 << 16;
     let ours = unpack(packed, ROOM, 1000).map(|(content, _)| content);
+    assert_eq!(unpack_in_pieces(packed, ROOM, 1).map(|(content, _)| content), ours);
     let theirs = decompress_to_vec_with_limit(packed, ROOM);
     assert_eq!(ours.as_ref().ok(), theirs.as_ref().ok(), "{packed:x?}");
 }
@@ -190,6 +205,7 @@ proptest! {
         let length = packed.len();
         let packed = [packed, behind].concat();
         prop_assert!(unpack(&packed, content.len(), step) == Ok((content.clone(), length)));
+        prop_assert!(unpack_in_pieces(&packed, content.len(), 1 + step % 50) == Ok((content.clone(), length)));
         if let Some(less) = content.len().checked_sub(1) {
             prop_assert_eq!(unpack(&packed, less, step), Err(Fault::Large));
         }

@@ -31,8 +31,8 @@ const STEP: usize = 256 << 10;
 pub struct Deflate {
     state: Box<Inflate>,
     is_gzip: bool,
-    /// Bytes of the archive that are used up.
-    taken: usize,
+    /// Bytes of the head.
+    head: usize,
     /// The sum of what is unpacked: the CRC-32 for gzip, for zlib the Adler-32.
     sum: u32,
 }
@@ -41,22 +41,27 @@ impl Deflate {
     /// The file with these bytes.
     pub fn try_new(archive: &[u8]) -> Result<Self, &'static ErrorKind> {
         let is_gzip = archive.starts_with(GZIP);
-        let (taken, sum) = if is_gzip {
+        let (head, sum) = if is_gzip {
             (gzip_head(archive).ok_or(&errors::SHORT_ARCHIVE)?, 0)
         } else {
-            let head = archive.first_chunk().ok_or(&errors::SHORT_ARCHIVE)?;
-            if !inflate::is_zlib(*head) {
+            let first = archive.first_chunk().ok_or(&errors::SHORT_ARCHIVE)?;
+            if !inflate::is_zlib(*first) {
                 return Err(&errors::BAD_ARCHIVE);
             }
             (ZLIB_HEAD, 1)
         };
-        Ok(Self { state: Box::default(), is_gzip, taken, sum })
+        Ok(Self { state: Box::default(), is_gzip, head, sum })
+    }
+
+    /// The bytes that are not used up.
+    fn rest<'a>(&self, archive: &'a [u8]) -> &'a [u8] {
+        archive.get(self.head + self.state.taken..).unwrap_or_default()
     }
 
     /// The tail: CRC32 and ISIZE (2.3.1), or zlib's. What comes behind it, padding mostly, is let be.
     fn check_tail(&self, archive: &[u8]) -> Result<usize, &'static ErrorKind> {
         let made = self.state.made;
-        let rest = archive.get(self.taken..).unwrap_or_default();
+        let rest = self.rest(archive);
         let is_right = if self.is_gzip {
             let tail = rest.get(..TAIL).ok_or(&errors::SHORT_ARCHIVE)?;
             u32_at(tail, 0) == self.sum && u64::from(u32_at(tail, 4)) == made as u64 & u64::from(u32::MAX)
@@ -70,18 +75,22 @@ impl Deflate {
 
 impl Unpacker for Deflate {
     fn step(&mut self, archive: &[u8], room: &mut [u8]) -> Result<Option<usize>, &'static ErrorKind> {
-        let mut bytes = archive.get(self.taken..).unwrap_or_default().iter();
+        let mut bytes = self.rest(archive).iter();
         let before = self.state.made;
         let is_all = self.state.run(&mut || bytes.next().copied(), room, before + STEP);
-        self.taken = archive.len() - bytes.len();
-        let is_all = is_all.map_err(|fault| match fault {
-            Fault::Short => &errors::SHORT_ARCHIVE,
-            Fault::Bad => &errors::BAD_ARCHIVE,
-            Fault::Large => &errors::LARGE_ARCHIVE,
-        })?;
         let new = room.get(before..self.state.made).unwrap_or_default();
         self.sum = if self.is_gzip { crc32(self.sum, new) } else { adler32(self.sum, new) };
-        if is_all { self.check_tail(archive).map(Some) } else { Ok(None) }
+        match is_all {
+            Ok(true) => self.check_tail(archive).map(Some),
+            Ok(false) => Ok(None),
+            Err(Fault::Short) => Err(&errors::SHORT_ARCHIVE),
+            Err(Fault::Bad) => Err(&errors::BAD_ARCHIVE),
+            Err(Fault::Large) => Err(&errors::LARGE_ARCHIVE),
+        }
+    }
+
+    fn made(&self) -> usize {
+        self.state.made
     }
 }
 
@@ -121,7 +130,8 @@ fn gzip_head(archive: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{archive, tests::unpack_with};
+    use super::super::archive;
+    use super::super::tests::{unpack_in_pieces, unpack_with};
     use super::*;
     use alloc::vec;
     use alloc::vec::Vec;
@@ -170,6 +180,8 @@ mod tests {
         ] {
             let file = gzip(flags, parts, b"content");
             assert_eq!(unpack(&file, 7).unwrap(), b"content", "{flags}");
+            let in_bytes = unpack_in_pieces(Deflate::try_new, &file, 7, 3..file.len());
+            assert_eq!(in_bytes.unwrap(), b"content", "{flags}");
             for length in 3..file.len() {
                 assert_eq!(kind(unpack(&file[..length], 7)), &errors::SHORT_ARCHIVE, "{flags} {length}");
             }
@@ -223,11 +235,16 @@ mod tests {
             pieces in prop::collection::vec((any::<u8>(), 1usize..3000), 0..40),
             level in 0u8..10,
             more in 0usize..10,
+            cuts in prop::collection::btree_set(3usize..9000, 0..40),
         ) {
             let content: Vec<u8> = pieces.iter().flat_map(|(byte, count)| vec![*byte; *count]).collect();
-            prop_assert!(unpack(&gzip(0, b"", &content), content.len() + more).unwrap() == content);
             let zlib = compress_to_vec_zlib(&content, level);
-            prop_assert!(unpack(&zlib, content.len() + more).unwrap() == content);
+            for file in [gzip(0, b"", &content), zlib] {
+                let room = content.len() + more;
+                prop_assert!(unpack(&file, room).unwrap() == content);
+                let in_pieces = unpack_in_pieces(Deflate::try_new, &file, room, cuts.iter().copied());
+                prop_assert!(in_pieces.unwrap() == content);
+            }
         }
 
         #[test]

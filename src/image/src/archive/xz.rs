@@ -21,6 +21,8 @@ const LZMA2: u64 = 0x21;
 /// Of a block's header: how many filters more than one, sizes that are named, and what must be zero (3.1.2).
 const SIZES: [u8; 2] = [0x40, 0x80];
 const NOT_SIZES: u8 = 0x3f;
+/// Bytes of what ends the chunks of LZMA2.
+const END: usize = 1;
 
 type Outcome<T> = Result<T, &'static ErrorKind>;
 
@@ -89,16 +91,17 @@ impl Xz {
 
     /// Ends the block at hand: its lengths, padding, and check (3.3, 3.4).
     fn end(&mut self, archive: &[u8], room: &[u8]) -> Outcome<()> {
-        let Some(block) = self.block.take() else { return Ok(()) };
-        let lengths = [self.taken - block.start, self.made - block.first].map(|length| length as u64);
+        let Some(block) = &self.block else { return Ok(()) };
+        let taken = self.taken + END;
+        let lengths = [taken - block.start, self.made - block.first].map(|length| length as u64);
         if block.lengths.iter().zip(lengths).any(|(said, is)| said.is_some_and(|said| said != is)) {
             return Err(&errors::WRONG_SUM);
         }
-        self.taken += (self.taken - block.start).wrapping_neg() % 4;
+        let taken = taken + (taken - block.start).wrapping_neg() % 4;
         // 2.1.1.2
         const LENGTHS: [usize; 6] = [0, 4, 8, 16, 32, 64];
         let length = LENGTHS.get(usize::from(self.check.div_ceil(3))).copied().unwrap_or(0);
-        let check = part(archive, self.taken, length)?;
+        let check = part(archive, taken, length)?;
         let content = room.get(block.first..self.made).unwrap_or_default();
         let is_right = match self.check {
             1 => u64::from(u32_at(check, 0)) == block.sum,
@@ -106,8 +109,9 @@ impl Xz {
             10 => digest("sha256", content).is_some_and(|digest| digest == check),
             _ => true,
         };
-        self.taken += length;
+        self.taken = taken + length;
         self.blocks += 1;
+        self.block = None;
         if is_right { Ok(()) } else { Err(&errors::WRONG_SUM) }
     }
 
@@ -154,6 +158,10 @@ impl Unpacker for Xz {
             self.end(archive, room)?;
         }
         Ok(None)
+    }
+
+    fn made(&self) -> usize {
+        self.made
     }
 }
 
@@ -240,7 +248,7 @@ impl Lzma {
         self.distances = [0; 4];
     }
 
-    /// Unpacks a chunk. Returns whether it was the last, which has nothing in it.
+    /// Unpacks a chunk. Returns whether it is the last, which has nothing in it, and is not taken.
     fn chunk(
         &mut self,
         archive: &[u8],
@@ -248,13 +256,12 @@ impl Lzma {
         room: &mut [u8],
         made: &mut usize,
     ) -> Outcome<bool> {
-        const END: u8 = 0;
+        const LAST: u8 = 0;
         const COPY_AND_FORGET: u8 = 1;
         const COPY: u8 = 2;
         let rest = archive.get(*taken..).unwrap_or_default();
         let control = u8_at(part(rest, 0, 1)?, 0);
-        if control == END {
-            *taken += 1;
+        if control == LAST {
             return Ok(true);
         }
         // Big-endian lengths, less one.
@@ -528,7 +535,7 @@ impl Output<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::tests::{unpack_with, unpacks};
+    use crate::archive::tests::{unpack_in_pieces, unpack_with, unpacks};
     use alloc::vec::Vec;
     use proptest::prelude::*;
 
@@ -580,7 +587,9 @@ mod tests {
             let mut file = include_bytes!("fixtures/none.xz")[..24].to_vec();
             file.push(control);
             file.extend(noise);
-            if let Ok(content) = unpack(&file, room) {
+            let unpacked = unpack(&file, room);
+            prop_assert_eq!(&unpack_in_pieces(Xz::try_new, &file, room, (0..file.len()).step_by(9)), &unpacked);
+            if let Ok(content) = unpacked {
                 prop_assert!(content.len() <= room);
             }
         }

@@ -36,6 +36,8 @@ struct Frame {
     start: usize,
     length: Option<u64>,
     sum: Option<Sum>,
+    /// Whether all of its blocks are unpacked.
+    is_over: bool,
 }
 
 /// What one block leaves to the next.
@@ -61,8 +63,9 @@ impl Zstd {
         Ok(part)
     }
 
-    /// Begins a frame (3.1.1.1), or passes one over; false if there is none any more.
-    fn begin(&mut self, archive: &[u8]) -> Outcome<bool> {
+    /// Begins a frame (3.1.1.1) if there is `room` for what it says that is in it, or passes one over; false if there is
+    /// none any more.
+    fn begin(&mut self, archive: &[u8], room: usize) -> Outcome<bool> {
         const SINGLE_SEGMENT: u8 = 1 << 5;
         const RESERVED: u8 = 1 << 3;
         const CHECKSUM: u8 = 1 << 2;
@@ -97,16 +100,19 @@ impl Zstd {
             2 => Some(u64::from(u32_at(self.take(archive, 4)?, 0))),
             _ => Some(u64_at(self.take(archive, 8)?, 0)),
         };
+        if length.is_some_and(|length| length > (room - self.made) as u64) {
+            return Err(&errors::LARGE_ARCHIVE);
+        }
         let sum = (flags & CHECKSUM != 0).then(|| Sum::new(self.made));
-        self.frame = Some(Frame { start: self.made, length, sum });
+        self.frame = Some(Frame { start: self.made, length, sum, is_over: false });
         self.tables.huffman = None;
         self.tables.sequences = [const { None }; 3];
         self.tables.offsets = [1, 4, 8];
         Ok(true)
     }
 
-    /// Unpacks a block (3.1.1.2) of a frame that begins at `start`. Returns whether it was the last one.
-    fn block(&mut self, archive: &[u8], room: &mut [u8], start: usize) -> Outcome<bool> {
+    /// Unpacks a block (3.1.1.2) of the frame at hand, which begins at `start`.
+    fn block(&mut self, archive: &[u8], room: &mut [u8], start: usize) -> Outcome<()> {
         let [a, b, c] = *self.take(archive, 3)? else { return Err(BAD) };
         let header = u32::from_le_bytes([a, b, c, 0]);
         let length = usize::try_from(header >> 3).map_err(|_| BAD)?;
@@ -132,17 +138,25 @@ impl Zstd {
             _ => return Err(BAD),
         }
         self.made = start + output.at;
-        Ok(header & 1 != 0)
+        if let Some(frame) = &mut self.frame {
+            frame.is_over = header & 1 != 0;
+            if let Some(sum) = &mut frame.sum {
+                sum.update(room.get(..self.made).unwrap_or_default());
+            }
+        }
+        Ok(())
     }
 
     /// Ends the frame at hand: its length and its checksum.
     fn end(&mut self, archive: &[u8], room: &[u8]) -> Outcome<()> {
-        let Some(frame) = self.frame.take() else { return Ok(()) };
+        let Some(frame) = &self.frame else { return Ok(()) };
         let length = (self.made - frame.start) as u64;
         let mut is_right = frame.length.is_none_or(|said| said == length);
-        if let Some(sum) = frame.sum {
-            is_right &= u32_at(self.take(archive, 4)?, 0) == sum.finish(room, self.made, frame.start);
+        if let Some(sum) = &frame.sum {
+            is_right &= u32_at(part(archive, self.taken, 4)?, 0) == sum.finish(room, self.made, frame.start);
+            self.taken += 4;
         }
+        self.frame = None;
         if is_right { Ok(()) } else { Err(&errors::WRONG_SUM) }
     }
 }
@@ -154,24 +168,22 @@ impl Default for Zstd {
 }
 
 impl Unpacker for Zstd {
-    /// A frame's header, or a block.
+    /// A frame's header, a block, or a frame's end.
     fn step(&mut self, archive: &[u8], room: &mut [u8]) -> Outcome<Option<usize>> {
-        let Some(start) = self.frame.as_ref().map(|frame| frame.start) else {
-            let is_over = !self.begin(archive)?;
-            let length = self.frame.as_ref().and_then(|frame| frame.length).unwrap_or(0);
-            if length > (room.len() - self.made) as u64 {
-                return Err(&errors::LARGE_ARCHIVE);
-            }
-            return Ok(is_over.then_some(self.made));
+        let taken = self.taken;
+        let step = match &self.frame {
+            None => self.begin(archive, room.len()).map(|is_there| (!is_there).then_some(self.made)),
+            Some(Frame { is_over: true, .. }) => self.end(archive, room).map(|()| None),
+            Some(Frame { start, .. }) => self.block(archive, room, *start).map(|()| None),
         };
-        let is_last = self.block(archive, room, start)?;
-        if let Some(sum) = self.frame.as_mut().and_then(|frame| frame.sum.as_mut()) {
-            sum.update(room.get(..self.made).unwrap_or_default());
+        if step.is_err() {
+            self.taken = taken;
         }
-        if is_last {
-            self.end(archive, room)?;
-        }
-        Ok(None)
+        step
+    }
+
+    fn made(&self) -> usize {
+        self.made
     }
 }
 
@@ -679,7 +691,7 @@ impl Sum {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::tests::{unpack_with, unpacks};
+    use crate::archive::tests::{unpack_in_pieces, unpack_with, unpacks};
     use proptest::prelude::*;
 
     fn begin(_: &[u8]) -> Outcome<Zstd> {
@@ -746,7 +758,9 @@ mod tests {
             let header = (noise.len() << 3 | 5).to_le_bytes();
             file.extend(&header[..3]);
             file.extend(noise);
-            if let Ok(content) = unpack(&file, room) {
+            let unpacked = unpack(&file, room);
+            prop_assert_eq!(&unpack_in_pieces(begin, &file, room, (0..file.len()).step_by(9)), &unpacked);
+            if let Ok(content) = unpacked {
                 prop_assert!(content.len() <= room);
             }
         }
