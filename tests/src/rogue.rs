@@ -27,7 +27,15 @@ pub enum Http {
         /// What is announced.
         announced: usize,
     },
+    /// Sends the last bytes, so many, some seconds after all others.
+    HoldsBack(Vec<u8>, usize),
+    /// Sends half of the body and closes; then sends what is asked for of it, or all of another file that has taken its
+    /// place.
+    Breaks(Vec<u8>, Option<Vec<u8>>),
 }
+
+/// How long the last bytes are held back.
+const HELD_BACK: Duration = Duration::from_secs(6);
 
 impl Http {
     /// Starts it on port 80.
@@ -56,8 +64,11 @@ impl Http {
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
         let mut lines = BufReader::new(stream);
         let mut line = String::new();
+        let mut start = 0;
         while lines.read_line(&mut line)? > 2 {
             println!("HTTP request {count}: {}", line.trim_end());
+            let range = line.strip_prefix("Range: bytes=").and_then(|range| range.split('-').next());
+            start = range.and_then(|start| start.parse().ok()).unwrap_or(start);
             line.clear();
         }
         let ok =
@@ -88,6 +99,20 @@ impl Http {
             }
             Self::Short(body) => send(ok(body.len() * 2), body)?,
             Self::Long { body, announced } => send(ok(*announced), body)?,
+            Self::HoldsBack(body, last) => {
+                let (first, last) = body.split_at(body.len() - last);
+                send(ok(body.len()), first)?;
+                thread::sleep(HELD_BACK);
+                send(String::new(), last)?;
+            }
+            Self::Breaks(body, _) if count == 1 => send(ok(body.len()), &body[..body.len() / 2])?,
+            Self::Breaks(_, Some(other)) => send(ok(other.len()).replace("rig", "other"), other)?,
+            Self::Breaks(body, None) => {
+                let (end, rest) = (body.len() - 1, &body[start.min(body.len())..]);
+                let range = format!("Content-Range: bytes {start}-{end}/{}\r\n", body.len());
+                let ok = ok(rest.len()).replace("200 OK\r\n", &format!("206 Partial Content\r\n{range}"));
+                send(ok, rest)?;
+            }
         }
         Ok(Next::Close)
     }

@@ -13,7 +13,7 @@ use uri::Uri;
 
 use crate::boot_menu::Choice;
 use crate::errors;
-use crate::fetch::Manner;
+use crate::fetch::{Download, Manner};
 use crate::machine::Machine;
 use crate::media::handed_over;
 use crate::screen::say;
@@ -151,10 +151,10 @@ impl Machine {
         let Some(uri) = self.own_address().and_then(|own| own.join(AUTOEXEC).ok()) else { return Ok(None) };
         let manner = Manner { quiet: true, patience: Some(AUTOEXEC_PATIENCE), ..Manner::default() };
         match self.download(&uri, Content::default(), manner) {
-            Ok((pages, uri)) if recognise(pages.bytes()) == Format::Script => {
+            Ok(Download { pages, uri, .. }) if recognise(pages.bytes()) == Format::Script => {
                 Ok(Some((self.fetched(pages, uri.as_str(), AUTOEXEC.into()), uri)))
             }
-            Ok((pages, _)) => {
+            Ok(Download { pages, .. }) => {
                 self.note(uri.redacted(), "not a script");
                 self.memory.free(pages);
                 Ok(None)
@@ -182,7 +182,8 @@ impl Machine {
 
     /// Downloads a file that DHCP names, if it is not our own image again.
     pub(crate) fn download_boot_file(&mut self, file: &BootFile) -> Result<Fetched, Error> {
-        let (pages, uri) = self.download(&address(file)?, Content::default(), Manner::default())?;
+        let Download { pages, uri, .. } =
+            self.download(&address(file)?, Content::default(), Manner::default())?;
         if let Format::Own(header) = recognise(pages.bytes())
             && header.is_same_firmware(&self.header)
         {
@@ -262,10 +263,10 @@ fn copied(memory: &mut PhysicalMemory, bytes: &[u8]) -> Option<Result<Pages, Err
     if bytes.is_empty() {
         return None;
     }
-    let mut target = Target::new(None);
+    let mut target = Target::default();
     let mut writer = target.writer(memory);
     let copied = writer.announce(bytes.len() as u64).and_then(|()| writer.write(bytes));
-    Some(copied.and_then(|()| target.finish(memory)))
+    Some(copied.and_then(|()| target.finish(memory)).map(|(pages, _)| pages))
 }
 
 /// The address of a boot file.

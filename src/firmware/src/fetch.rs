@@ -7,10 +7,11 @@ use base::{Duration, Error, Instant, Sink};
 use console::{Countdown, Progress};
 use core::net::{Ipv4Addr, SocketAddrV4};
 use http::Content;
-use hw::memory::Pages;
+use hw::memory::{Pages, PhysicalMemory};
 use net::{TcpState, UdpHandle};
 use uri::Uri;
 
+use crate::ahead::Ahead;
 use crate::errors;
 use crate::machine::Machine;
 use crate::network::{IdleConnection, Network};
@@ -28,6 +29,17 @@ pub(crate) struct Manner {
     pub(crate) patience: Option<Duration>,
     /// The most bytes that are of use.
     pub(crate) limit: Option<u64>,
+    /// What is in it is wanted next, if it is an archive.
+    pub(crate) unpacks: bool,
+}
+
+/// What was downloaded.
+pub(crate) struct Download {
+    pub(crate) pages: Pages,
+    /// The address that it came from, after redirects.
+    pub(crate) uri: Uri,
+    /// What was unpacked meanwhile.
+    pub(crate) ahead: Ahead,
 }
 
 /// What our requests call us.
@@ -56,7 +68,7 @@ impl Job {
     /// A job without a line on the screen, begun now.
     pub(crate) fn quiet(timeout: Duration) -> Self {
         let manner = Manner { quiet: true, timeout: Some(timeout), ..Manner::default() };
-        Self { target: Target::new(None), progress: None, received: 0, started: hw::clock::now(), manner }
+        Self { target: Target::default(), progress: None, received: 0, started: hw::clock::now(), manner }
     }
 
     /// Shows how far the job is.
@@ -68,6 +80,12 @@ impl Job {
         {
             screen.overwrite(&text);
         }
+    }
+
+    /// Unpacks some of what has come of an archive whose length is known: while it is not, there is hardly any memory to
+    /// unpack it into. Returns until when the next round may wait then: not at all if there is more to do.
+    fn unpack(&mut self, total: Option<u64>, until: Instant, memory: &mut PhysicalMemory) -> Instant {
+        if total.is_some() && self.target.unpack(memory) { Instant::ZERO } else { until }
     }
 
     /// Shows what the job waits for, if that takes long enough to wonder.
@@ -105,17 +123,16 @@ impl Job {
 }
 
 impl Machine {
-    /// Downloads `uri` into memory. Returns the bytes and the address that they came from after redirects.
-    /// What `content` says is sent along where the protocol can.
+    /// Downloads `uri` into memory. What `content` says is sent along where the protocol can.
     pub(crate) fn download(
         &mut self,
         uri: &Uri,
         content: Content,
         manner: Manner,
-    ) -> Result<(Pages, Uri), Error> {
+    ) -> Result<Download, Error> {
         let started = hw::clock::now();
         let mut job = Job {
-            target: Target::new(manner.limit),
+            target: Target::new(manner.limit, Ahead::new(manner.unpacks)),
             progress: (!manner.quiet).then(|| Progress::new(&uri.redacted(), started)),
             received: 0,
             started,
@@ -130,7 +147,10 @@ impl Machine {
         };
         job.end(result.is_ok(), &mut self.screen);
         match result {
-            Ok(uri) => Ok((job.target.finish(&mut self.memory)?, uri)),
+            Ok(uri) => {
+                let (pages, ahead) = job.target.finish(&mut self.memory)?;
+                Ok(Download { pages, uri, ahead })
+            }
             Err(error) => {
                 job.target.abandon(&mut self.memory);
                 Err(error)
@@ -180,6 +200,7 @@ impl Machine {
                 break result.map(drop).map_err(|error| explain(network, error));
             }
             let due = transfer.deadline().unwrap_or(now);
+            let until = job.unpack(transfer.total(), due, memory);
             if wait.moves(transfer.received(), now) {
                 wait.end(&mut self.screen);
                 job.show(transfer.received(), transfer.total(), now, &mut self.screen);
@@ -187,7 +208,7 @@ impl Machine {
                 wait.show("No answer yet; asking again in", due, now, job, &mut self.screen);
             }
             let round = self
-                .round(due)
+                .round(until)
                 .and_then(|now| job.check(&|| uri.redacted(), transfer.received(), now).map(|()| now));
             match round {
                 Ok(later) => now = later,
@@ -215,6 +236,7 @@ impl Machine {
                 Err(error) => break Err(error),
             };
             now = now.max(hw::clock::now());
+            let mut next = until;
             if http.connection.is_none() {
                 wait.show("Trying again", until, now, job, &mut self.screen);
             } else {
@@ -223,6 +245,7 @@ impl Machine {
                 }
                 if let Self { network: Some(network), memory, .. } = self {
                     http.transfer(network, &mut job.target.writer(memory), now);
+                    next = job.unpack(http.download.total(), until, memory);
                 }
                 if wait.moves(http.download.received(), now) {
                     wait.end(&mut self.screen);
@@ -233,7 +256,7 @@ impl Machine {
             }
             let name = || http.download.uri().redacted();
             let received = http.download.received();
-            match self.round(until).and_then(|now| job.check(&name, received, now).map(|()| now)) {
+            match self.round(next).and_then(|now| job.check(&name, received, now).map(|()| now)) {
                 Ok(later) => now = later,
                 Err(error) => break Err(error),
             }

@@ -44,7 +44,7 @@ impl Machine {
         }
         // A setting that is empty names no picture.
         let name = command.value(b'p').filter(|name| !name.is_empty());
-        let id = name.map(|name| image(self, name, None, false)).transpose()?;
+        let id = name.map(|name| image(self, name, None, false, false)).transpose()?;
         let handle = id.and_then(|id| self.images.image(id)).map(|image| image.handle);
         let prepared = handle
             .map(|handle| Picture::open(self.store.bytes(handle)))

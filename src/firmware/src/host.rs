@@ -18,7 +18,7 @@ use crate::boot_menu::Choice;
 use crate::dialogue::{deadline, shown};
 use crate::digests::digest;
 use crate::errors;
-use crate::fetch::Manner;
+use crate::fetch::{Download, Manner};
 use crate::machine::Machine;
 use crate::network::{CARD, Network};
 use crate::network_program;
@@ -210,14 +210,25 @@ impl Host for Machine {
         let uri = Uri::locate(base.as_ref(), request.uri)?;
         let content = request.parameters.map_or_else(|| Ok(Content::default()), content)?;
         let limit = self.initrd_limit();
-        let manner = Manner { quiet: request.quiet, timeout: request.timeout, patience: None, limit };
+        let manner = Manner {
+            quiet: request.quiet,
+            timeout: request.timeout,
+            patience: None,
+            limit,
+            unpacks: request.runs,
+        };
+        if request.runs {
+            self.store.inside.forget(&mut self.memory);
+        }
         // Whoever redirects does not rename.
         let name = uri.file_name().unwrap_or_default();
-        let (pages, uri) = self.download(&uri, content, manner)?;
+        let Download { pages, uri, ahead } = self.download(&uri, content, manner)?;
         // What a download has cost, for those who measure.
         let switches = hw::realmode::switches().to_be_bytes();
         self.settings.publish(Tree::BUILTIN, b"mode-switches", Kind::Int32, Some(&switches));
-        Ok(self.fetched(pages, uri.as_str(), name))
+        let fetched = self.fetched(pages, uri.as_str(), name);
+        self.unpack_ahead(ahead, &fetched)?;
+        Ok(fetched)
     }
 
     fn content(&self, handle: Handle) -> &[u8] {
@@ -225,9 +236,7 @@ impl Host for Machine {
     }
 
     fn release(&mut self, handle: Handle) {
-        if let Some(pages) = self.store.remove(handle) {
-            self.memory.free(pages);
-        }
+        self.store.release(handle, &mut self.memory);
     }
 
     fn execute(&mut self, id: ImageId) -> Result<(), Error> {

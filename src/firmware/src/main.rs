@@ -10,6 +10,11 @@ fn main() {}
 #[cfg(target_os = "none")]
 extern crate alloc;
 
+#[cfg(all(target_os = "none", feature = "ahead"))]
+mod ahead;
+#[cfg(all(target_os = "none", not(feature = "ahead")))]
+#[path = "no_ahead.rs"]
+mod ahead;
 #[cfg(target_os = "none")]
 mod autoboot;
 #[cfg(target_os = "none")]

@@ -95,7 +95,7 @@ impl Machine {
         let program = PhysRange::with_length(ENTRY.into(), length);
         let room = u64::from(hw::low::allocated());
         let from = self.store.pages(handle)?.range().start();
-        let (handles, pages) = self.store.take_pages();
+        let (handles, pages) = self.store.take_pages(&mut self.memory);
         let (is_placed, pages) = match self.memory.take_all(pages) {
             Ok(mut memory) => {
                 let is_placed = program.end() <= room && memory.copy(from, program.start(), length);

@@ -8,6 +8,7 @@ use hw::memory::{Pages, PhysicalMemory};
 use image::{Deflate, Unpacker};
 use script::Handle;
 
+use crate::ahead::{Ahead, Inside};
 use crate::errors;
 use crate::machine::Machine;
 use crate::screen::say;
@@ -17,6 +18,8 @@ use crate::screen::say;
 pub(crate) struct Store {
     contents: Vec<(Handle, Pages)>,
     next: u32,
+    /// What was unpacked ahead.
+    pub(crate) inside: Inside,
 }
 
 impl Store {
@@ -38,14 +41,19 @@ impl Store {
         self.contents.iter().find(|(other, _)| *other == handle).map(|(_, pages)| pages)
     }
 
-    /// Takes an image out.
-    pub(crate) fn remove(&mut self, handle: Handle) -> Option<Pages> {
-        let place = self.contents.iter().position(|(other, _)| *other == handle)?;
-        Some(self.contents.swap_remove(place).1)
+    /// Gives an image's memory back.
+    pub(crate) fn release(&mut self, handle: Handle, memory: &mut PhysicalMemory) {
+        if let Some(place) = self.contents.iter().position(|(other, _)| *other == handle) {
+            memory.free(self.contents.swap_remove(place).1);
+        }
+        if let Some(inside) = self.inside.take(handle) {
+            memory.free(inside);
+        }
     }
 
-    /// Takes all pages out, for the boot that needs all memory.
-    pub(crate) fn take_pages(&mut self) -> (Vec<Handle>, Vec<Pages>) {
+    /// Takes all pages out, for the boot that needs all memory. What was unpacked of another image is given up.
+    pub(crate) fn take_pages(&mut self, memory: &mut PhysicalMemory) -> (Vec<Handle>, Vec<Pages>) {
+        self.inside.forget(memory);
         let mut taken = (Vec::new(), Vec::new());
         for (handle, pages) in core::mem::take(&mut self.contents) {
             taken.0.push(handle);
@@ -73,23 +81,58 @@ const ARCHIVES: &[(&str, Begin)] = &[
     ("zstd", |_| Ok(Box::new(image::Zstd::new()))),
 ];
 
-impl Machine {
-    /// What is in an archive of that kind. The loop runs meanwhile, so Ctrl-C ends it.
-    pub(crate) fn unpack(&mut self, name: &str, kind: &str, archive: Handle) -> Result<Pages, Error> {
+/// An archive that is being unpacked, and the memory for what is in it.
+pub(crate) struct Unpacking {
+    pub(crate) unpacker: Box<dyn Unpacker>,
+    pub(crate) pages: Pages,
+}
+
+impl Unpacking {
+    /// Begins to unpack that `archive`, of which the first bytes are there. Nobody knows how much is in it.
+    pub(crate) fn try_new(
+        name: &str,
+        kind: &str,
+        archive: &[u8],
+        memory: &mut PhysicalMemory,
+    ) -> Result<Self, Error> {
         let begin = ARCHIVES.iter().find(|(other, _)| *other == kind);
         let (_, begin) = begin.ok_or_else(|| errors::NOT_BUILT.of(kind))?;
-        let mut unpacker = begin(self.store.bytes(archive)).map_err(|kind| kind.of(name))?;
-        // Nobody knows how much it is.
-        let pages = self.memory.allocate_largest(KERNEL_PLACE);
-        let mut pages = pages.ok_or_else(|| no_room(1, &self.memory))?;
+        let unpacker = begin(archive).map_err(|kind| kind.of(name))?;
+        let pages = memory.allocate_largest(KERNEL_PLACE);
+        Ok(Self { unpacker, pages: pages.ok_or_else(|| no_room(1, memory))? })
+    }
+
+    /// Makes a step with what there is of the archive.
+    pub(crate) fn step(&mut self, archive: &[u8]) -> Result<Option<usize>, &'static ErrorKind> {
+        self.unpacker.step(archive, self.pages.room_mut())
+    }
+}
+
+impl Machine {
+    /// What is in an archive of that kind.
+    pub(crate) fn unpack(&mut self, name: &str, kind: &str, archive: Handle) -> Result<Pages, Error> {
+        if let Some(pages) = self.store.inside.take(archive) {
+            return Ok(pages);
+        }
+        let unpacking = Unpacking::try_new(name, kind, self.store.bytes(archive), &mut self.memory)?;
         say!(self.screen, "Unpacking {name}");
+        self.unpack_rest(name, unpacking, archive)
+    }
+
+    /// Goes on with an archive, to its end. The loop runs meanwhile, so Ctrl-C ends it.
+    pub(crate) fn unpack_rest(
+        &mut self,
+        name: &str,
+        mut unpacking: Unpacking,
+        archive: Handle,
+    ) -> Result<Pages, Error> {
         let length = loop {
-            let step = unpacker.step(self.store.bytes(archive), pages.room_mut());
-            let step = step.map_err(|kind| kind.of(name)).transpose();
-            if let Some(length) = step.or_else(|| self.round(Instant::ZERO).err().map(Err)) {
+            let step = unpacking.step(self.store.bytes(archive)).map_err(|kind| kind.of(name));
+            if let Some(length) = step.transpose().or_else(|| self.round(Instant::ZERO).err().map(Err)) {
                 break length;
             }
         };
+        let mut pages = unpacking.pages;
         match length {
             Ok(length) => {
                 pages.set_length(length);
@@ -105,17 +148,23 @@ impl Machine {
 }
 
 /// A download on its way into memory.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Target {
     pages: Option<Pages>,
     /// The most bytes that are of use, by what is to become of them.
     limit: Option<u64>,
+    ahead: Ahead,
 }
 
 impl Target {
     /// Nothing yet, and at most `limit` bytes to come.
-    pub(crate) fn new(limit: Option<u64>) -> Self {
-        Self { pages: None, limit }
+    pub(crate) fn new(limit: Option<u64>, ahead: Ahead) -> Self {
+        Self { pages: None, limit, ahead }
+    }
+
+    /// Unpacks some of what has come, if that is wanted. Whether there is more to do before more comes.
+    pub(crate) fn unpack(&mut self, memory: &mut PhysicalMemory) -> bool {
+        self.ahead.step(self.pages.as_ref().map(Pages::bytes).unwrap_or_default(), memory)
     }
 
     /// A sink that puts bytes here.
@@ -124,17 +173,18 @@ impl Target {
     }
 
     /// Ends the download: gives back what is not needed of its pages.
-    pub(crate) fn finish(mut self, memory: &mut PhysicalMemory) -> Result<Pages, Error> {
+    pub(crate) fn finish(mut self, memory: &mut PhysicalMemory) -> Result<(Pages, Ahead), Error> {
         let mut pages = match self.pages.take() {
             Some(pages) => pages,
             None => memory.allocate(1, KERNEL_PLACE).ok_or_else(|| no_room(1, memory))?,
         };
         memory.trim(&mut pages);
-        Ok(pages)
+        Ok((pages, self.ahead))
     }
 
     /// Throws the download away.
-    pub(crate) fn abandon(self, memory: &mut PhysicalMemory) {
+    pub(crate) fn abandon(mut self, memory: &mut PhysicalMemory) {
+        self.ahead.forget(memory);
         if let Some(pages) = self.pages {
             memory.free(pages);
         }
@@ -187,6 +237,7 @@ impl Sink for Writer<'_> {
     }
 
     fn restart(&mut self) {
+        self.target.ahead.forget(self.memory);
         if let Some(pages) = self.target.pages.as_mut() {
             pages.set_length(0);
         }

@@ -44,7 +44,7 @@ impl Machine {
         if map.reserve(ring, Owner::FrameRing).is_err() || map.reserve(beyond, Owner::Program).is_err() {
             return Err(errors::NO_ROOM.of("the memory map is too scattered"));
         }
-        let (handles, pages) = self.store.take_pages();
+        let (handles, pages) = self.store.take_pages(&mut self.memory);
         let memory = match self.memory.take_all(pages) {
             Ok(memory) => Place(memory),
             Err(pages) => {

@@ -26,7 +26,7 @@ impl Machine {
             content.set_body("text/plain", text);
             let manner = Manner { quiet: true, timeout: Some(LIMIT), ..Manner::default() };
             // What the server says to it is of no interest.
-            self.download(uri, content, manner).map(|(pages, _)| self.memory.free(pages))
+            self.download(uri, content, manner).map(|download| self.memory.free(download.pages))
         } else if uri.has_scheme("tftp") {
             self.tftp(uri, Some(text.to_vec()), &mut Job::quiet(LIMIT))
         } else if uri.has_scheme("syslog") {

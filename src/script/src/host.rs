@@ -17,6 +17,8 @@ pub struct Fetch<'a> {
     pub timeout: Option<Duration>,
     /// Show no progress.
     pub quiet: bool,
+    /// It is fetched to be started: if it is an archive, what is in it is wanted next.
+    pub runs: bool,
 }
 
 /// What was downloaded.

@@ -106,7 +106,7 @@ impl Host for World<'_> {
     }
 
     fn fetch_boot_file(&mut self) -> Result<Fetched, Error> {
-        self.fetch(&Fetch { uri: "named", parameters: None, timeout: None, quiet: true })
+        self.fetch(&Fetch { uri: "named", parameters: None, timeout: None, quiet: true, runs: true })
     }
 
     fn fetch(&mut self, request: &Fetch<'_>) -> Result<Fetched, Error> {

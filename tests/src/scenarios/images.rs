@@ -3,14 +3,15 @@
 
 use super::Scenario;
 use super::autoboot::expect_ending;
-use crate::failure::{Result, ensure};
+use crate::failure::{Failure, Result, ensure};
 use crate::lab::{KPXE, Lab, boot_lines, check_digest, expect_user_space};
-use crate::namespace::SERVER;
+use crate::namespace::{ROGUE, SERVER};
 use crate::payload;
 use crate::process::{run, tool};
 use crate::qemu::{Machine, Options};
 use crate::quirk;
 use crate::random::Random;
+use crate::rogue::Http;
 use crate::text::{self, Ending};
 use std::path::Path;
 use std::process::Command;
@@ -51,6 +52,20 @@ pub fn all() -> Vec<Scenario> {
         }),
         Scenario::new("images-gzip-damaged", "a compressed file with a wrong byte is refused", 240, |name| {
             bad_archive(name, KPXE, "gzip", |file| damage(file), text::ARCHIVE_DAMAGED)
+        }),
+        Scenario::new(
+            "images-gzip-streams",
+            "a compressed program is unpacked while it comes",
+            240,
+            |name| streams(name, KPXE, "gzip"),
+        ),
+        Scenario::new("images-xz-streams", "the same by xz", 240, |name| streams(name, ALL_DRIVERS, "xz")),
+        Scenario::new("images-gzip-streams-tftp", "the same by TFTP", 240, streams_by_tftp),
+        Scenario::new("images-gzip-resumes", "the same by HTTP where the connection breaks", 240, |name| {
+            breaks(name, KPXE, "gzip", false)
+        }),
+        Scenario::new("images-xz-changes", "nothing is left of a file that changes meanwhile", 240, |name| {
+            breaks(name, ALL_DRIVERS, "xz", true)
         }),
         Scenario::new("images-initrd-far", "an initrd goes above 4 GiB where it must", 240, |name| {
             far_initrd(name, "max", 0)
@@ -239,6 +254,62 @@ fn far_initrd(name: &str, processor: &str, cleared: u8) -> Result<()> {
     machine.expect("KiB at 0x100000000, setup", 150)?;
     expect_user_space(&mut machine, 150)?;
     check_digest(&machine, "big", &big.sha256)
+}
+
+/// Two MiB that begin with a program, and as that program compresses it. The end does not compress.
+fn large_program(lab: &Lab, packer: &str) -> Result<Vec<u8>> {
+    let mut content = quirk::executable()?.repeat(300);
+    content.truncate(2 * MIB - FILE);
+    content.resize(2 * MIB - FILE, 0);
+    content.extend(Random::new(3).bytes(FILE));
+    serve(lab, packer, "unused", &content)
+}
+
+const MIB: usize = 1 << 20;
+
+/// Starts a program from a server that does with the compressed file as it likes, or from one that serves TFTP, and
+/// returns how many KiB of it are unpacked when the last byte has come.
+fn runs_streamed(mut lab: Lab, server: Option<Http>) -> Result<usize> {
+    let address = server.as_ref().map_or(format!("tftp://{SERVER}"), |_| format!("http://{ROGUE}"));
+    lab.script(&format!("kernel {address}/program.gz\nimgstat\nboot"))?;
+    lab.usual_servers()?;
+    server.map_or(Ok(()), Http::start)?;
+    let mut machine = lab.machine(&Options::default())?;
+    machine.expect("KiB are there already", 150)?;
+    let unpacked = machine.transcript().between("Unpacking program.gz: ", " KiB are there already");
+    machine.expect("RIG-MARK program=piazf;", 60)?;
+    machine.expect_power_off(20)?;
+    let unpacked = unpacked.and_then(|unpacked| unpacked.parse().ok());
+    unpacked.ok_or_else(|| Failure::new("it does not say how much is unpacked"))
+}
+
+/// While the server holds back the last 16 KiB, all that can be is unpacked. Of xz all of a chunk has to be there, and
+/// these are of 64 KiB at most.
+fn streams(name: &str, image: &str, packer: &str) -> Result<()> {
+    let lab = Lab::try_new(name, image)?;
+    let packed = large_program(&lab, packer)?;
+    let unpacked = runs_streamed(lab, Some(Http::HoldsBack(packed, 16 << 10)))?;
+    ensure(unpacked + 16 + 64 >= 2 * MIB / 1024, || format!("only {unpacked} KiB are unpacked"))
+}
+
+/// The connection breaks in the middle, and then the file goes on, or is another one.
+fn breaks(name: &str, image: &str, packer: &str, changes: bool) -> Result<()> {
+    let lab = Lab::try_new(name, image)?;
+    let packed = large_program(&lab, packer)?;
+    let server = if changes {
+        let other = serve(&lab, packer, "unused", &[&[0; MIB][..], &Random::new(4).bytes(MIB)].concat())?;
+        Http::Breaks(other, Some(packed))
+    } else {
+        Http::Breaks(packed, None)
+    };
+    runs_streamed(lab, Some(server)).map(drop)
+}
+
+fn streams_by_tftp(name: &str) -> Result<()> {
+    let lab = Lab::try_new(name, KPXE)?;
+    lab.tftp("program.gz", &large_program(&lab, "gzip")?)?;
+    let unpacked = runs_streamed(lab, None)?;
+    ensure(unpacked >= 1024, || format!("only {unpacked} KiB are unpacked"))
 }
 
 /// Makes a byte in the middle wrong.

@@ -14,14 +14,14 @@ use settings::Kind;
 
 pub(super) fn fetch(call: &mut Call<'_>) -> Done {
     let (name, timeout, quiet) = (call.argument(0), call.time(b't'), call.flag(b'q'));
-    let id = download(call.host, name, timeout, quiet)?;
+    let id = download(call.host, name, timeout, quiet, false)?;
     let id = checked(call, id)?;
     adjust(call, id, false)?;
     Ok(Flow::Next)
 }
 
 pub(super) fn select(call: &mut Call<'_>) -> Done {
-    let id = acquire(call, 0)?;
+    let id = acquire_program(call)?;
     adjust(call, id, false)?;
     check_executable(call, id)?;
     call.host.images().select(id);
@@ -42,7 +42,7 @@ pub(super) fn boot(call: &mut Call<'_>) -> Done {
         };
         checked(call, id)?
     } else {
-        acquire(call, 0)?
+        acquire_program(call)?
     };
     adjust(call, id, false)?;
     if !call.flag(b'r') {
@@ -75,7 +75,7 @@ pub(super) fn list(call: &mut Call<'_>) -> Done {
 }
 
 pub(super) fn extract(call: &mut Call<'_>) -> Done {
-    let id = acquire(call, 0)?;
+    let id = acquire_program(call)?;
     let extracted = call.host.extract(id);
     let name = call.host.images().image(id).map(|image| image.name.clone()).unwrap_or_default();
     discard_unless_kept(call, id);
@@ -190,21 +190,31 @@ fn find(call: &mut Call<'_>, name: &[u8]) -> Result<ImageId, Error> {
 
 /// The image of that argument: one of that name, or else downloaded.
 fn acquire(call: &mut Call<'_>, index: usize) -> Result<ImageId, Error> {
+    acquire_for(call, index, false)
+}
+
+/// The same of the first argument, to be started or, if it is an archive, unpacked.
+fn acquire_program(call: &mut Call<'_>) -> Result<ImageId, Error> {
+    acquire_for(call, 0, true)
+}
+
+fn acquire_for(call: &mut Call<'_>, index: usize, runs: bool) -> Result<ImageId, Error> {
     let (name, timeout, quiet) = (call.argument(index), call.time(b't'), call.flag(b'q'));
-    let id = image(call.host, name, timeout, quiet)?;
+    let id = image(call.host, name, timeout, quiet, runs)?;
     checked(call, id)
 }
 
-/// The image of that name, or else downloaded from that address.
+/// The image of that name, or else downloaded from that address; to be started then if it `runs`.
 pub fn image(
     host: &mut dyn Host,
     name: &[u8],
     timeout: Option<Duration>,
     quiet: bool,
+    runs: bool,
 ) -> Result<ImageId, Error> {
     match host.images().find(name) {
         Some(id) => Ok(id),
-        None => download(host, name, timeout, quiet),
+        None => download(host, name, timeout, quiet, runs),
     }
 }
 
@@ -236,6 +246,7 @@ fn download(
     address: &[u8],
     timeout: Option<Duration>,
     quiet: bool,
+    runs: bool,
 ) -> Result<ImageId, Error> {
     let mut uri = text(address)?;
     let mut parameters = None;
@@ -248,7 +259,7 @@ fn download(
         // They go with one request, whether it succeeds or not.
         parameters = take(&mut host.drafts().parameters, name);
     }
-    let fetched = host.fetch(&Fetch { uri, parameters: parameters.as_ref(), timeout, quiet })?;
+    let fetched = host.fetch(&Fetch { uri, parameters: parameters.as_ref(), timeout, quiet, runs })?;
     Ok(host.images().register(fetched))
 }
 

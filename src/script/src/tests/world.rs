@@ -28,6 +28,8 @@ pub(super) struct World {
     pub(super) lines: VecDeque<&'static str>,
     pub(super) keys: VecDeque<Option<u32>>,
     pub(super) log: Vec<String>,
+    /// What was fetched to be started.
+    pub(super) runs: Vec<String>,
     pub(super) said: String,
     pub(super) reports: Vec<Error>,
     pub(super) polls: u32,
@@ -44,6 +46,7 @@ impl World {
             lines: VecDeque::new(),
             keys: VecDeque::new(),
             log: Vec::new(),
+            runs: Vec::new(),
             said: String::new(),
             reports: Vec::new(),
             polls: 10_000,
@@ -176,7 +179,7 @@ impl Host for World {
         if card == "net1" { Ok(()) } else { Err(BROKEN.of(card)) }
     }
     fn fetch_boot_file(&mut self) -> Result<Fetched, Error> {
-        self.fetch(&Fetch { uri: "named", parameters: None, timeout: None, quiet: false })
+        self.fetch(&Fetch { uri: "named", parameters: None, timeout: None, quiet: false, runs: true })
     }
     fn fetch(&mut self, request: &Fetch<'_>) -> Result<Fetched, Error> {
         let parameters = request.parameters.map_or(Vec::new(), |parameters| parameters.list.clone());
@@ -185,6 +188,9 @@ impl Host for World {
             format!(" {}{key}={value}", if parameter.is_header { "header " } else { "" })
         });
         self.log.push(format!("fetch {}{}", request.uri, sent.collect::<String>()));
+        if request.runs {
+            self.runs.push(request.uri.into());
+        }
         let file = self.files.iter().find(|file| file.0 == request.uri);
         let content = file.ok_or_else(|| MISSING.of(request.uri))?.1.clone();
         let id = self.add(request.uri, content);
