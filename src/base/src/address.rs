@@ -1,6 +1,7 @@
 //! Addresses of memory and of network cards.
 
 use core::fmt;
+use core::net::Ipv4Addr;
 
 /// A physical address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -130,6 +131,12 @@ impl fmt::Display for SegOff {
     }
 }
 
+/// Whether two addresses are in one subnet: the first `prefix_length` bits are the same.
+#[inline(never)]
+pub fn are_near(one: Ipv4Addr, other: Ipv4Addr, prefix_length: u8) -> bool {
+    (one.to_bits() ^ other.to_bits()).leading_zeros() >= prefix_length.into()
+}
+
 /// The link-layer address of an Ethernet card.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct MacAddress(pub [u8; 6]);
@@ -179,6 +186,13 @@ mod tests {
         assert_eq!(SegOff::from_linear(0x9_fc01), Some(SegOff::new(0x9fc0, 1)));
         assert_eq!(SegOff::new(0x9fc0, 1).linear(), 0x9_fc01);
         assert_eq!(SegOff::from_linear(0x10_0000), None);
+    }
+
+    #[test]
+    fn a_prefix_tells_subnets_apart() {
+        let [one, other] = [[192, 168, 7, 1], [192, 168, 6, 1]].map(Ipv4Addr::from_octets);
+        assert!(are_near(one, other, 0) && are_near(one, other, 23) && !are_near(one, other, 24));
+        assert!(are_near(one, one, 32) && !are_near(one, other, 32));
     }
 
     #[test]

@@ -8,6 +8,7 @@ extern crate alloc;
 pub mod address;
 pub mod boot_info;
 pub mod domain_name;
+pub mod encoding;
 pub mod error;
 pub mod image_header;
 pub mod list;
@@ -19,7 +20,7 @@ pub use address::{MacAddress, PhysAddr, PhysRange, SegOff};
 pub use error::{Error, ErrorKind};
 pub use list::list;
 pub use sink::Sink;
-pub use time::{Duration, Instant};
+pub use time::{Duration, Instant, earliest};
 
 /// Assembles a file in AT&T syntax with constants of the Rust code, so that each number exists once.
 ///

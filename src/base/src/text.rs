@@ -13,6 +13,15 @@ pub fn cut(text: &str, mark: u8) -> (&str, Option<&str>) {
     }
 }
 
+/// The same of bytes in any encoding.
+#[inline(never)]
+pub fn cut_bytes(bytes: &[u8], mark: u8) -> (&[u8], Option<&[u8]>) {
+    match bytes.iter().position(|byte| *byte == mark) {
+        Some(place) => (bytes.get(..place).unwrap_or_default(), bytes.get(place + 1..)),
+        None => (bytes, None),
+    }
+}
+
 /// What stands before the last `mark`, an ASCII character, if there is one, and what stands behind it.
 #[inline(never)]
 pub fn cut_last(text: &str, mark: u8) -> (Option<&str>, &str) {
@@ -20,6 +29,19 @@ pub fn cut_last(text: &str, mark: u8) -> (Option<&str>, &str) {
         Some(place) => (text.get(..place), text.get(place + 1..).unwrap_or_default()),
         None => (None, text),
     }
+}
+
+/// `text` without the `mark`s, ASCII characters, at its end.
+#[inline(never)]
+pub fn trim_end(text: &str, mark: u8) -> &str {
+    let end = text.bytes().rposition(|byte| byte != mark).map_or(0, |last| last + 1);
+    text.get(..end).unwrap_or_default()
+}
+
+/// Whether `mark` is one of `bytes`.
+#[inline(never)]
+pub fn has(bytes: &[u8], mark: u8) -> bool {
+    bytes.iter().copied().any(|byte| byte == mark)
 }
 
 /// The number that `text` is, perhaps with a plus sign.
@@ -75,8 +97,13 @@ mod tests {
         assert_eq!(cut("a:b:c", b':'), ("a", Some("b:c")));
         assert_eq!(cut(":", b':'), ("", Some("")));
         assert_eq!(cut("\u{e4}", b':'), ("\u{e4}", None));
+        assert_eq!(cut_bytes(b"a:b:c", b':'), (&b"a"[..], Some(&b"b:c"[..])));
+        assert_eq!(cut_bytes(b"\xff", b':'), (&b"\xff"[..], None));
         assert_eq!(cut_last("a:b:c", b':'), (Some("a:b"), "c"));
         assert_eq!(cut_last("a", b':'), (None, "a"));
+        assert_eq!(trim_end("\u{e4}. a..", b'.'), "\u{e4}. a");
+        assert_eq!((trim_end("\u{e4}", b'.'), trim_end("..", b'.'), trim_end("", b'.')), ("\u{e4}", "", ""));
+        assert!(has(b"a:b", b':') && !has(b"ab", b':') && !has(b"", b':'));
     }
 
     #[test]

@@ -92,6 +92,15 @@ impl Add<Duration> for Instant {
     }
 }
 
+/// The earlier of the two, as far as there are any.
+#[inline(never)]
+pub fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        _ => one.or(other),
+    }
+}
+
 impl fmt::Display for Duration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{:01} s", self.as_secs(), (self.0 / 100_000) % 10)
@@ -115,6 +124,13 @@ pub fn unix_time([second, minute, hour, day, month, year]: [u32; 6]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_earliest_is_found_among_those_that_are() {
+        let [one, two] = [1, 2].map(|micros| Some(Instant::from_micros(micros)));
+        assert_eq!((earliest(one, two), earliest(two, one)), (one, one));
+        assert_eq!((earliest(None, two), earliest(two, None), earliest(None, None)), (two, two, None));
+    }
 
     #[test]
     fn days_are_counted_as_calendars_do() {

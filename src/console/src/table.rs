@@ -4,7 +4,7 @@ use crate::COLUMNS;
 use crate::text::{printable, shortened};
 use alloc::string::String;
 use alloc::vec::Vec;
-use base::text::cut;
+use base::text::{cut, trim_end};
 
 /// Rows of cells, each column as wide as its longest cell.
 #[derive(Clone, Debug, Default)]
@@ -71,7 +71,7 @@ impl Table {
 /// Moves a finished line to the others.
 fn push_line(out: &mut String, line: &mut String) {
     line.truncate(COLUMNS);
-    out.push_str(line.trim_end_matches(' '));
+    out.push_str(trim_end(line, b' '));
     out.push('\n');
     line.clear();
 }

@@ -5,6 +5,7 @@ use crate::menu::BootMenu;
 use crate::packet::{Packet, message, tag};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use base::text::trim_end;
 use base::{Error, MacAddress, list};
 use core::net::Ipv4Addr;
 
@@ -105,7 +106,7 @@ impl Lease {
     pub fn new(ack: Packet, server: Ipv4Addr, proxy: Option<Packet>) -> Self {
         let address = ack.your_address();
         let mask = ack.address(&[tag::SUBNET_MASK]).map_or(0, |mask| bits(mask.to_bits().leading_ones()));
-        let domain = ack.text(&[tag::DOMAIN_NAME]).trim_end_matches('.').to_string();
+        let domain = trim_end(&ack.text(&[tag::DOMAIN_NAME]), b'.').to_string();
         let mut search = search_list(&ack.option(&[tag::SEARCH_LIST]).unwrap_or_default());
         if search.is_empty() && !domain.is_empty() {
             search.push(domain.clone());

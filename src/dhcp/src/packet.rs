@@ -9,7 +9,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::MacAddress;
-use base::text::lossy;
+use base::text::{cut_bytes, lossy};
 use core::net::Ipv4Addr;
 
 /// Bytes of the fixed part: everything before the magic cookie.
@@ -330,7 +330,7 @@ fn gather<'a>(options: &mut dyn Iterator<Item = (u8, &'a [u8])>, wanted: u8) -> 
 }
 
 fn text_of(bytes: &[u8]) -> String {
-    let mut bytes = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+    let mut bytes = cut_bytes(bytes, 0).0;
     while let [front @ .., 0xff] = bytes {
         bytes = front;
     }

@@ -17,6 +17,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::domain_name;
+use base::text::has;
 use base::{Duration, Error, Instant};
 use core::net::Ipv4Addr;
 
@@ -299,7 +300,7 @@ fn candidates(name: &str, search: &[String]) -> Vec<Vec<u8>> {
         }
     }
     if let Some(own) = domain_name::of_text(name) {
-        let is_last_tried = !name.as_bytes().contains(&b'.');
+        let is_last_tried = !has(name.as_bytes(), b'.');
         names.insert(if is_last_tried { 0 } else { names.len() }, own);
     }
     names

@@ -1,5 +1,7 @@
 //! The chunked transfer coding, RFC 9112 section 7.1.
 
+use base::encoding::digit;
+
 /// The most bytes of one size line with its extensions, or of all trailers.
 const OVERHEAD_LIMIT: u16 = 8192;
 
@@ -57,7 +59,7 @@ impl Chunked {
         }
         self.state = match (&self.state, byte) {
             (State::SizeStart | State::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
-                let digit = char::from(byte).to_digit(16).unwrap_or(0);
+                let digit = digit(byte).unwrap_or(0);
                 self.remaining =
                     self.remaining.checked_mul(16).ok_or(Malformed)?.saturating_add(u64::from(digit));
                 State::Size

@@ -3,6 +3,8 @@
 use crate::request::header;
 use alloc::string::String;
 use alloc::vec::Vec;
+use base::encoding::push_escaped;
+use base::text::has;
 
 /// The method, headers beyond the usual ones, and a body.
 #[derive(Clone, Debug)]
@@ -76,16 +78,8 @@ impl Content {
 }
 
 fn encode(out: &mut Vec<u8>, bytes: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     for byte in bytes {
-        if byte.is_ascii_alphanumeric() || b"-._*".contains(byte) {
-            out.push(*byte);
-            continue;
-        }
-        out.push(b'%');
-        for half in [byte >> 4, byte & 15] {
-            out.extend(DIGITS.get(usize::from(half)));
-        }
+        push_escaped(out, *byte, byte.is_ascii_alphanumeric() || has(b"-._*", *byte));
     }
 }
 

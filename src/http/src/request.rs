@@ -2,6 +2,8 @@
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use base::encoding::base64;
+use base::text::ascii;
 use uri::Uri;
 
 use crate::content::Content;
@@ -59,7 +61,7 @@ impl Request<'_> {
             secret.push(b':');
             secret.extend(uri.password().unwrap_or_default());
             header(&mut text, "Authorization", "Basic ");
-            base64(&mut text, &secret);
+            text.push_str(&ascii(base64(&secret)));
         }
         if let Some(range) = self.range {
             header(&mut text, "Range", "bytes=");
@@ -88,24 +90,6 @@ pub(crate) fn header(text: &mut String, name: &str, value: &str) {
     text.push_str(name);
     text.push_str(": ");
     text.push_str(value);
-}
-
-/// RFC 4648 section 4.
-fn base64(text: &mut String, bytes: &[u8]) {
-    for group in bytes.chunks(3) {
-        let bits = (0..3).fold(0, |bits, i| bits << 8 | u32::from(group.get(i).copied().unwrap_or(0)));
-        for i in 0..4 {
-            let digit = (bits >> (18 - 6 * i) & 63) as u8;
-            text.push(match digit {
-                _ if i > group.len() => '=',
-                0..26 => char::from(b'A' + digit),
-                26..52 => char::from(b'a' + digit - 26),
-                52..62 => char::from(b'0' + digit - 52),
-                62 => '+',
-                _ => '/',
-            });
-        }
-    }
 }
 
 #[cfg(test)]
@@ -148,26 +132,5 @@ mod tests {
             text.ends_with("\r\nX-Card: net0\r\nContent-Type: text/plain\r\nContent-Length: 6\r\n\r\na text"),
             "{text}"
         );
-    }
-
-    #[test]
-    fn examples_of_rfc_4648() {
-        for (bytes, expected) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg=="),
-            ("fooba", "Zm9vYmE="),
-            ("foobar", "Zm9vYmFy"),
-            ("\u{3fb}\u{7ff}", "z7vfvw=="),
-        ] {
-            let mut text = String::new();
-            base64(&mut text, bytes.as_bytes());
-            assert_eq!(text, expected);
-        }
-        let mut text = String::new();
-        base64(&mut text, &[0xfb, 0xff, 0xfe]);
-        assert_eq!(text, "+//+");
     }
 }

@@ -3,6 +3,7 @@
 //! Words are separated by blanks and nothing else: there are no quotes and no escapes.
 
 use alloc::vec::Vec;
+use base::text::cut_bytes;
 
 /// Whether `content` is a script: the magic word and a blank behind it.
 pub fn is_script(content: &[u8]) -> bool {
@@ -46,7 +47,7 @@ impl Cursor {
             whole.pop_if(|byte| *byte == b'\r');
             if whole.pop_if(|byte| *byte == b'\\').is_none() {
                 // As iPXE's lines, which are strings of C.
-                whole.truncate(whole.iter().position(|byte| *byte == 0).unwrap_or(whole.len()));
+                whole.truncate(cut_bytes(&whole, 0).0.len());
                 return Some(Ok(whole));
             }
             let Some(next) = self.next_piece(script) else { return Some(Err(BadLine::Dangling)) };

@@ -4,7 +4,7 @@ use crate::commands::Command;
 use crate::errors::{ARGUMENTS, HELP, MISSING_VALUE, NOT_A_NUMBER, NOT_TEXT, UNKNOWN_OPTION};
 use crate::location::readable;
 use alloc::vec::Vec;
-use base::text::cut;
+use base::text::{cut, cut_bytes};
 use base::{Duration, Error, ErrorKind};
 
 /// An option that a command has.
@@ -124,11 +124,10 @@ impl<'a> Invocation<'a> {
                 return Err(HELP.error());
             }
             if let Some(long) = text.strip_prefix(b"-") {
-                let equals = long.iter().position(|byte| *byte == b'=');
-                let name = long.get(..equals.unwrap_or(long.len())).unwrap_or(long);
+                let (name, value) = cut_bytes(long, b'=');
                 let choice =
                     known(&|choice| choice.long.as_bytes() == name).ok_or_else(|| bad(&UNKNOWN_OPTION))?;
-                let value = match (choice.takes, equals.and_then(|place| long.get(place + 1..))) {
+                let value = match (choice.takes, value) {
                     (Takes::Nothing, None) => &b""[..],
                     (Takes::Nothing, Some(_)) => return Err(bad(&UNKNOWN_OPTION)),
                     (_, Some(value)) => value,

@@ -1,6 +1,8 @@
 //! The types of settings: how bytes are written as text, and text read as bytes.
 
 use alloc::vec::Vec;
+use base::encoding::{BASE64, base64, digit, push_escaped};
+use base::text::{cut_bytes, has};
 use core::fmt::Write;
 
 /// A type. This is the one place that knows how each is parsed and formatted.
@@ -101,7 +103,7 @@ impl Kind {
     /// of the type.
     pub fn format(self, value: &[u8]) -> Option<Vec<u8>> {
         match self {
-            Self::String => Some(value.split(|byte| *byte == 0).next().unwrap_or_default().to_vec()),
+            Self::String => Some(cut_bytes(value, 0).0.to_vec()),
             Self::UriString => Some(escape(value)),
             Self::Ipv4 => value.first_chunk().map(|[a, b, c, d]| written(format_args!("{a}.{b}.{c}.{d}"))),
             Self::Ipv6 => value.first_chunk().map(format_ipv6),
@@ -114,7 +116,7 @@ impl Kind {
             Self::Hex => Some(format_hex(value, Some(b':'))),
             Self::HexHyp => Some(format_hex(value, Some(b'-'))),
             Self::HexRaw => Some(format_hex(value, None)),
-            Self::Base64 => Some(format_base64(value)),
+            Self::Base64 => Some(base64(value)),
             Self::Uuid => format_uuid(value),
             Self::Guid => {
                 (value.len() == 16).then(|| swap_fields(value.to_vec())).and_then(|v| format_uuid(&v))
@@ -165,8 +167,8 @@ pub fn number(text: &[u8]) -> Option<u64> {
         all => (10, all),
     };
     let mut number = 0_u64;
-    for digit in digits {
-        let digit = char::from(*digit).to_digit(radix)?;
+    for letter in digits {
+        let digit = digit(*letter).filter(|digit| *digit < radix)?;
         number = number.wrapping_mul(radix.into()).wrapping_add(digit.into());
     }
     Some(if negative { number.wrapping_neg() } else { number })
@@ -185,10 +187,6 @@ fn written(text: core::fmt::Arguments<'_>) -> Vec<u8> {
     // Writing to a string cannot fail.
     let _ = out.write_fmt(text);
     out.into_bytes()
-}
-
-fn digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
 fn hex_byte(text: &[u8]) -> Option<(u8, &[u8])> {
@@ -298,8 +296,6 @@ fn format_ipv6(value: &[u8; 16]) -> Vec<u8> {
     out
 }
 
-const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
 fn parse_base64(text: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     let (mut bits, mut count, mut padding) = (0_u32, 0, 0);
@@ -318,19 +314,6 @@ fn parse_base64(text: &[u8]) -> Option<Vec<u8>> {
     }
     // Each sign of padding stands for two bits that were too many.
     (padding == count && padding <= 4).then_some(out)
-}
-
-fn format_base64(value: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    for chunk in value.chunks(3) {
-        let bits =
-            chunk.iter().fold(0, |bits, byte| bits << 8 | usize::from(*byte)) << (8 * (3 - chunk.len()));
-        for place in 0..4 {
-            let letter = BASE64.get(bits >> (18 - 6 * place) & 63).filter(|_| place <= chunk.len());
-            out.push(*letter.unwrap_or(&b'='));
-        }
-    }
-    out
 }
 
 /// Bits 31:16 are the segment, 15:8 the bus, 7:3 the device, 2:0 the function.
@@ -448,15 +431,7 @@ fn unescape(text: &[u8]) -> Vec<u8> {
 fn escape(value: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     for byte in value {
-        match byte {
-            byte if byte.is_ascii_graphic() && !b"%/#:@?=&+".contains(byte) => out.push(*byte),
-            _ => {
-                out.push(b'%');
-                for nibble in [byte >> 4, byte & 0xf] {
-                    out.push(if nibble < 10 { b'0' + nibble } else { b'A' - 10 + nibble });
-                }
-            }
-        }
+        push_escaped(&mut out, *byte, byte.is_ascii_graphic() && !has(b"%/#:@?=&+", *byte));
     }
     out
 }

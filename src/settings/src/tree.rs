@@ -11,6 +11,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::Error;
+use base::text::cut_bytes;
 
 /// A foreign holder of numbered settings, such as a DHCP packet.
 pub trait Source {
@@ -441,20 +442,15 @@ pub fn split(reference: &[u8]) -> Result<Parts<'_>, Error> {
 
 /// As [`split`], where the name may be empty.
 fn cut_apart(reference: &[u8]) -> Result<Parts<'_>, Error> {
-    let (block, rest) = match cut(reference, b'/') {
-        Some((block, rest)) => (Some(block), rest),
-        None => (None, reference),
+    let (block, rest) = match cut_bytes(reference, b'/') {
+        (block, Some(rest)) => (Some(block), rest),
+        _ => (None, reference),
     };
-    let (name, kind) = match cut(rest, b':') {
-        Some((name, kind)) => (name, Some(Kind::named(kind).ok_or_else(|| NO_TYPE.of(readable(reference)))?)),
-        None => (rest, None),
+    let (name, kind) = match cut_bytes(rest, b':') {
+        (name, Some(kind)) => (name, Some(Kind::named(kind).ok_or_else(|| NO_TYPE.of(readable(reference)))?)),
+        _ => (rest, None),
     };
     Ok((block, name, kind))
-}
-
-fn cut(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
-    let place = text.iter().position(|byte| *byte == at)?;
-    Some((text.get(..place)?, text.get(place + 1..)?))
 }
 
 /// A name for a message.

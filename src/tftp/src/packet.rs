@@ -1,6 +1,6 @@
 //! The packets of RFC 1350 and RFC 2347.
 
-use base::text::{number, same_word};
+use base::text::{cut_bytes, number, same_word};
 
 /// What a client may receive.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl<'a> Packet<'a> {
             4 => take_word(rest).map(|(block, _)| Self::Acknowledgement(block)),
             5 => {
                 let (code, rest) = take_word(rest)?;
-                let message = rest.split(|&b| b == 0).next().unwrap_or_default();
+                let message = cut_bytes(rest, 0).0;
                 Some(Self::Error { code, message })
             }
             6 => Some(Self::OptionAck(OptionAck::parse(rest))),

@@ -3,7 +3,7 @@
 use crate::packet::{self, OptionAck, Packet, Writer};
 use crate::{errors, timer::Timer};
 use alloc::{boxed::Box, string::String, vec::Vec};
-use base::text::printable;
+use base::text::{has, printable};
 use base::{Error, ErrorKind, Instant, Sink};
 use uri::Uri;
 
@@ -113,7 +113,7 @@ impl Transfer {
     /// The name cannot be put into a request.
     pub fn new(uri: &Uri, options: Options, now: Instant) -> Result<Self, Error> {
         let file = uri.tftp_file();
-        if file.is_empty() || file.len() > MAXIMUM_NAME || file.contains(&0) {
+        if file.is_empty() || file.len() > MAXIMUM_NAME || has(&file, 0) {
             return Err(errors::BAD_NAME.of(uri.redacted()));
         }
         let mut transfer = Self {

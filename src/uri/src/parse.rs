@@ -3,7 +3,7 @@
 use crate::{errors, percent};
 use alloc::{string::String, vec::Vec};
 use base::Error;
-use base::text::{cut, cut_last, number, same_word};
+use base::text::{cut, cut_last, has, number, same_word};
 use core::fmt;
 
 /// The most bytes of a URI.
@@ -250,7 +250,7 @@ impl<'a> Authority<'a> {
         let (user_info, text) = cut_last(text, b'@');
         let (host, port) = match cut_last(text, b':') {
             // The colons of an IPv6 address lie before the bracket.
-            (Some(host), port) if !port.as_bytes().contains(&b']') => (host, Some(port)),
+            (Some(host), port) if !has(port.as_bytes(), b']') => (host, Some(port)),
             _ => (text, None),
         };
         Self { user_info, host, port }
@@ -259,17 +259,16 @@ impl<'a> Authority<'a> {
     fn has_valid_host(&self) -> bool {
         match self.host.strip_prefix('[') {
             Some(rest) => rest.strip_suffix(']').is_some_and(|address| {
-                !address.is_empty()
-                    && address.bytes().all(|b| b.is_ascii_alphanumeric() || b":.%-_~".contains(&b))
+                !address.is_empty() && address.bytes().all(|b| b.is_ascii_alphanumeric() || has(b":.%-_~", b))
             }),
-            None => !self.host.bytes().any(|b| b"[]:".contains(&b)),
+            None => !self.host.bytes().any(|b| has(b"[]:", b)),
         }
     }
 }
 
 fn is_scheme(text: &str) -> bool {
     text.as_bytes().first().is_some_and(u8::is_ascii_alphabetic)
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || has(b"+-.", b))
 }
 
 fn port_number(text: &str) -> Option<u16> {

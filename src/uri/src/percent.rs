@@ -2,13 +2,14 @@
 
 use crate::MAXIMUM_LENGTH;
 use alloc::{string::String, vec::Vec};
-use base::text::ascii;
+use base::encoding::{digit, push_escaped};
+use base::text::{ascii, has};
 
 /// Percent-encodes all of `bytes` that may not stand as itself in a path, `/` excepted.
 pub fn encode(bytes: &[u8]) -> String {
     let mut text = Vec::new();
     for &byte in bytes {
-        push(&mut text, byte, is_unreserved(byte) || b"/:@!$&'()*+,;=".contains(&byte));
+        push_escaped(&mut text, byte, is_unreserved(byte) || has(b"/:@!$&'()*+,;=", byte));
     }
     ascii(text)
 }
@@ -35,7 +36,7 @@ pub fn decode(text: &str) -> Vec<u8> {
 pub(crate) fn clean(bytes: &[u8], marks: &[u8]) -> Option<String> {
     let mut clean = Vec::new();
     for &byte in bytes {
-        push(&mut clean, byte, byte.is_ascii_graphic() && !marks.contains(&byte));
+        push_escaped(&mut clean, byte, byte.is_ascii_graphic() && !has(marks, byte));
         if clean.len() > MAXIMUM_LENGTH {
             return None;
         }
@@ -47,31 +48,11 @@ pub(crate) fn clean(bytes: &[u8], marks: &[u8]) -> Option<String> {
 fn escape(first: u8, tail: &[u8]) -> Option<(u8, &[u8])> {
     let ([high, low], rest) = tail.split_first_chunk::<2>()?;
     (first == b'%').then_some(())?;
-    Some((hex(*high)? << 4 | hex(*low)?, rest))
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
-    }
+    Some((digit(*high)? << 4 | digit(*low)?, rest))
 }
 
 fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
-}
-
-fn push(text: &mut Vec<u8>, byte: u8, legal: bool) {
-    if legal {
-        text.push(byte);
-    } else {
-        text.push(b'%');
-        for digit in [byte >> 4, byte & 15] {
-            text.push(digit + if digit < 10 { b'0' } else { b'A' - 10 });
-        }
-    }
+    byte.is_ascii_alphanumeric() || has(b"-._~", byte)
 }
 
 #[cfg(test)]

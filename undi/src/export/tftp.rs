@@ -6,6 +6,7 @@ use crate::abi::Status;
 use crate::abi::base_code::{FileName, TftpGetFileSize, TftpOpen, TftpRead, TftpReadFile};
 use alloc::vec;
 use base::PhysRange;
+use base::text::cut_bytes;
 use core::net::Ipv4Addr;
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -168,7 +169,7 @@ fn source(
     packet_size: u16,
 ) -> Result<Source<'_>, Status> {
     let server = Ipv4Addr::from(server);
-    let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+    let name = cut_bytes(name, 0).0;
     if server.is_unspecified() || name.is_empty() {
         return Err(Status::INVALID_PARAMETER);
     }

@@ -5,6 +5,7 @@ use crate::errors::{OTHER_KEY, TIMEOUT};
 use crate::interpreter::Flow;
 use crate::options::{key, number};
 use alloc::vec::Vec;
+use base::text::cut_bytes;
 
 /// Carried out by the host.
 pub(super) fn machine(call: &mut Call<'_>) -> Done {
@@ -39,8 +40,8 @@ pub(super) fn goto(call: &mut Call<'_>) -> Done {
 /// Sets what is named, and goes to the label for a while.
 pub(super) fn call(call: &mut Call<'_>) -> Done {
     for word in call.arguments.get(1..).unwrap_or_default() {
-        let (name, value) = word.split_at(word.iter().position(|byte| *byte == b'=').unwrap_or(word.len()));
-        call.host.settings().store(name, value.get(1..).unwrap_or_default())?;
+        let (name, value) = cut_bytes(word, b'=');
+        call.host.settings().store(name, value.unwrap_or_default())?;
     }
     Ok(Flow::Goto { label: call.argument(0).to_vec(), is_call: true })
 }

@@ -13,7 +13,7 @@ pub use network::{Vlan, known_card, known_cards};
 use crate::Host;
 use crate::interpreter::{Failure, Flow};
 use crate::options::{Invocation, Options, Words};
-use base::text::cut;
+use base::text::{cut, has};
 use core::ops::Deref;
 
 /// One command.
@@ -65,7 +65,7 @@ impl Command {
         let (mut least, mut most) = (0, 0_usize);
         for word in self.arguments() {
             least += usize::from(!word.starts_with("["));
-            most = if word.as_bytes().contains(&b'.') { usize::MAX } else { most + 1 };
+            most = if has(word.as_bytes(), b'.') { usize::MAX } else { most + 1 };
         }
         (least, most)
     }

@@ -10,6 +10,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::Error;
+use base::text::has;
 use settings::Tree;
 
 /// The last VLAN that can be, and the last priority (IEEE 802.1Q-2018, 9.6).
@@ -149,7 +150,7 @@ impl Vlan {
 
     /// Whether a card of this name is a VLAN: the names of others have no dash.
     pub fn is_name(card: &str) -> bool {
-        card.contains('-')
+        has(card.as_bytes(), b'-')
     }
 
     /// The name of the VLAN that `vdestroy` is to take away.

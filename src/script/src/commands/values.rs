@@ -8,7 +8,7 @@ use crate::location::readable;
 use crate::options::{Words, number};
 use alloc::vec::Vec;
 use base::Error;
-use base::text::same_word;
+use base::text::{has, same_word};
 use settings::{BlockId, Key, Kind, Tree};
 
 pub(super) fn set(call: &mut Call<'_>) -> Done {
@@ -128,9 +128,9 @@ fn evaluate(words: &[Vec<u8>]) -> Result<i64, Error> {
             b"*" => Some(result.wrapping_mul(operand)),
             b"/" => result.checked_div(operand),
             b"%" => result.checked_rem(operand),
-            [_, ..] if operator.iter().all(|byte| b"<=>".contains(byte)) => {
+            [_, ..] if operator.iter().all(|byte| has(b"<=>", *byte)) => {
                 let order = b'='.wrapping_add_signed(result.cmp(&operand) as i8);
-                Some(operator.contains(&order).into())
+                Some(has(operator, order).into())
             }
             _ => return Err(NO_OPERATOR.of(readable(operator))),
         };
