@@ -5,10 +5,9 @@
 
 use core::arch::{asm, global_asm};
 use core::cell::UnsafeCell;
-use x86::bits64::segmentation::Descriptor64;
 use x86::bits64::task::TaskStateSegment;
 use x86::dtables::DescriptorTablePointer;
-use x86::segmentation::{BuildDescriptor, DescriptorBuilder, GateDescriptorBuilder, SegmentSelector};
+use x86::segmentation::SegmentSelector;
 use x86::{Ring, controlregs, dtables, task};
 
 use crate::low::{self, Symbol};
@@ -80,12 +79,27 @@ struct Frame {
     ss: u64,
 }
 
-/// Registers of the dump in the order of [`Frame::general`].
-const NAMES: [&str; 15] =
-    ["rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", " r8", " r9", "r10", "r11", "r12", "r13", "r14", "r15"];
+/// Registers of the dump in the order of [`Frame::general`], three letters each.
+const NAMES: &[u8; 45] = b"raxrbxrcxrdxrsirdirbp r8 r9r10r11r12r13r14r15";
+
+/// A descriptor of two words, the lower one first.
+type Descriptor = [u64; 2];
+
+/// An interrupt gate: present, of ring 0, to `handler` on the first stack of the task (Intel SDM volume 3, section
+/// 6.14.1).
+fn gate(handler: u64) -> Descriptor {
+    let attributes = 0x8e01_u64 << 32 | u64::from(low::SELECTOR_CODE64) << 16;
+    [handler & 0xffff | attributes | (handler & 0xffff_0000) << 32, handler >> 32]
+}
+
+/// A task that is present, of ring 0 and not in use, with its state at `base` (section 7.2.3).
+fn task_state(base: u64) -> Descriptor {
+    let limit = size_of::<TaskStateSegment>() as u64 - 1;
+    [limit | (base & 0xff_ffff) << 16 | 0x89 << 40 | (base & 0xff00_0000) << 32, base >> 32]
+}
 
 struct State {
-    table: UnsafeCell<[Descriptor64; VECTORS]>,
+    table: UnsafeCell<[Descriptor; VECTORS]>,
     task: UnsafeCell<TaskStateSegment>,
     stack: UnsafeCell<[u8; STACK]>,
     build_id: UnsafeCell<[u8; 8]>,
@@ -95,7 +109,7 @@ struct State {
 unsafe impl Sync for State {}
 
 static STATE: State = State {
-    table: UnsafeCell::new([Descriptor64::NULL; VECTORS]),
+    table: UnsafeCell::new([[0; 2]; VECTORS]),
     task: UnsafeCell::new(TaskStateSegment::new()),
     stack: UnsafeCell::new([0; STACK]),
     build_id: UnsafeCell::new([0; 8]),
@@ -106,34 +120,16 @@ static STATE: State = State {
 /// # Safety
 /// As [`crate::init`]; the low block is ready.
 pub(crate) unsafe fn init(build_id: [u8; 8]) {
-    // SAFETY: nothing else runs, so the cells are ours; the descriptors describe what is there for ever.
+    // SAFETY: nothing else runs, so the cells are ours, and so is the table with the task's descriptor; the descriptors
+    // describe what is there for ever.
     unsafe {
         *STATE.build_id.get() = build_id;
         (*STATE.task.get()).set_ist(0, STATE.stack.get() as u64 + STACK as u64);
         for (vector, entry) in (*STATE.table.get()).iter_mut().enumerate() {
-            let handler = (&raw const exception_entries) as u64 + 16 * vector as u64;
-            let code = SegmentSelector::new(1, Ring::Ring0);
-            *entry = <DescriptorBuilder as GateDescriptorBuilder<u64>>::interrupt_descriptor(code, handler)
-                .ist(1)
-                .dpl(Ring::Ring0)
-                .present()
-                .finish();
+            *entry = gate((&raw const exception_entries) as u64 + 16 * vector as u64);
         }
-        let task: Descriptor64 = <DescriptorBuilder as GateDescriptorBuilder<u64>>::tss_descriptor(
-            STATE.task.get() as u64,
-            size_of::<TaskStateSegment>() as u64 - 1,
-            true,
-        )
-        .dpl(Ring::Ring0)
-        .present()
-        .finish();
-        let index = usize::from(low::SELECTOR_TASK / 8);
-        let mut gdt = Symbol::Gdt.variable::<[u64; low::GDT_LENGTH]>().read();
-        let halves: [u64; 2] = core::mem::transmute(task);
-        if let Some(place) = gdt.get_mut(index..index + 2) {
-            place.copy_from_slice(&halves);
-        }
-        Symbol::Gdt.variable::<[u64; low::GDT_LENGTH]>().write(gdt);
+        low::descriptor::<Descriptor>(low::SELECTOR_TASK)
+            .write_unaligned(task_state(STATE.task.get() as u64));
         let table = DescriptorTablePointer::new_from_slice(&*STATE.table.get());
         dtables::lidt(&table);
         asm!("sidt [{}]", in(reg) Symbol::LongIdtr.address(), options(nostack, preserves_flags));
@@ -151,15 +147,17 @@ extern "C" fn dump(frame: &Frame) -> ! {
     print(b"\r\n\r\nThe firmware met an error of its own and stops here. Please report these lines.\r\n");
     log::last(400, &mut print);
     print(b"\r\n");
-    line.field("exception", frame.vector, 2).field("code", frame.error_code, 4).field("rip", frame.rip, 16);
-    line.field("cr2", cr2, 16).end();
-    line.field("build", u64::from_be_bytes(build_id), 16).field("flags", frame.rflags, 8).end();
-    line.field("rsp", frame.rsp, 16).end();
-    for (names, values) in NAMES.chunks(3).zip(frame.general.chunks(3)) {
-        for (name, value) in names.iter().zip(values) {
-            line.field(name, *value, 16);
+    line.field(b"exception", frame.vector, 2)
+        .field(b"code", frame.error_code, 4)
+        .field(b"rip", frame.rip, 16);
+    line.field(b"cr2", cr2, 16).end();
+    line.field(b"build", u64::from_be_bytes(build_id), 16).field(b"flags", frame.rflags, 8).end();
+    line.field(b"rsp", frame.rsp, 16).end();
+    for (place, value) in frame.general.iter().enumerate() {
+        line.field(NAMES.get(3 * place..3 * place + 3).unwrap_or_default(), *value, 16);
+        if place % 3 == 2 {
+            line.end();
         }
-        line.end();
     }
     power::reboot_soon()
 }
@@ -181,8 +179,8 @@ impl Line {
         Self { bytes: [0; 100], length: 0 }
     }
 
-    fn field(&mut self, name: &str, value: u64, digits: u32) -> &mut Self {
-        self.push(name.as_bytes());
+    fn field(&mut self, name: &[u8], value: u64, digits: u32) -> &mut Self {
+        self.push(name);
         self.push(b" ");
         for place in (0..digits).rev() {
             let digit = (value >> (4 * place) & 0xf) as u8;

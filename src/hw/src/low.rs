@@ -39,7 +39,8 @@ base::assembly!(
     BLOCK_TIMED_OUT = offset_of!(Block, timed_out),
 );
 
-const SELECTOR_CODE64: u16 = 0x08;
+/// Our own code.
+pub(crate) const SELECTOR_CODE64: u16 = 0x08;
 /// This and the next are where Linux wants them (boot protocol, "32-bit Boot Protocol").
 const SELECTOR_CODE32: u16 = 0x10;
 const SELECTOR_DATA: u16 = 0x18;
@@ -47,8 +48,6 @@ const SELECTOR_CODE16: u16 = 0x20;
 const SELECTOR_DATA16: u16 = 0x28;
 /// The task's selector, for its interrupt stacks.
 pub(crate) const SELECTOR_TASK: u16 = 0x30;
-/// Entries of the table; the task has two.
-pub(crate) const GDT_LENGTH: usize = 8;
 /// The most characters that one downcall prints.
 pub(crate) const TEXT_BUFFER: usize = 256;
 
@@ -128,6 +127,11 @@ impl Symbol {
     }
 }
 
+/// Where the descriptor of a selector is, in the table of our own.
+pub(crate) fn descriptor<T>(selector: u16) -> *mut T {
+    ptr::with_exposed_provenance_mut(Symbol::Gdt.address() as usize + usize::from(selector))
+}
+
 /// What is known about memory below 1 MiB. One processor, no interrupts in Rust: cells are enough.
 struct Low {
     /// The low block's address; free base memory ends here while we run.
@@ -162,18 +166,15 @@ pub(crate) unsafe fn init(info: &BootInfo) {
     LOW.allocated.set(info.low);
     LOW.found_kib.set(info.base_memory_kib);
     LOW.stack.set(Symbol::StackTop.offset());
-    let base = u64::from(info.low);
-    let base_bits = (base & 0xff_ffff) << 16 | (base & 0xff00_0000) << 32;
-    // SAFETY: the symbols name variables of these types, and the values are those of the mode we are in.
+    // Bits 23:0 of a base are in one piece, and the block is below 1 MiB.
+    let base_bits = u64::from(info.low) << 16;
+    // SAFETY: the symbols name variables of these types, the selectors descriptors of the table, and the values are those
+    // of the mode we are in.
     unsafe {
-        let gdt = Symbol::Gdt.variable::<[u64; GDT_LENGTH]>();
-        let mut entries = gdt.read();
         for selector in [SELECTOR_CODE16, SELECTOR_DATA16] {
-            if let Some(entry) = entries.get_mut(usize::from(selector / 8)) {
-                *entry |= base_bits;
-            }
+            let entry = descriptor::<u64>(selector);
+            entry.write_unaligned(entry.read_unaligned() | base_bits);
         }
-        gdt.write(entries);
         let gdtr = Symbol::Gdtr.address() as usize;
         ptr::with_exposed_provenance_mut::<u32>(gdtr + 2).write_unaligned(low_u32(Symbol::Gdt.address()));
         Symbol::Linear.variable::<u32>().write(info.low);
