@@ -16,6 +16,7 @@ use crate::lease::{Lease, Named, is_host};
 use crate::offer::{Offer, choose, record};
 use crate::packet::{Builder, Header, Packet, REPLY, REQUEST, message, tag};
 use crate::random::Random;
+use alloc::rc::Rc;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use base::{Duration, Error, ErrorKind, Instant};
@@ -65,7 +66,7 @@ pub enum State<'a> {
         ends: Instant,
     },
     /// We have an address.
-    Bound(&'a Lease),
+    Bound(&'a Rc<Lease>),
     /// It has failed.
     Failed(&'a Error),
 }
@@ -96,7 +97,7 @@ pub struct Client {
     /// Place of the offer that was taken, and of the proxy's.
     chosen: usize,
     proxy: Option<usize>,
-    lease: Option<Lease>,
+    lease: Option<Rc<Lease>>,
     /// The DISCOVER that was sent last.
     discover: Vec<u8>,
     /// Why the last request failed.
@@ -146,7 +147,7 @@ impl Client {
 
     /// The lease, from the ACK on; the answer of a proxyDHCP server may still come in.
     pub fn lease(&self) -> Option<&Lease> {
-        self.lease.as_ref()
+        self.lease.as_deref()
     }
 
     /// Who offered what, which won and why.
@@ -355,7 +356,7 @@ impl Client {
         lease.discover = core::mem::take(&mut self.discover);
         let served =
             lease.boot.as_ref().is_some_and(|boot| self.config.own_file.as_ref() != Some(&boot.name));
-        self.lease = Some(lease);
+        self.lease = Some(Rc::new(lease));
         let place = self.proxy.unwrap_or(self.chosen);
         match self.offers.get(place) {
             Some(offer) if offer.proxy && (!offer.file.is_empty() || has_menu(&offer.packet)) => {
@@ -371,7 +372,8 @@ impl Client {
     }
 
     fn bind(&mut self, proxy: Option<Packet>) {
-        let Some(lease) = &mut self.lease else { return };
+        // Nobody has it before it is complete.
+        let Some(lease) = self.lease.as_mut().and_then(Rc::get_mut) else { return };
         lease.set_proxy(proxy);
         if let Some(offer) = self.proxy.and_then(|place| self.offers.get_mut(place)) {
             if let Some(packet) = &lease.proxy {

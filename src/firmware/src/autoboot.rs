@@ -1,6 +1,7 @@
 //! What to boot when nobody says so.
 
 use alloc::format;
+use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use base::{Duration, Error, Sink};
 use console::Table;
@@ -55,7 +56,7 @@ impl Machine {
         if wants_shell {
             self.shell_key = false;
             // Whatever ends the shell, the user wants out.
-            let _ = script::run(self, Start::Shell);
+            let _ = script::run(&mut self.host(), Start::Shell);
         }
         self.exit()
     }
@@ -131,7 +132,7 @@ impl Machine {
         let Some(ack) = &vendor.cached().ack else { return Ok(()) };
         let mut lease = Lease::from_cached(ack, vendor.cached().reply.as_deref(), network.mac())?;
         lease.discover = vendor.cached().discover.clone().unwrap_or_default();
-        self.apply_lease(lease)
+        self.apply_lease(Rc::new(lease))
     }
 
     /// The file of our own image, by the packets that the ROM has kept.
@@ -197,7 +198,7 @@ impl Machine {
     fn run_script(&mut self, fetched: Fetched, what: &str) -> Outcome {
         let id: ImageId = self.images.register(fetched);
         self.shell_key = false;
-        let result = script::run(self, Start::Image(id));
+        let result = script::run(&mut self.host(), Start::Image(id));
         self.shell_key = true;
         let outcome = match result {
             Ok(()) => return Outcome::Finished,

@@ -55,7 +55,7 @@ impl Machine {
                     is_secret,
                 };
                 let items = [item("username", "Username", false), item("password", "Password", true)];
-                return script::fill_in(self, &Menu::new(b"Login", items.into()));
+                return script::fill_in(&mut self.host(), &Menu::new(b"Login", items.into()));
             }
             "nslookup" => return self.look_up(command.argument(0), command.argument(1)),
             "ipstat" | "nstat" | "ntp" | "ping" => return self.try_network(command),
@@ -69,7 +69,7 @@ impl Machine {
                 let kind = settings::number(command.argument(1)).and_then(|kind| u16::try_from(kind).ok());
                 let name = printable(command.argument(1));
                 let kind = kind.ok_or_else(|| dhcp::errors::NO_WAY.of(name.as_str()))?;
-                let card = script::known_card(command, self)?;
+                let card = script::known_card(command, &mut self.host())?;
                 if let Some(network) = &mut self.network {
                     network.give_to(&|device| device.name == card && device.lease.is_some());
                     if network.device.name != card {

@@ -534,7 +534,7 @@ impl export::Network for World<'_> {
 
     fn execute(&mut self, command: &[u8]) -> Result<(), Status> {
         self.machine.keyboard.is_lent = false;
-        let result = script::run(self.machine, Start::Line(command));
+        let result = script::run(&mut self.machine.host(), Start::Line(command));
         self.machine.keyboard.is_lent = true;
         result.map_err(|_| Status::FAILURE)
     }

@@ -44,14 +44,14 @@ impl Machine {
         }
         // A setting that is empty names no picture.
         let name = command.value(b'p').filter(|name| !name.is_empty());
-        let id = name.map(|name| image(self, name, None, false, false)).transpose()?;
+        let id = name.map(|name| image(&mut self.host(), name, None, false, false)).transpose()?;
         let handle = id.and_then(|id| self.images.image(id)).map(|image| image.handle);
         let prepared = handle
             .map(|handle| Picture::open(self.store.bytes(handle)))
             .transpose()
             .and_then(|picture| prepare(command, picture.as_ref(), &mut self.memory));
         if let Some(id) = id.filter(|_| !command.flag(b'k')) {
-            discard(self, id);
+            discard(&mut self.host(), id);
         }
         let (mode, pixels) = prepared?;
         if !video::set_mode(mode.number) {

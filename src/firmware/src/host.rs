@@ -41,6 +41,11 @@ pub(crate) const FEATURES: &str = if cfg!(feature = "archives") {
 const SPARE: usize = 3 << 20;
 
 impl Machine {
+    /// What scripts act on: with `&mut` before it, it is a `dyn Host`.
+    pub(crate) fn host(&mut self) -> &mut Self {
+        self
+    }
+
     /// Takes a download into the store, and says what it is.
     pub(crate) fn fetched(&mut self, pages: hw::memory::Pages, uri: &str, name: String) -> Fetched {
         let bytes = pages.bytes();
@@ -72,7 +77,8 @@ impl Machine {
     }
 }
 
-impl Host for Machine {
+/// Of a borrowed machine: a `dyn Host` comes with the code that drops what it is of, and no machine is ever dropped.
+impl Host for &mut Machine {
     fn settings(&mut self) -> &mut Tree {
         &mut self.settings
     }
@@ -280,13 +286,12 @@ impl Host for Machine {
 
 /// What a script wants sent: with fields it is posted, unless the script says how.
 fn content(parameters: &Parameters) -> Result<Content, Error> {
-    let (headers, fields): (Vec<_>, Vec<_>) =
-        parameters.list.iter().partition(|parameter| parameter.is_header);
+    let fields = base::list(parameters.list.iter().filter(|parameter| !parameter.is_header));
     let usual: &[u8] = if fields.is_empty() { b"GET" } else { b"POST" };
     let method = shown(parameters.method.as_deref().unwrap_or(usual));
     let mut content =
         Content::new(&method).map_err(|_| errors::BAD_PARAMETER.of(printable(method.as_bytes())))?;
-    for header in headers {
+    for header in parameters.list.iter().filter(|parameter| parameter.is_header) {
         let name = shown(&header.key);
         content
             .header(&name, &shown(&header.value))

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::format;
+use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use base::{Duration, Error, Instant};
@@ -65,7 +66,7 @@ impl Machine {
     pub(crate) fn await_dhcp(
         &mut self,
         deadline: Option<Instant>,
-    ) -> Result<Option<Result<Lease, Error>>, Error> {
+    ) -> Result<Option<Result<Rc<Lease>, Error>>, Error> {
         let since = hw::clock::now();
         let mut shown: Option<(String, Countdown)> = None;
         let mut reason = None;
@@ -104,7 +105,7 @@ impl Machine {
     }
 
     /// Takes the result of the exchange: shows who offered what if that is not plain, and uses the lease.
-    pub(crate) fn apply_exchange(&mut self, lease: Lease) -> Result<(), Error> {
+    pub(crate) fn apply_exchange(&mut self, lease: Rc<Lease>) -> Result<(), Error> {
         if let Some(network) = &mut self.network {
             let offers = network.exchange.as_ref().map(|exchange| exchange.client.offers());
             if let Some(table) = offers.and_then(offers_table) {
@@ -116,7 +117,7 @@ impl Machine {
     }
 
     /// Uses a lease, and makes it known to scripts.
-    pub(crate) fn apply_lease(&mut self, lease: Lease) -> Result<(), Error> {
+    pub(crate) fn apply_lease(&mut self, lease: Rc<Lease>) -> Result<(), Error> {
         let Some(network) = &mut self.network else { return Err(errors::NO_CARD.of("none was found")) };
         publish(&mut self.settings, &network.device.name, &lease);
         let is_news = network.device.lease.as_ref().is_none_or(|old| {
@@ -175,7 +176,9 @@ fn offers_table(offers: &[dhcp::Offer]) -> Option<String> {
 
 /// The block with what a device's DHCP server says.
 pub(crate) fn packet_block(device: &str) -> Vec<u8> {
-    [device.as_bytes(), b".dhcp"].concat()
+    let mut name = device.as_bytes().to_vec();
+    name.extend_from_slice(b".dhcp");
+    name
 }
 
 /// Makes a lease known as settings.

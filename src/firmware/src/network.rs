@@ -5,9 +5,11 @@
 //! another one that has an address gets it. Addresses are kept meanwhile; connections are not.
 
 use alloc::boxed::Box;
+use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
-use base::{Duration, Error, Instant, MacAddress};
+use base::address::are_near;
+use base::{Duration, Error, Instant, MacAddress, earliest};
 use core::net::{Ipv4Addr, SocketAddrV4};
 use dhcp::{Client, Lease};
 use link::{Port, Tag};
@@ -42,16 +44,13 @@ pub(crate) struct Device {
     /// The tag of its frames, if it is a VLAN.
     pub(crate) tag: Option<Tag>,
     /// The address that it has, and all that came with it.
-    pub(crate) lease: Option<Lease>,
+    pub(crate) lease: Option<Rc<Lease>>,
 }
 
 impl Device {
     /// Whether an address is in its subnet.
     fn is_near(&self, address: Ipv4Addr) -> bool {
-        self.lease.as_ref().is_some_and(|lease| {
-            let differing = u32::from(lease.address) ^ u32::from(address);
-            differing.leading_zeros() >= lease.prefix_length.into()
-        })
+        self.lease.as_ref().is_some_and(|lease| are_near(address, lease.address, lease.prefix_length))
     }
 }
 
@@ -109,7 +108,7 @@ impl Network {
 
     /// Makes what the device has the network's.
     pub(crate) fn enter(&mut self) {
-        self.port.set_tag(self.device.tag);
+        self.set_tag();
         let taken = self.device.tag.map_or(0, |_| TAG_LENGTH);
         self.stack.set_mtu(self.port.nic().identity().mtu.saturating_sub(taken), hw::clock::now());
         if let Some(lease) = &self.device.lease
@@ -117,6 +116,12 @@ impl Network {
         {
             self.failure.get_or_insert(error);
         }
+    }
+
+    /// Makes the port one of the device's VLAN.
+    pub(crate) fn set_tag(&mut self) {
+        let port: &mut Port = &mut *self.port;
+        port.set_tag(self.device.tag);
     }
 
     /// Ends all that goes on in the network.
@@ -166,14 +171,16 @@ impl Network {
     /// One round: frames, the stack, the exchange. Returns at `until`, or earlier if anything happened.
     pub(crate) fn step(&mut self, until: Instant) {
         let now = hw::clock::now();
-        self.stack.send(now, &mut *self.port);
+        // The port of any card: its code is there already.
+        let port: &mut Port = &mut *self.port;
+        self.stack.send(now, port);
         let exchange = self.exchange.as_ref().and_then(|exchange| exchange.client.deadline());
-        let due = [self.stack.deadline(now), exchange].into_iter().flatten().fold(until, Instant::min);
-        if let Err(error) = self.port.poll(now, due) {
+        let due = earliest(self.stack.deadline(now), exchange).map_or(until, |due| due.min(until));
+        if let Err(error) = port.poll(now, due) {
             self.failure.get_or_insert(error);
         }
         let now = hw::clock::now();
-        self.stack.receive(now, &mut *self.port);
+        self.stack.receive(now, port);
         self.step_exchange(now);
     }
 
@@ -224,7 +231,7 @@ impl Network {
     }
 
     /// Uses the address and routes of a lease.
-    pub(crate) fn apply(&mut self, lease: Lease) -> Result<(), Error> {
+    pub(crate) fn apply(&mut self, lease: Rc<Lease>) -> Result<(), Error> {
         configure(&mut self.stack, &lease)?;
         self.device.lease = Some(lease);
         Ok(())

@@ -35,7 +35,7 @@ impl Machine {
 
     /// Makes a device of a VLAN of the card. One that is there gets another priority, as in iPXE.
     pub(crate) fn create_vlan(&mut self, command: &Invocation<'_>) -> Result<(), Error> {
-        let Vlan { name, tag, priority, .. } = Vlan::to_create(command, self)?;
+        let Vlan { name, tag, priority, .. } = Vlan::to_create(command, &mut self.host())?;
         let Some(network) = &mut self.network else { return Ok(()) };
         let tag = Some(Tag::new(tag, priority));
         let known = network.devices().find(|device| device.name == name);
@@ -44,7 +44,7 @@ impl Machine {
             true
         });
         if is_known {
-            network.port.set_tag(network.device.tag);
+            network.set_tag();
             return Ok(());
         }
         publish_card(&mut self.settings, &name, network.port.nic().identity())?;
@@ -54,8 +54,8 @@ impl Machine {
 
     /// Takes the device of a VLAN away, and what is known of it.
     pub(crate) fn destroy_vlan(&mut self, command: &Invocation<'_>) -> Result<(), Error> {
-        let name = Vlan::to_destroy(command, self)?;
-        self.close(&name);
+        let name = Vlan::to_destroy(command, &mut self.host())?;
+        self.host().close(&name);
         if let Some(network) = &mut self.network {
             if network.device.name == name {
                 network.give_to(&|device| device.tag.is_none());
@@ -72,7 +72,7 @@ impl Machine {
 
     /// The card, its state and its counters, and its VLANs, as far as they are meant.
     pub(crate) fn show_cards(&mut self, command: &Invocation<'_>) {
-        let meant = script::known_cards(command, self);
+        let meant = script::known_cards(command, &mut self.host());
         let is_meant = |name: &str| meant.iter().any(|meant| meant == name);
         let Some(network) = &mut self.network else { return };
         let mac = network.mac();
