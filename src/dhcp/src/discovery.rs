@@ -52,16 +52,23 @@ impl Discovery {
         let xid = u32::from_le_bytes(random.next());
         let control = offer.byte(&[tag::VENDOR, tag::PXE_DISCOVERY_CONTROL]).unwrap_or_default();
         let servers = offer.option(&[tag::VENDOR, tag::PXE_BOOT_SERVERS]).unwrap_or_default();
-        let of_kind = entries(&servers, 4).filter(|(entry, _)| u16::from_be_bytes(**entry) == kind);
-        let listed =
-            of_kind.flat_map(|(_, addresses)| addresses.as_chunks::<4>().0).map(|bytes| (*bytes).into());
-        let listed: Vec<Ipv4Addr> = list(listed.filter(|address| is_host(*address)).take(SERVER_LIMIT));
+        let mut listed: Vec<Ipv4Addr> = Vec::new();
+        for (entry, addresses) in entries(&servers, 4) {
+            for address in addresses.as_chunks().0 {
+                let address = Ipv4Addr::from_octets(*address);
+                if u16::from_be_bytes(*entry) == kind && is_host(address) && listed.len() < SERVER_LIMIT {
+                    listed.push(address);
+                }
+            }
+        }
         let group = offer.address(&[tag::VENDOR, tag::PXE_MULTICAST]).filter(|group| group.is_multicast());
-        let group = group.filter(|_| control & NO_MULTICAST == 0).map(|group| (group, PXE_PORT));
-        let everybody = (control & NO_BROADCAST == 0).then_some((Ipv4Addr::BROADCAST, SERVER_PORT));
-        let single = listed.iter().map(|server| (*server, PXE_PORT));
-        let mut ways = list(group.into_iter().chain(everybody).chain(single));
-        ways.reverse();
+        let mut ways = list(listed.iter().rev().map(|server| (*server, PXE_PORT)));
+        if control & NO_BROADCAST == 0 {
+            ways.push((Ipv4Addr::BROADCAST, SERVER_PORT));
+        }
+        if let Some(group) = group.filter(|_| control & NO_MULTICAST == 0) {
+            ways.push((group, PXE_PORT));
+        }
         let result = ways.is_empty().then(|| Err(errors::NO_WAY.of(format!("{kind}"))));
         let listed = (control & LISTED_ONLY != 0).then_some(listed);
         let ends = now + PATIENCE;

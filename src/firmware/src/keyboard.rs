@@ -1,6 +1,6 @@
 //! Keys, as they come from the BIOS and from the serial line.
 
-use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use base::{Duration, Instant};
 use console::{Key, Keymap, SerialKeys};
 use hw::{bios, serial};
@@ -19,7 +19,7 @@ const CTRL_C: Key = Key::Control(b'c');
 #[derive(Debug, Default)]
 pub(crate) struct Keyboard {
     pub(crate) keymap: Keymap,
-    keys: VecDeque<Key>,
+    keys: Vec<Key>,
     next_question: Instant,
     serial: SerialKeys,
     /// When the last byte came from the serial line.
@@ -61,7 +61,7 @@ impl Keyboard {
         } else if let Some(key) = key
             && self.keys.len() < CAPACITY
         {
-            self.keys.push_back(key);
+            self.keys.push(key);
         }
     }
 
@@ -72,7 +72,7 @@ impl Keyboard {
 
     /// The oldest key.
     pub(crate) fn take(&mut self) -> Option<Key> {
-        self.keys.pop_front()
+        (!self.keys.is_empty()).then(|| self.keys.remove(0))
     }
 
     /// Whether Ctrl-B was pressed; if so, all keys are forgotten.

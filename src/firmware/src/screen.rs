@@ -40,8 +40,7 @@ impl Screen {
 
     /// Prints text of ours, line feeds and all.
     pub(crate) fn say(&mut self, text: &[u8]) {
-        let clean = base::list(text.iter().map(|byte| printable(*byte)));
-        self.raw(&with_returns(&clean));
+        self.raw(&with_returns(&clean(text)));
     }
 
     /// Prints what a script says, byte for byte.
@@ -56,8 +55,7 @@ impl Screen {
 
     /// Prints text that need not be in the log: it is made of what is known already.
     pub(crate) fn show(&mut self, text: &[u8]) {
-        let clean = base::list(text.iter().map(|byte| printable(*byte)));
-        self.emit(&with_returns(&clean));
+        self.emit(&with_returns(&clean(text)));
     }
 
     /// Shows an error: the sentence, and what to try.
@@ -109,7 +107,7 @@ impl Screen {
 
     /// Whether the cursor is where a line begins.
     pub(crate) fn begins_line(&self) -> bool {
-        b"\r\n".contains(&self.last)
+        matches!(self.last, b'\r' | b'\n')
     }
 
     /// How large the screen is.
@@ -189,8 +187,10 @@ const PLAIN: u8 = 7;
 
 const INDENT: &[u8] = b"  ";
 
-fn printable(byte: u8) -> u8 {
-    if byte == b'\n' || byte.is_ascii_graphic() || byte == b' ' { byte } else { b'?' }
+/// Replaces all that is neither printable nor a line feed.
+fn clean(text: &[u8]) -> Vec<u8> {
+    let printable = |byte: &u8| if matches!(byte, b'\n' | b' '..=b'~') { *byte } else { b'?' };
+    base::list(text.iter().map(printable))
 }
 
 /// Puts a carriage return before each line feed that has none.

@@ -43,7 +43,9 @@ impl Machine {
         let mut result = Ok(());
         for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             let Some(network) = &mut self.network else { break };
-            network.stack.udp_send(socket, remote, &[SYSLOG_HEAD, line].concat());
+            let mut message = SYSLOG_HEAD.to_vec();
+            message.extend_from_slice(line);
+            network.stack.udp_send(socket, remote, &message);
             let next = hw::clock::now() + SYSLOG_INTERVAL;
             result = self.run_until(next, |_, _| None::<()>).map(drop);
             if result.is_err() {

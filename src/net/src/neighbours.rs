@@ -4,7 +4,7 @@
 //! it is, so that a lost question or a second server would cost a second each.
 
 use alloc::vec::Vec;
-use base::{Duration, Instant, MacAddress};
+use base::{Duration, Instant, MacAddress, earliest};
 use core::net::Ipv4Addr;
 use link::{HEADER_LENGTH, ether_type};
 
@@ -106,7 +106,7 @@ impl Neighbours {
             State::Asking(next) => Some(next),
             State::Silent | State::Known(..) => None,
         };
-        self.entries.iter().filter_map(due).min()
+        self.entries.iter().map(due).fold(None, earliest)
     }
 
     /// Looks at a received frame: an ARP packet to `own` from a neighbour that is asked for answers the question.
@@ -187,9 +187,12 @@ pub(crate) fn wanted_by(frame: &[u8]) -> Option<Ipv4Addr> {
 pub(crate) fn write_question(frame: &mut [u8], mac: MacAddress, own: Ipv4Addr, target: Ipv4Addr) {
     // Ethernet: EtherType. ARP: Ethernet addresses of 6 bytes, IPv4 addresses of 4, request.
     const FIXED: [u8; 10] = [0x08, 0x06, 0, 1, 0x08, 0, 6, 4, 0, 1];
-    let (own, target) = (own.octets(), target.octets());
-    let parts = MacAddress::BROADCAST.0.iter().chain(&mac.0).chain(&FIXED).chain(&mac.0).chain(&own);
-    for (to, from) in frame.iter_mut().zip(parts.chain(&[0; 6]).chain(&target)) {
-        *to = *from;
+    let parts: [&[u8]; 7] =
+        [&MacAddress::BROADCAST.0, &mac.0, &FIXED, &mac.0, &own.octets(), &[0; 6], &target.octets()];
+    let mut rest = frame;
+    for part in parts {
+        let Some((to, behind)) = rest.split_at_mut_checked(part.len()) else { return };
+        to.copy_from_slice(part);
+        rest = behind;
     }
 }

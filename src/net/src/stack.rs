@@ -1,8 +1,10 @@
 //! The stack: addresses, routes, and the round of work.
 
+use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
-use base::{Error, Instant, MacAddress};
+use base::address::are_near;
+use base::{Error, Instant, MacAddress, earliest};
 use core::net::Ipv4Addr;
 use link::{Port, Received, TransmitQueue};
 use smoltcp::iface::{Config, Interface, PollResult, SocketHandle, SocketSet};
@@ -55,10 +57,10 @@ pub struct Route {
 
 /// A TCP/IP host on one port.
 pub struct Stack {
-    pub(crate) interface: Interface,
+    pub(crate) interface: Box<Interface>,
     /// Takes in nothing but fragments: smoltcp alone sees the whole packet, and so has to look at its checksum. What it
     /// answers gets lost if it knows no neighbour, as it hears no ARP: sockets send by the other.
-    assembly: Interface,
+    assembly: Box<Interface>,
     pub(crate) sockets: SocketSet<'static>,
     pub(crate) neighbours: Neighbours,
     pub(crate) random: Random,
@@ -106,8 +108,8 @@ impl Stack {
             return Err(errors::BAD_ADDRESS.of(address.to_string()));
         }
         let subnet = Ipv4Cidr::new(address, prefix_length);
-        let is_router =
-            |router: Ipv4Addr| is_unicast(router) && router != address && subnet.contains_addr(&router);
+        let is_router: &dyn Fn(Ipv4Addr) -> bool =
+            &|router| is_unicast(router) && router != address && are_near(router, address, prefix_length);
         configuration.gateway = configuration.gateway.filter(|router| is_router(*router));
         configuration.routes.retain(|route| route.prefix_length <= 32 && is_router(route.gateway));
         if self.configuration.as_ref() == Some(&configuration) {
@@ -211,8 +213,8 @@ impl Stack {
     pub fn deadline(&mut self, now: Instant) -> Option<Instant> {
         let sockets = self.interface.poll_at(time(now), &self.sockets);
         let sockets = sockets.map(|at| Instant::from_micros(u64::try_from(at.total_micros()).unwrap_or(0)));
-        let all = [sockets, self.neighbours.deadline(now), self.connections_deadline(now)];
-        all.into_iter().flatten().min().map(|at| at.max(now))
+        let others = earliest(self.neighbours.deadline(now), self.connections_deadline(now));
+        earliest(sockets, others).map(|at| at.max(now))
     }
 
     fn take_in(&mut self, now: Instant, port: &mut Port) {
@@ -343,12 +345,10 @@ impl Stack {
         if !is_unicast(destination) {
             return Err(errors::NO_ROUTE.of(destination.to_string()));
         }
-        if Ipv4Cidr::new(configuration.address, configuration.prefix_length).contains_addr(&destination) {
+        if are_near(destination, configuration.address, configuration.prefix_length) {
             return Ok(destination);
         }
-        let leads_there = |route: &&Route| {
-            Ipv4Cidr::new(route.destination, route.prefix_length).contains_addr(&destination)
-        };
+        let leads_there = |route: &&Route| are_near(destination, route.destination, route.prefix_length);
         let route = configuration.routes.iter().filter(leads_there).max_by_key(|route| route.prefix_length);
         let router = route.map(|route| route.gateway).or(configuration.gateway);
         router.ok_or_else(|| errors::NO_ROUTE.of(destination.to_string()))
@@ -371,7 +371,7 @@ impl Stack {
 }
 
 /// smoltcp's part; `is_checked` for the one that takes in fragments.
-fn interface(mac: MacAddress, mtu: u16, is_checked: bool, random_seed: u64, now: Instant) -> Interface {
+fn interface(mac: MacAddress, mtu: u16, is_checked: bool, random_seed: u64, now: Instant) -> Box<Interface> {
     let mut config = Config::new(EthernetAddress(mac.0).into());
     config.random_seed = random_seed;
     let mut device = Device {
@@ -384,7 +384,7 @@ fn interface(mac: MacAddress, mtu: u16, is_checked: bool, random_seed: u64, now:
     };
     let mut interface = Interface::new(config, &mut device, time(now));
     interface.set_reassembly_timeout(REASSEMBLY_TIMEOUT);
-    interface
+    Box::new(interface)
 }
 
 /// Whether one host can have `address`, as far as the address alone tells.

@@ -1,7 +1,7 @@
 //! TCP connections.
 
 use alloc::string::{String, ToString};
-use base::{Duration, Error, ErrorKind, Instant};
+use base::{Duration, Error, ErrorKind, Instant, earliest};
 use core::net::SocketAddrV4;
 use smoltcp::iface::SocketHandle;
 use smoltcp::socket::tcp::{RecvError, Socket, SocketBuffer, State};
@@ -77,13 +77,12 @@ impl Stack {
         now: Instant,
     ) -> Result<TcpHandle, Error> {
         let neighbour = self.next_hop(*remote.ip())?;
-        if self.is_broadcast(*remote.ip()) {
-            return Err(errors::NO_ROUTE.of(remote.to_string()));
-        }
         let mut socket = socket(receive_capacity).ok_or_else(|| errors::NO_MEMORY.of(remote.to_string()))?;
         let port = self.free_tcp_port();
         let endpoint = IpEndpoint::new(IpAddress::Ipv4(*remote.ip()), remote.port());
-        if socket.connect(self.interface.context(), endpoint, port).is_err() {
+        if self.is_broadcast(*remote.ip())
+            || socket.connect(self.interface.context(), endpoint, port).is_err()
+        {
             return Err(errors::NO_ROUTE.of(remote.to_string()));
         }
         self.neighbours.want(neighbour);
@@ -191,7 +190,7 @@ impl Stack {
             Phase::Leaving(deadline) => Some(deadline.unwrap_or(now)),
             _ => None,
         };
-        self.connections.iter().filter_map(due).min()
+        self.connections.iter().map(due).fold(None, earliest)
     }
 
     fn settle_connection(&mut self, index: usize, now: Instant) -> Option<()> {
