@@ -111,7 +111,7 @@ impl Config {
             return;
         }
         self.client_identifier = match packet.option(&[tag::CLIENT_IDENTIFIER]) {
-            Some(bytes) => ClientIdentifier::Bytes(bytes.into_owned()),
+            Some(bytes) => ClientIdentifier::Bytes(bytes),
             None => ClientIdentifier::Absent,
         };
         if let (None, Some(uuid)) = (self.uuid, packet.option(&[tag::MACHINE_UUID])) {

@@ -4,7 +4,6 @@
 //! missing end option or magic cookie is no error. Fixed fields and options of fixed length are read from the front
 //! of what is there. Sources: RFC 951, RFC 2131, RFC 2132, RFC 3396 (long options), RFC 4578 (PXE).
 
-use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -201,14 +200,11 @@ impl Packet {
     }
 
     /// The value at `path`: `[43, 9]` is option 9 inside option 43. Parts of a long option are joined (RFC 3396).
-    pub fn option(&self, path: &[u8]) -> Option<Cow<'_, [u8]>> {
+    pub fn option(&self, path: &[u8]) -> Option<Vec<u8>> {
         let (&first, nested) = path.split_first()?;
         let mut found = gather(&mut self.options(), first)?;
         for &tag in nested {
-            found = match found {
-                Cow::Borrowed(value) => gather(&mut Options { rest: value }, tag)?,
-                Cow::Owned(value) => Cow::Owned(gather(&mut Options { rest: &value }, tag)?.into_owned()),
-            };
+            found = gather(&mut Options::new(&found), tag)?;
         }
         Some(found)
     }
@@ -235,11 +231,11 @@ impl Packet {
     }
 
     /// All options with their tags, in the order of RFC 3396: options field, `file`, `sname`.
-    pub fn options(&self) -> impl Iterator<Item = (u8, &[u8])> {
+    pub fn options(&self) -> Options<'_> {
         let overload = self.overload();
         let file = if overload & 1 == 0 { &[] } else { self.field(FILE, FIXED_LENGTH - FILE) };
         let sname = if overload & 2 == 0 { &[] } else { self.field(SNAME, FILE - SNAME) };
-        self.main_options().chain(Options { rest: file }).chain(Options { rest: sname })
+        Options { others: [file, sname], ..self.main_options() }
     }
 
     /// The packet as if its sender had named this file at `next_server`, and no server by name. Options in `changed`
@@ -273,7 +269,7 @@ impl Packet {
 
     fn main_options(&self) -> Options<'_> {
         let after = self.bytes.get(FIXED_LENGTH..).unwrap_or_default();
-        Options { rest: after.strip_prefix(&COOKIE).unwrap_or_default() }
+        Options::new(after.strip_prefix(&COOKIE).unwrap_or_default())
     }
 
     fn overload(&self) -> u8 {
@@ -290,16 +286,19 @@ impl Packet {
     }
 }
 
-/// Walks `tag, length, value` triples. Each step takes at least one byte; a lying length ends the walk.
+/// Walks the `tag, length, value` triples of up to three areas. Each step takes at least one byte; a lying length ends
+/// the walk of an area.
 #[derive(Clone, Debug)]
 pub struct Options<'a> {
     rest: &'a [u8],
+    /// The areas that follow.
+    others: [&'a [u8]; 2],
 }
 
 impl<'a> Options<'a> {
     /// Over the options in `area`.
     pub fn new(area: &'a [u8]) -> Self {
-        Self { rest: area }
+        Self { rest: area, others: [&[]; 2] }
     }
 }
 
@@ -307,24 +306,29 @@ impl<'a> Iterator for Options<'a> {
     type Item = (u8, &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let mut rest = core::mem::take(&mut self.rest);
-        while let [0, after @ ..] = rest {
-            rest = after;
+        loop {
+            let mut rest = core::mem::take(&mut self.rest);
+            while let [0, after @ ..] = rest {
+                rest = after;
+            }
+            if let [tag @ 1..=254, length, after @ ..] = rest
+                && let Some((value, after)) = after.split_at_checked(usize::from(*length))
+            {
+                self.rest = after;
+                return Some((*tag, value));
+            }
+            match self.others {
+                [[], []] => return None,
+                [next, last] => (self.rest, self.others) = (next, [last, &[]]),
+            }
         }
-        let [tag @ 1..=254, length, after @ ..] = rest else { return None };
-        let (value, after) = after.split_at_checked(usize::from(*length))?;
-        self.rest = after;
-        Some((*tag, value))
     }
 }
 
-fn gather<'a>(options: &mut dyn Iterator<Item = (u8, &'a [u8])>, wanted: u8) -> Option<Cow<'a, [u8]>> {
-    let mut found: Option<Cow<'a, [u8]>> = None;
+fn gather(options: &mut dyn Iterator<Item = (u8, &[u8])>, wanted: u8) -> Option<Vec<u8>> {
+    let mut found: Option<Vec<u8>> = None;
     for (_, value) in options.filter(|(tag, _)| *tag == wanted) {
-        match &mut found {
-            None => found = Some(Cow::Borrowed(value)),
-            Some(whole) => whole.to_mut().extend_from_slice(value),
-        }
+        found.get_or_insert_default().extend_from_slice(value);
     }
     found
 }
@@ -599,7 +603,7 @@ mod tests {
         fn what_is_built_is_read_again(tag in 1u8..255, value in proptest::collection::vec(any::<u8>(), 0..600)) {
             prop_assume!(tag != 52);
             let packet = packet(|b| { b.option(tag, &value); });
-            prop_assert_eq!(packet.option(&[tag]).unwrap().into_owned(), value);
+            prop_assert_eq!(packet.option(&[tag]).unwrap(), value);
         }
     }
 }

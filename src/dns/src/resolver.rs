@@ -19,6 +19,7 @@ use alloc::vec::Vec;
 use base::domain_name;
 use base::text::has;
 use base::{Duration, Error, Instant};
+use core::mem::{Discriminant, discriminant};
 use core::net::Ipv4Addr;
 
 /// Room for the longest packet that [`Resolver::output`] makes.
@@ -71,7 +72,7 @@ pub enum State<'a> {
 #[derive(Clone, Debug)]
 struct Server {
     address: Ipv4Addr,
-    said: Option<Answer>,
+    said: Option<Discriminant<Answer>>,
     /// The present round's question is still to be sent.
     due: bool,
 }
@@ -179,7 +180,7 @@ impl Resolver {
             self.next = now + Duration::from_micros(step.as_micros() / 100 * percent);
             self.attempt = self.attempt.saturating_add(1);
             for server in &mut self.servers {
-                if server.said == Some(Answer::Failure) {
+                if server.said == Some(discriminant(&Answer::Failure)) {
                     server.said = None;
                 }
                 server.due = server.said.is_none();
@@ -214,12 +215,11 @@ impl Resolver {
                 if matches!(said, Answer::NotFound | Answer::NoAddress) && self.grace.is_none() {
                     self.grace = Some(now + GRACE);
                 }
-                server.said = Some(said);
+                server.said = Some(discriminant(&said));
                 let errors_may_pass = self.attempt < 2;
-                let settled = |server: &Server| match server.said {
-                    None => false,
-                    Some(Answer::Failure) => !errors_may_pass,
-                    Some(_) => true,
+                let settled = |server: &Server| {
+                    let may_pass = |said| errors_may_pass && said == discriminant(&Answer::Failure);
+                    server.said.is_some_and(|said| !may_pass(said))
                 };
                 if self.servers.iter().all(settled) {
                     self.conclude(now);
@@ -237,7 +237,7 @@ impl Resolver {
 
     /// The present question is over without an address.
     fn conclude(&mut self, now: Instant) {
-        let said = |wanted: &Answer| self.servers.iter().any(|server| server.said.as_ref() == Some(wanted));
+        let said = |wanted| self.servers.iter().any(|server| server.said == Some(discriminant(wanted)));
         let exists = said(&Answer::NoAddress);
         if exists || said(&Answer::NotFound) {
             self.exists |= exists;

@@ -226,8 +226,8 @@ impl Source for PacketSource {
                 let name = || Some(self.packet.file_name().into_bytes()).filter(|name| !name.is_empty());
                 self.file.clone().or_else(name)
             }
-            (tag, Some(inner)) => self.packet.option(&[tag, inner]).map(|value| value.into_owned()),
-            (tag, None) => self.packet.option(&[tag]).map(|value| value.into_owned()),
+            (tag, Some(inner)) => self.packet.option(&[tag, inner]),
+            (tag, None) => self.packet.option(&[tag]),
         };
         Some((Kind::String, value?))
     }

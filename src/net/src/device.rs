@@ -4,9 +4,10 @@ use alloc::vec;
 use link::{HEADER_LENGTH, TransmitQueue};
 use smoltcp::phy::{self, Checksum, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
-use smoltcp::wire::{EthernetFrame, IpProtocol, Ipv4Packet, TcpPacket};
+use smoltcp::wire::TcpSeqNumber;
 
 use crate::neighbours::{self, Neighbours};
+use crate::packet::{ACKNOWLEDGE, Packet, TCP};
 
 pub(crate) struct Device<'a> {
     /// The frame to be processed, if this is about one.
@@ -160,31 +161,29 @@ fn is_error(frame: &[u8]) -> bool {
 
 /// A TCP segment without data and flags.
 struct Acknowledgement {
-    connection: ([u8; 8], u16, u16),
-    number: smoltcp::wire::TcpSeqNumber,
+    /// Addresses and ports.
+    connection: ([u8; 8], [u8; 4]),
+    number: TcpSeqNumber,
     is_selective: bool,
 }
 
 impl Acknowledgement {
     fn parse(frame: &[u8]) -> Option<Self> {
-        let frame = EthernetFrame::new_checked(frame).ok()?;
-        let packet = Ipv4Packet::new_checked(frame.payload()).ok()?;
-        if packet.next_header() != IpProtocol::Tcp {
-            return None;
-        }
-        let segment = TcpPacket::new_checked(packet.payload()).ok()?;
-        let is_plain = segment.ack() && !segment.syn() && !segment.fin() && !segment.rst() && !segment.psh();
-        let mut addresses = [0; 8];
-        let (source, destination) = addresses.split_at_mut(4);
-        source.copy_from_slice(&packet.src_addr().octets());
-        destination.copy_from_slice(&packet.dst_addr().octets());
-        (is_plain && segment.payload().is_empty()).then(|| Self {
-            connection: (addresses, segment.src_port(), segment.dst_port()),
-            number: segment.ack_number(),
-            is_selective: !segment.options().is_empty(),
+        let packet = Packet::parse(frame).filter(|packet| packet.protocol == TCP)?;
+        let (ports, segment) = packet.payload.split_first_chunk()?;
+        let [_, _, _, _, number @ .., length, flags] = *segment.first_chunk::<10>()?;
+        // In units of four bytes, five of them without options.
+        let length = usize::from(length >> 4);
+        (length >= 5 && packet.payload.len() == 4 * length && flags & FLAGS == ACKNOWLEDGE).then(|| Self {
+            connection: (*packet.addresses, *ports),
+            number: TcpSeqNumber(i32::from_be_bytes(number)),
+            is_selective: length > 5,
         })
     }
 }
+
+/// Of the flags of a segment (RFC 9293 section 3.1), FIN, SYN, RST, PSH and ACK.
+const FLAGS: u8 = 0x1f;
 
 #[cfg(test)]
 mod tests {

@@ -8,13 +8,16 @@ use link::{HEADER_LENGTH, ether_type};
 pub(crate) const TCP: u8 = 6;
 pub(crate) const UDP: u8 = 17;
 
+/// The flag of a TCP segment that acknowledges (RFC 9293 section 3.1).
+pub(crate) const ACKNOWLEDGE: u8 = 0x10;
+
 /// An IPv4 packet (RFC 791 section 3.1).
 pub(crate) struct Packet<'a> {
     pub(crate) protocol: u8,
     /// Part of a packet that is larger than a frame.
     pub(crate) is_fragment: bool,
     /// From where, and to where.
-    addresses: &'a [u8; 8],
+    pub(crate) addresses: &'a [u8; 8],
     pub(crate) payload: &'a [u8],
 }
 

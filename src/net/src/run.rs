@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use link::HEADER_LENGTH;
 use smoltcp::wire::Ipv4Packet;
 
-use crate::packet::{self, Packet, TCP};
+use crate::packet::{self, ACKNOWLEDGE, Packet, TCP};
 
 /// Bytes of a header without options: of IPv4 (RFC 791 section 3.1), and of TCP (RFC 9293 section 3.1).
 const IP_HEADER: usize = 20;
@@ -17,9 +17,8 @@ const TCP_HEADER: usize = 20;
 const HEADERS: usize = HEADER_LENGTH + IP_HEADER + TCP_HEADER;
 /// An IPv4 packet has no more than 65,535 bytes.
 const CAPACITY: usize = HEADER_LENGTH + 0xffff;
-/// Flags of a segment.
+/// The flag of a segment that is to be handed over at once.
 const PUSH: u8 = 0x08;
-const ACKNOWLEDGE: u8 = 0x10;
 
 /// Segments on their way to smoltcp.
 #[derive(Default)]
