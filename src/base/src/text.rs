@@ -1,6 +1,7 @@
 //! Reading text from outside. Each of these is one function of the program, where the standard library's generic
 //! ones are made anew for each kind of pattern and each place.
 
+use crate::encoding::digit;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -44,10 +45,16 @@ pub fn has(bytes: &[u8], mark: u8) -> bool {
     bytes.iter().copied().any(|byte| byte == mark)
 }
 
-/// The number that `text` is, perhaps with a plus sign.
+/// The number that `text` is, perhaps with a plus sign, of this radix, 16 at most.
 #[inline(never)]
 pub fn number(text: &str, radix: u32) -> Option<u64> {
-    u64::from_str_radix(text, radix).ok()
+    let digits = text.strip_prefix('+').unwrap_or(text).as_bytes();
+    let mut number = None;
+    for letter in digits {
+        let digit = digit(*letter).filter(|digit| u32::from(*digit) < radix)?;
+        number = Some(number.unwrap_or(0_u64).checked_mul(radix.into())?.checked_add(digit.into())?);
+    }
+    number
 }
 
 /// Whether the two differ in the case of ASCII letters at most.
@@ -104,6 +111,27 @@ mod tests {
         assert_eq!(trim_end("\u{e4}. a..", b'.'), "\u{e4}. a");
         assert_eq!((trim_end("\u{e4}", b'.'), trim_end("..", b'.'), trim_end("", b'.')), ("\u{e4}", "", ""));
         assert!(has(b"a:b", b':') && !has(b"ab", b':') && !has(b"", b':'));
+    }
+
+    #[test]
+    fn numbers_are_read_as_by_the_standard_library() {
+        for text in [
+            "",
+            "+",
+            "-1",
+            "++1",
+            "+7",
+            "8",
+            "0f",
+            "0G",
+            "1 ",
+            "18446744073709551615",
+            "18446744073709551616",
+        ] {
+            for radix in [8, 10, 16] {
+                assert_eq!(number(text, radix), u64::from_str_radix(text, radix).ok(), "{text} {radix}");
+            }
+        }
     }
 
     #[test]

@@ -141,8 +141,8 @@ impl Machine {
         let Some(lease) = self.network.as_ref().and_then(|network| network.device.lease.as_ref()) else {
             return Packets::default();
         };
-        let changed: Vec<_> =
-            (1..u8::MAX).filter_map(|tag| Some((tag, self.set_by_script(Tag::option(tag))?))).collect();
+        let of_script = |tag| Some((tag, self.set_by_script(Tag::option(tag))?));
+        let changed = base::list((1..u8::MAX).filter_map(of_script));
         let file = match self.set_by_script(Tag::option(tag::BOOT_FILE)) {
             Some(file) => Some(file),
             None if server.is_some() => origin.map(Uri::tftp_file),
