@@ -183,16 +183,17 @@ pub(crate) fn wanted_by(frame: &[u8]) -> Option<Ipv4Addr> {
     (packet.operation == 1).then_some(packet.target)
 }
 
+/// Ethernet: to all, from us, EtherType. ARP: Ethernet addresses of 6 bytes, IPv4 addresses of 4, request; our addresses,
+/// those of the neighbour.
+const QUESTION: &[u8; FRAME_LENGTH] =
+    b"\xff\xff\xff\xff\xff\xff\0\0\0\0\0\0\x08\x06\0\x01\x08\0\x06\x04\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+
 /// Writes the question for `target` into `frame`, of [`FRAME_LENGTH`] bytes.
 pub(crate) fn write_question(frame: &mut [u8], mac: MacAddress, own: Ipv4Addr, target: Ipv4Addr) {
-    // Ethernet: EtherType. ARP: Ethernet addresses of 6 bytes, IPv4 addresses of 4, request.
-    const FIXED: [u8; 10] = [0x08, 0x06, 0, 1, 0x08, 0, 6, 4, 0, 1];
-    let parts: [&[u8]; 7] =
-        [&MacAddress::BROADCAST.0, &mac.0, &FIXED, &mac.0, &own.octets(), &[0; 6], &target.octets()];
-    let mut rest = frame;
-    for part in parts {
-        let Some((to, behind)) = rest.split_at_mut_checked(part.len()) else { return };
-        to.copy_from_slice(part);
-        rest = behind;
-    }
+    let Some(frame) = frame.first_chunk_mut() else { return };
+    *frame = *QUESTION;
+    frame[6..12].copy_from_slice(&mac.0);
+    frame[22..28].copy_from_slice(&mac.0);
+    frame[28..32].copy_from_slice(&own.octets());
+    frame[38..42].copy_from_slice(&target.octets());
 }

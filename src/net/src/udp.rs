@@ -65,15 +65,13 @@ impl Stack {
 
     /// The socket's local port; 0 if it is closed.
     pub fn udp_port(&self, handle: UdpHandle) -> u16 {
-        self.endpoints.iter().find(|endpoint| endpoint.handle == handle).map_or(0, Endpoint::port)
+        self.place(handle).and_then(|place| self.endpoints.get(place)).map_or(0, Endpoint::port)
     }
 
     /// Takes one datagram to be sent. False if it cannot be sent now: too many are waiting, it is too long, the
     /// socket is closed, there is no address or no way to the destination.
     pub fn udp_send(&mut self, handle: UdpHandle, destination: SocketAddrV4, data: &[u8]) -> bool {
-        let Some(index) = self.endpoints.iter().position(|endpoint| endpoint.handle == handle) else {
-            return false;
-        };
+        let Some(index) = self.place(handle) else { return false };
         let next_hop = if destination.ip().is_multicast() || self.is_broadcast(*destination.ip()) {
             None
         } else {
@@ -114,7 +112,7 @@ impl Stack {
         handle: UdpHandle,
         take: &mut dyn FnMut(SocketAddrV4, Ipv4Addr, &[u8]),
     ) -> bool {
-        let Some(endpoint) = self.endpoints.iter().find(|endpoint| endpoint.handle == handle) else {
+        let Some(endpoint) = self.place(handle).and_then(|place| self.endpoints.get(place)) else {
             return false;
         };
         let Ok((data, metadata)) = self.sockets.get_mut::<Socket<'static>>(endpoint.socket).recv() else {
@@ -128,7 +126,7 @@ impl Stack {
 
     /// Closes the socket. What waits to be sent or read is lost.
     pub fn udp_close(&mut self, handle: UdpHandle) {
-        if let Some(index) = self.endpoints.iter().position(|endpoint| endpoint.handle == handle) {
+        if let Some(index) = self.place(handle) {
             let endpoint = self.endpoints.swap_remove(index);
             self.sockets.remove(endpoint.socket);
         }
@@ -150,6 +148,11 @@ impl Stack {
                 !known && neighbours.is_asked_for(waiting.neighbour)
             });
         }
+    }
+
+    /// Where the socket is among the others.
+    fn place(&self, handle: UdpHandle) -> Option<usize> {
+        self.endpoints.iter().position(|endpoint| endpoint.handle == handle)
     }
 
     fn open(
