@@ -39,6 +39,9 @@ pub struct Memory<const CONTEXTS: usize, const PAIRS: usize, const WAYS: usize> 
     log_odds: [Cell<i16>; 1 << 16],
     /// Where the bytes before the current place stood the last time, by their hash.
     positions: [Cell<u32>; 1 << POSITION_BITS],
+    /// Whether a place in the code, by the lowest bits of its number, is what something before jumps to or calls.
+    /// Only a model with several ways uses it.
+    targets: [Cell<bool>; 1 << TARGET_BITS],
     /// How much each guess is worth, in 1 / 2 to the power of [`WEIGHT_BITS`]: the sum of a weight from each way. All learn
     /// alike, each from the bits that it is for.
     weights: [[[Cell<i32>; CONTEXTS]; SETS]; WAYS],
@@ -51,6 +54,9 @@ pub struct Memory<const CONTEXTS: usize, const PAIRS: usize, const WAYS: usize> 
 type Group = [Cell<u16>; 16];
 
 const POSITION_BITS: u32 = 16;
+const TARGET_BITS: u32 = 19;
+/// How many bytes ahead the next target of a jump or call is looked for.
+const NEAR: u32 = 16;
 /// The most contexts of a byte.
 pub(crate) const MOST_CONTEXTS: usize = 7;
 /// Sets of weights of each way to choose them, a power of two.
@@ -87,6 +93,8 @@ const LOG_ODDS_LIMIT: i32 = 12 * ONE - 1;
 pub struct Model<'a, const CONTEXTS: usize, const PAIRS: usize, const WAYS: usize> {
     memory: &'a Memory<CONTEXTS, PAIRS, WAYS>,
     instruction: Instruction,
+    /// Bytes from the last instruction's end to the next place that something before jumps to or calls, at most [`NEAR`].
+    to_target: u32,
     found: Match,
     /// The last four bytes, the last one lowest.
     last: u32,
@@ -125,6 +133,9 @@ impl<'a, const CONTEXTS: usize, const PAIRS: usize, const WAYS: usize> Model<'a,
     pub fn new(memory: &'a mut Memory<CONTEXTS, PAIRS, WAYS>) -> Self {
         memory.groups.as_flattened().as_flattened().iter().for_each(|counter| counter.set(NEW));
         memory.positions.iter().for_each(|position| position.set(0));
+        if WAYS > 1 {
+            memory.targets.iter().for_each(|target| target.set(false));
+        }
         for (way, weights) in memory.weights.iter().enumerate() {
             let first = if way == 0 { WEIGHT } else { 0 };
             weights.as_flattened().iter().for_each(|weight| weight.set(first));
@@ -141,7 +152,14 @@ impl<'a, const CONTEXTS: usize, const PAIRS: usize, const WAYS: usize> Model<'a,
         for (log_odds, entry) in (-12 * ONE..).zip(&memory.probabilities) {
             entry.set(probability(log_odds));
         }
-        Self { memory, instruction: Instruction::CODE, found: Match::default(), last: 0, word: 0 }
+        Self {
+            memory,
+            instruction: Instruction::CODE,
+            to_target: NEAR,
+            found: Match::default(),
+            last: 0,
+            word: 0,
+        }
     }
 
     /// Goes on by the byte that comes after `before`, of which only the last one is new, and answers it. `is_code`
@@ -210,7 +228,11 @@ impl<'a, const CONTEXTS: usize, const PAIRS: usize, const WAYS: usize> Model<'a,
         if let Some(byte) = before.last() {
             self.last = self.last << 8 | u32::from(*byte);
             if is_code {
-                self.instruction.advance(*byte)
+                self.instruction.advance(*byte);
+                if WAYS > 1 && self.instruction.is_whole() {
+                    self.instruction.follow(self.last);
+                    self.find_target(before.len() as u32);
+                }
             } else {
                 self.instruction = Instruction::DATA
             }
@@ -222,7 +244,7 @@ impl<'a, const CONTEXTS: usize, const PAIRS: usize, const WAYS: usize> Model<'a,
         let class = self.found.class();
         let expected = before.get(self.found.position).copied().unwrap_or(0);
         let mut numbers = if is_code {
-            instruction.contexts(last)
+            instruction.contexts(last, (WAYS > 1).then_some(self.to_target))
         } else {
             // Tables have columns of four bytes.
             let column = (before.len() as u32 & 3) << 8;
@@ -239,10 +261,20 @@ impl<'a, const CONTEXTS: usize, const PAIRS: usize, const WAYS: usize> Model<'a,
             *context = hash(number, place << 3 | index);
         }
         let by_place = class * Instruction::PLACES + place as usize;
-        let by_way = [by_place << 1, instruction.opcode_part() << 1, instruction.part() << 5];
+        let by_way = [by_place << 1, instruction.opcode_part(self.to_target) << 1, instruction.part() << 5];
         let mut sets = [0; WAYS];
         sets.iter_mut().zip(by_way).for_each(|(set, number)| *set = number);
         (contexts, sets)
+    }
+
+    /// Notes where the instruction that ends at `position` goes to, and finds the next such place.
+    #[inline(never)]
+    fn find_target(&mut self, position: u32) {
+        let target = |place: u32| &self.memory.targets[(place & ((1 << TARGET_BITS) - 1)) as usize];
+        if let Some(place) = self.instruction.target(self.last, position) {
+            target(place).set(true);
+        }
+        self.to_target = (0..NEAR).find(|ahead| target(position.wrapping_add(*ahead)).get()).unwrap_or(NEAR);
     }
 
     /// Finds where the bytes at the end of `before` stood before.

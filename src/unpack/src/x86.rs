@@ -44,8 +44,16 @@ pub(crate) struct Instruction {
     digest: u32,
     /// The kinds and ModRM bytes of the two instructions before it, the last one first.
     previous: [u32; 2],
+    /// The register that was probably written by the last instruction, or [`MEMORY`].
+    written: u16,
+    /// A number of the function, which counts those that make room in the stack.
+    function: u32,
+    /// How much room in the stack it made.
+    frame: u32,
 }
 
+/// What is no register.
+const MEMORY: u16 = 16;
 const SHORT: u16 = 0x100;
 const WIDE: u16 = 8;
 const ESCAPED: u16 = 0x100;
@@ -64,6 +72,9 @@ impl Instruction {
         opcodes: 0,
         digest: 0,
         previous: [0; 2],
+        written: 0,
+        function: 0,
+        frame: 0,
     };
 
     /// What stands for everything that is not code.
@@ -84,9 +95,15 @@ impl Instruction {
         self.stage as usize
     }
 
-    /// The same, and the opcode.
-    pub(crate) fn opcode_part(&self) -> usize {
-        usize::from(self.opcode) << 3 | self.stage as usize
+    /// The same, and the opcode. Before there is one, that of the instruction before, and how far it is to the next target of
+    /// a jump: none, some bytes, or more.
+    pub(crate) fn opcode_part(&self, to_target: u32) -> usize {
+        match self.stage {
+            Stage::First | Stage::AfterPrefix | Stage::AfterEscape => {
+                ((self.opcodes & 0x1ff) << 3 | to_target.div_ceil(6).min(2)) as usize
+            }
+            _ => usize::from(self.opcode) << 3 | self.stage as usize,
+        }
     }
 
     /// Whether an operand of four bytes is next.
@@ -105,8 +122,9 @@ impl Instruction {
 
     /// What the next byte of the code probably depends on, as numbers. `last` is the bytes before it, the last one
     /// lowest. The first of the numbers is the one to give up if there is something better, and the last ones help least.
-    /// Which ones help most at which place was found by trying.
-    pub(crate) fn contexts(&self, last: u32) -> [u32; MOST_CONTEXTS] {
+    /// Which ones help most at which place was found by trying. `to_target` is how many bytes it is to the next place that
+    /// something before jumps to or calls, where instructions have been followed.
+    pub(crate) fn contexts(&self, last: u32, to_target: Option<u32>) -> [u32; MOST_CONTEXTS] {
         let kind = self.kind();
         let [one, two] = self.previous;
         let pair = join(kind, one);
@@ -114,18 +132,31 @@ impl Instruction {
         let before = self.opcodes & 0x3ffff;
         let triple = || join(self.digest, join(one, two));
         let two_bytes = last & 0xffff;
-        match self.stage {
+        let mut numbers = match self.stage {
             Stage::First => [after(9), 0, kind, triple(), pair, before, after(32)],
             Stage::AfterPrefix | Stage::AfterEscape => [0, after(9), kind, triple(), pair, before, after(27)],
             Stage::ModRm => {
-                [0, join(self.digest, one >> MOD_RM), kind, last & 0xff, pair, join(kind, two), 0]
+                let written = join(self.digest, self.written.into());
+                [0, join(self.digest, one >> MOD_RM), kind, last & 0xff, pair, join(kind, two), written]
             }
-            Stage::Immediate => [0, two_bytes, kind, last & 0xff, pair, after(27), self.digest],
+            Stage::Immediate => {
+                [0, two_bytes, kind, last & 0xff, pair, after(27), join(self.digest, self.frame)]
+            }
             _ => {
                 let base = u32::from(self.mod_rm & 0xc7) << 8 | last & 0xff;
-                [0, 0, kind, base, pair, self.digest, two_bytes]
+                let own = join(base, self.function);
+                [0, 0, kind, base, pair, self.digest, own]
             }
+        };
+        match (to_target, self.stage) {
+            (Some(to_target), Stage::First) => {
+                numbers[1] = join(join(after(9), self.written.into()), to_target.min(8));
+                numbers[5] = to_target;
+            }
+            (Some(_), Stage::ModRm) => numbers[1] = join(self.digest, self.function),
+            _ => {}
         }
+        numbers
     }
 
     /// Prefixes and opcode, as one number.
@@ -137,7 +168,15 @@ impl Instruction {
     #[inline(never)]
     pub(crate) fn advance(&mut self, byte: u8) {
         if self.stage == Stage::First {
-            *self = Self { previous: self.previous, opcodes: self.opcodes, ..Self::CODE };
+            *self = Self {
+                stage: Stage::First,
+                left: 0,
+                immediate: 0,
+                prefixes: 0,
+                opcode: 0,
+                mod_rm: 0,
+                ..*self
+            };
         }
         self.digest = join(self.digest, byte.into());
         match self.stage {
@@ -183,10 +222,44 @@ impl Instruction {
         }
     }
 
+    /// Follows what the instruction, which is whole and ends with the bytes `last`, does to registers and to the stack.
+    #[inline(never)]
+    pub(crate) fn follow(&mut self, last: u32) {
+        let register = |number: u16, rex_bit: u16| number & 7 | (self.prefixes >> rex_bit & 1) << 3;
+        let mod_rm = u16::from(self.mod_rm);
+        self.written = match following(self.opcode) {
+            TO_SECOND => register(mod_rm >> 3, 2),
+            HAS_MOD_RM.. if mod_rm >= 0xc0 => register(mod_rm, 0),
+            HAS_MOD_RM.. => MEMORY,
+            // Of those with operands, a call is the one that names none here, and the number is right for its result.
+            _ => register(self.opcode, 0),
+        };
+        // SUB RSP, of which ADD RSP has the same number.
+        if mod_rm == 0xec && self.opcode & !2 == 0x81 {
+            self.function = self.function.wrapping_add(1);
+            self.frame = last;
+        }
+    }
+
+    /// Whether the next byte begins an instruction.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.stage == Stage::First
+    }
+
+    /// Where it goes to if it is a jump or call that ends at `position` with the bytes `last`, the last one lowest.
+    pub(crate) fn target(&self, last: u32, position: u32) -> Option<u32> {
+        match self.opcode {
+            0x70..=0x7f | 0xeb => Some(position.wrapping_add_signed(i32::from(last as i8))),
+            0xe8 | 0xe9 | 0x180..=0x18f => Some(last),
+            _ => None,
+        }
+    }
+
     /// Goes on to what comes after this opcode, or prefix.
     fn opcode(&mut self, opcode: u16) {
-        let following = FOLLOWING[usize::from(opcode >> 1 & 0xff)] >> (4 * (opcode & 1)) & 0xf;
+        let following = following(opcode);
         let immediate = match following & !HAS_MOD_RM {
+            _ if following == TO_SECOND => 0,
             PREFIX => {
                 self.stage = Stage::AfterPrefix;
                 self.prefixes |= match opcode {
@@ -231,7 +304,7 @@ static FOLLOWING: [u8; 256] = {
     let mut table = [0; 256];
     let mut opcode = 0;
     while opcode < 2 * table.len() {
-        table[opcode / 2] |= following(opcode as u16) << (4 * (opcode % 2));
+        table[opcode / 2] |= entry(opcode as u16) << (4 * (opcode % 2));
         opcode += 1;
     }
     table
@@ -250,16 +323,27 @@ const PREFIX: u8 = 5;
 const ESCAPE: u8 = 6;
 /// In addition: there is a ModRM byte.
 const HAS_MOD_RM: u8 = 8;
+/// With that byte, what it names second is written to, not the first; there is no immediate operand.
+const TO_SECOND: u8 = HAS_MOD_RM | WORD;
+
+/// What comes after that opcode, by the table.
+fn following(opcode: u16) -> u8 {
+    FOLLOWING[usize::from(opcode >> 1 & 0xff)] >> (4 * (opcode & 1)) & 0xf
+}
 
 /// What comes after that opcode.
-const fn following(opcode: u16) -> u8 {
+const fn entry(opcode: u16) -> u8 {
     match opcode {
         0x0f => ESCAPE,
         0x26 | 0x2e | 0x36 | 0x3e | 0x40..=0x4f | 0x64..=0x66 | 0xf0 | 0xf2 | 0xf3 => PREFIX,
+        0x00..=0x3f if opcode & 6 == 2 => TO_SECOND,
+        0x63 | 0x8a | 0x8b | 0x8d => TO_SECOND,
         0x00..=0x3f if opcode & 4 == 0 => HAS_MOD_RM,
         0x00..=0x3f if opcode & 7 == 4 => BYTE,
         0x00..=0x3f if opcode & 7 == 5 => WHOLE,
-        0x63 | 0x84..=0x8f | 0xd0..=0xd3 | 0xd8..=0xdf | 0xf6 | 0xf7 | 0xfe | 0xff => HAS_MOD_RM,
+        0x84..=0x89 | 0x8c | 0x8e | 0x8f | 0xd0..=0xd3 | 0xd8..=0xdf | 0xf6 | 0xf7 | 0xfe | 0xff => {
+            HAS_MOD_RM
+        }
         0x6b | 0x80 | 0x83 | 0xc0 | 0xc1 | 0xc6 | 0x1a4 | 0x1ac | 0x1ba => HAS_MOD_RM | BYTE,
         0x69 | 0x81 | 0xc7 => HAS_MOD_RM | WHOLE,
         0x6a | 0x70..=0x7f | 0xa8 | 0xb0..=0xb7 | 0xcd | 0xe0..=0xe7 | 0xeb => BYTE,
@@ -267,6 +351,7 @@ const fn following(opcode: u16) -> u8 {
         0x68 | 0xa9 | 0xe8 | 0xe9 | 0x180..=0x18f => WHOLE,
         0xc2 => WORD,
         0x105 | 0x10b | 0x130..=0x137 | 0x1a2 | 0x1c8..=0x1cf => 0,
+        0x140..=0x14f | 0x1af | 0x1b6 | 0x1b7 | 0x1be | 0x1bf => TO_SECOND,
         ESCAPED.. => HAS_MOD_RM,
         _ => 0,
     }
@@ -294,6 +379,27 @@ mod tests {
             }
         }
         ends
+    }
+
+    #[test]
+    fn registers_targets_and_the_stack_are_followed() {
+        let followed = |code: &[u8]| {
+            let mut instruction = Instruction::CODE;
+            code.iter().for_each(|byte| instruction.advance(*byte));
+            assert!(instruction.is_whole(), "{code:x?}");
+            let last = code.iter().fold(0, |last, byte| last << 8 | u32::from(*byte));
+            instruction.follow(last);
+            (instruction.written, instruction.frame, instruction.function, instruction.target(last, 0x100))
+        };
+        assert_eq!(followed(&[0x48, 0x89, 0xe5]), (5, 0, 0, None)); // mov rbp, rsp
+        assert_eq!(followed(&[0x4c, 0x8b, 0x40, 8]), (8, 0, 0, None)); // mov r8, [rax + 8]
+        assert_eq!(followed(&[0x48, 0x89, 0x43, 8]), (MEMORY, 0, 0, None)); // mov [rbx + 8], rax
+        assert_eq!(followed(&[0x41, 0x5f]), (15, 0, 0, None)); // pop r15
+        assert_eq!(followed(&[0x0f, 0xb6, 0xc8]), (1, 0, 0, None)); // movzx ecx, al
+        assert_eq!(followed(&[0x48, 0x83, 0xec, 0x28]), (4, 0x4883_ec28, 1, None)); // sub rsp, 28h
+        assert_eq!(followed(&[0xe8, 0, 0, 0x12, 0x34]), (0, 0, 0, Some(0x1234))); // call, as operands::encode makes it
+        assert_eq!(followed(&[0xeb, 0xf0]).3, Some(0xf0)); // jmp, short
+        assert_eq!(followed(&[0x0f, 0x84, 0, 1, 2, 3]).3, Some(0x1_0203)); // je, near
     }
 
     #[test]
