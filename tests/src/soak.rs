@@ -128,6 +128,8 @@ impl Boot {
             for of in ["status", "pic", "registers", "registers"] {
                 eprintln!("{of}: {}", control.ask(of)?.replace("\\r\\n", "\n"));
             }
+            // It stays in the folder as memory.bin: real mode's vectors, stacks and code.
+            control.memory(0, 1 << 20)?;
             return Err(failure);
         }
         ensure(machine.transcript().count(text::NEXT_DEVICE) == 0, || "the script failed".to_owned())?;
