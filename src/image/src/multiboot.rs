@@ -206,7 +206,7 @@ pub(crate) fn information(
 
 /// What a program or module is told of itself, in parts: where it is from, and its arguments.
 fn words_of<'a>(uri: &'a str, arguments: &'a [u8]) -> [&'a [u8]; 4] {
-    let between: &[u8] = if uri.is_empty() || arguments.is_empty() { b"" } else { b" " };
+    let between: &[u8] = if arguments.is_empty() { b"" } else { b" " };
     [uri.as_bytes(), between, arguments, &[0]]
 }
 
