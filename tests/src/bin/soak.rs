@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 use tests::failure::{Context, Failure, Result};
 use tests::soak::{self, Boot};
-use tests::{namespace, paths};
+use tests::{namespace, paths, payload};
 
 const HELP: &str = "\
 Boots to the first script line again and again; network, card, image and timing of each boot are decided by its seed.
@@ -44,8 +44,11 @@ fn main() -> ExitCode {
     let outcome = match arguments.as_slice() {
         [flag, images, seed] if flag == namespace::INSIDE => inside(images, seed),
         _ => parse(&arguments).and_then(|arguments| match arguments {
-            Some(Arguments { seed: Some(seed), .. }) => replay(seed),
-            Some(arguments) => soak(&arguments),
+            Some(arguments) => {
+                // Before there are namespaces, from which nothing can be downloaded.
+                payload::prepare()?;
+                arguments.seed.map_or_else(|| soak(&arguments), replay)
+            }
             None => {
                 print!("{HELP}");
                 Ok(())
