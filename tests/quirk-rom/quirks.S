@@ -37,6 +37,8 @@ process_allowed:
         .skip   1                               # START said OURS
 transmit_refusals:
         .skip   1
+frames_handed:
+        .skip   1
         .balign 2
 parts_given:
         .skip   2
@@ -74,6 +76,7 @@ summaries:
         summary receive_is_strange, BUFFERS_REUSED
         summary receive_is_strange, WILD_FRAMES
         summary receive_is_strange, GOES_DEAF
+        summary receive_is_strange, FRAME_AT_ZERO
 summaries_end:
 
 # Fills in the summaries of the quirks in ES. Changes BX, SI, DI.
@@ -485,7 +488,10 @@ quirk_receive:
         movb    $CR_TE, %al                     # until OPEN the card only sends
         outb    %al, %dx
         popw    %dx
-2:      cmpb    $0, undi_quirks + QUIRK_WILD_FRAMES
+2:      cmpb    $0, undi_quirks + QUIRK_FRAME_AT_ZERO
+        je      3f
+        callw   quirk_frame_at_zero
+3:      cmpb    $0, undi_quirks + QUIRK_WILD_FRAMES
         je      1f
         movl    $-1, %es:ISR_FRAME(%di)
 1:      movw    %cx, part_total
@@ -518,6 +524,32 @@ quirk_part:
         movw    %cx, last_length
         xorw    %ax, %ax
         ret
+
+# What a card does that finds no next descriptor (8255x manual, "Receive Frame Area"): over the interrupt table it
+# writes status and length of the frame of CX bytes at DS:SI, and the frame 16 bytes further on. Changes AX.
+quirk_frame_at_zero:
+        incb    frames_handed
+        movb    undi_quirks + QUIRK_FRAME_AT_ZERO, %al
+        decb    %al
+        testb   %al, frames_handed
+        jnz     1f
+        pushw   %es
+        pushw   %di
+        pushw   %si
+        pushw   %cx
+        xorw    %di, %di
+        movw    %di, %es
+        movw    $0xa000, %es:(%di)              # complete, without an error
+        movw    %cx, %ax
+        orw     $0xc000, %ax                    # all of it
+        movw    %ax, %es:12(%di)
+        movw    $16, %di
+        rep movsb
+        popw    %cx
+        popw    %si
+        popw    %di
+        popw    %es
+1:      ret
 
 # UNDI_ISR PROCESS or GET_NEXT, with parts of the last frame perhaps left.
 quirk_parts:

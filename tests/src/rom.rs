@@ -119,6 +119,8 @@ quirks! {
     CloseHangs,
     /// After so many frames the card receives none any more until it is opened again, once.
     GoesDeaf,
+    /// Of each so many frames, a power of two, one is also written to memory from 0 on, behind a descriptor.
+    FrameAtZero,
 }
 
 impl Quirk {
@@ -302,7 +304,7 @@ mod tests {
     #[test]
     fn quirks_have_names() {
         assert_eq!(Quirk::ClobbersUpperHalves.name(), "clobbers-upper-halves");
-        assert_eq!(NAMES.len(), Quirk::GoesDeaf as usize + 1);
+        assert_eq!(NAMES.get(Quirk::FrameAtZero as usize), Some(&"FrameAtZero"));
     }
 
     #[test]

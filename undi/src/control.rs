@@ -55,6 +55,8 @@ pub struct PumpControl {
     pub limit: u32,
     /// The `limit` once a frame has come.
     pub quiet: u32,
+    /// What is in the interrupt table where it shows that a frame lies over it.
+    pub canary: u32,
     /// The stack pointer across a call of the ROM.
     pub saved_sp: u16,
     /// Calls of UNDI_ISR PROCESS and GET_NEXT left (field note A10).
@@ -150,8 +152,8 @@ impl PumpControl {
         }
     }
 
-    /// What came of it.
-    pub fn outcome(&self) -> Outcome {
+    /// What came of it, and of the interrupt table since the start.
+    pub fn outcome(&self, restorations: u32) -> Outcome {
         Outcome {
             frames: self.frames,
             dropped: self.dropped,
@@ -160,6 +162,7 @@ impl PumpControl {
             refused: self.refused,
             interrupts: self.interrupts,
             line_lost: self.line_lost != 0,
+            restorations,
         }
     }
 

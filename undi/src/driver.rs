@@ -83,6 +83,8 @@ pub struct Outcome {
     pub interrupts: u16,
     /// Too many interrupts were not: the line is masked for good.
     pub line_lost: bool,
+    /// How often, since the start, a frame lay over the interrupt table, which was put back.
+    pub restorations: u32,
 }
 
 /// The vendor's ROM, or a fake of it.
@@ -157,6 +159,7 @@ pub struct UndiNic<R: Rom> {
     hooked: bool,
     mode: Mode,
     line_lost: bool,
+    restorations: u32,
     process_tried: bool,
     /// START led to what was sent being reported.
     start_tells: bool,
@@ -228,6 +231,7 @@ impl<R: Rom> UndiNic<R> {
             hooked: false,
             mode: Mode::Start,
             line_lost: false,
+            restorations: 0,
             process_tried: false,
             start_tells: false,
             first_sent: None,
@@ -239,7 +243,7 @@ impl<R: Rom> UndiNic<R> {
         })
     }
 
-    /// How frames are found, and why so.
+    /// How frames are found, and why so, and what the card did besides.
     pub fn mode(&self) -> String {
         let how = match (self.mode, self.heard) {
             (Mode::Start, false) => "polling: no frame has come yet",
@@ -252,7 +256,13 @@ impl<R: Rom> UndiNic<R> {
             Some(line) if self.line_lost => alloc::format!(", IRQ {line} masked: it fired without cause"),
             Some(line) => alloc::format!(", IRQ {line}"),
         };
-        [how, &line].concat()
+        let harm = match self.restorations {
+            0 => String::new(),
+            times => {
+                alloc::format!("; the card wrote frames over the interrupt table, put back {times} times")
+            }
+        };
+        [how, &line, &harm].concat()
     }
 
     /// Whether the ROM may be called: no call was abandoned.
@@ -400,6 +410,7 @@ impl<R: Rom> UndiNic<R> {
         self.counters.received = self.counters.received.saturating_add(outcome.frames.into());
         self.counters.receive_drops = self.counters.receive_drops.saturating_add(outcome.dropped.into());
         self.line_lost = outcome.line_lost;
+        self.restorations = outcome.restorations;
         self.start_tells |= outcome.completed > 0 && !order.process_first;
         if outcome.frames > 0 && !self.heard {
             self.heard = true;

@@ -36,6 +36,8 @@ undi_pump:
     pushw   %gs
     movw    %es, %ax
     movw    %ax, %ds
+    xorw    %ax, %ax
+    movw    %ax, %fs
     rdtsc
     movl    %eax, PUMP_STAMP
     movb    PUMP_LINE_WANTED, %al
@@ -44,6 +46,9 @@ undi_pump:
 .Lundi_round:
     call    undi_send
 
+    movl    %fs:PUMP_CANARY_PLACE, %eax /* a frame over the interrupt table: it is put back before any comes */
+    cmpl    PUMP_CANARY, %eax
+    jne     .Lundi_leave
     sti                                 /* the interrupt window */
     nop
     nop

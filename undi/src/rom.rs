@@ -22,7 +22,7 @@ use hw::interrupts::{self, Hook};
 use hw::low::{self, LowMemory};
 use hw::memory::PhysicalMemory;
 use hw::realmode::{self, Registers};
-use hw::{bios, clock, pic};
+use hw::{bios, clock, pic, vector_copy};
 use zerocopy::{FromBytes, IntoBytes};
 
 base::assembly!(
@@ -31,6 +31,8 @@ base::assembly!(
     PUMP_STAMP = offset_of!(PumpControl, stamp),
     PUMP_LIMIT = offset_of!(PumpControl, limit),
     PUMP_QUIET = offset_of!(PumpControl, quiet),
+    PUMP_CANARY = offset_of!(PumpControl, canary),
+    PUMP_CANARY_PLACE = vector_copy::CANARY,
     PUMP_SAVED_SP = offset_of!(PumpControl, saved_sp),
     PUMP_CALLS = offset_of!(PumpControl, calls),
     PUMP_ROUNDS = offset_of!(PumpControl, rounds),
@@ -337,6 +339,8 @@ impl Rom for VendorRom {
         if answer.is_err() {
             return Err(self.hangs(opcode.name()));
         }
+        // It may have hooked interrupts.
+        vector_copy::forget();
         let control = self::control(&mut self.block)?;
         control.busy = 0;
         // The exit code is in AX.
@@ -429,19 +433,21 @@ impl Rom for VendorRom {
             return Err(errors::HANGS.of(Opcode::ISR.name()));
         }
         let segment = self.block.far().segment;
-        control(&mut self.block)?.give(order, clock::ticks_per_microsecond());
+        let control = control(&mut self.block)?;
+        control.give(order, clock::ticks_per_microsecond());
+        control.canary = vector_copy::take();
         let mut registers = Registers { es: segment, ..Registers::default() };
         // SAFETY: the second routine of the table is `undi_pump`. It writes to the shared block and to the slots
         // that `try_new` put into it, all of them `LowMemory` of this value, and calls the ROM as `call` does.
         let answer = unsafe { realmode::low_call(routine(1), &mut registers, Some(PUMP_LIMIT)) };
         if answer.is_err() {
-            let name = match control(&mut self.block)?.busy {
+            let name = match self::control(&mut self.block)?.busy {
                 0 => "an interrupt",
                 opcode => Opcode(opcode.into()).name(),
             };
             return Err(self.hangs(name));
         }
-        Ok(control(&mut self.block)?.outcome())
+        Ok(self::control(&mut self.block)?.outcome(vector_copy::restorations()))
     }
 }
 

@@ -64,6 +64,8 @@ pub mod realmode;
 #[cfg(target_os = "none")]
 pub mod serial;
 #[cfg(target_os = "none")]
+pub mod vector_copy;
+#[cfg(target_os = "none")]
 pub mod video;
 
 #[cfg(target_os = "none")]

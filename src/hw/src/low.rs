@@ -11,6 +11,7 @@ use x86::controlregs::{self, Cr0, Cr4};
 use x86::msr;
 
 use crate::realmode::{self, Block, Registers};
+use crate::vector_copy;
 
 base::assembly!(
     "low.S",
@@ -252,6 +253,7 @@ pub fn found_base_memory_kib() -> u16 {
 pub(crate) fn set_base_memory_kib(kib: u16) {
     // SAFETY: the BIOS data area is always there, and this word means just that.
     unsafe { ptr::with_exposed_provenance_mut::<u16>(BASE_MEMORY_KIB).write_volatile(kib) }
+    vector_copy::forget();
 }
 
 /// Ends free base memory below all that was handed out, for a program that runs while we stay.
@@ -289,6 +291,9 @@ pub(crate) fn write_application_area(bytes: [u8; 4]) {
 ///
 /// The copy is done by the processor's string instruction: address 0 is memory here, which Rust's pointers deny.
 pub fn read(address: u32, to: &mut [u8]) {
+    if (address as usize) < vector_copy::LENGTH {
+        vector_copy::restore();
+    }
     to.fill(0);
     let room = 0x10_0000_u32.saturating_sub(address) as usize;
     let length = to.len().min(room);

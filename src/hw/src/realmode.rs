@@ -11,6 +11,7 @@ use static_assertions::const_assert_eq;
 use crate::interrupts::{self, Chained};
 use crate::low::{self, Symbol};
 use crate::pic;
+use crate::vector_copy;
 
 /// The registers that cross between the modes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -133,6 +134,7 @@ unsafe fn call(
     arguments: &[u16],
     limit: Option<Duration>,
 ) -> Result<(), TimedOut> {
+    vector_copy::restore();
     let Some((stack_before, offset)) = low::push_stack(const { size_of::<Block>() as u16 }) else {
         return Err(TimedOut);
     };

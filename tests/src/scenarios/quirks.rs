@@ -89,6 +89,12 @@ pub fn all() -> Vec<Scenario> {
             "the card hears nothing after three frames, until it is opened again",
             &[(Quirk::GoesDeaf, 3)],
         ),
+        boots_saying(
+            "frame-at-zero",
+            "the card writes every 64th frame over the interrupt table, too: it is put back",
+            &[(Quirk::FrameAtZero, 64)],
+            &[text::TABLE_PUT_BACK],
+        ),
         boots("deep-stack", KPXE, "calls use 3 KiB of stack", &[(Quirk::DeepStack, 12)]),
         ends(
             "initialize-fails-always",
@@ -211,9 +217,15 @@ const BY_PROCESS: &[&str] = &[text::BY_PROCESS];
 /// The same, with one of the sentences in which the image says, when it leaves, how it has found frames.
 fn boots_by(what: &str, about: &str, quirks: &[Quirk], mode: &'static [&'static str]) -> Scenario {
     let quirks: Vec<_> = quirks.iter().map(|quirk| (*quirk, 1)).collect();
+    boots_saying(what, about, &quirks, mode)
+}
+
+/// The same of quirks with other values, and whatever it says.
+fn boots_saying(what: &str, about: &str, quirks: &[(Quirk, u8)], texts: &'static [&'static str]) -> Scenario {
+    let quirks = quirks.to_vec();
     Scenario::new(format!("quirks-{what}"), about, BOUND, move |name| {
         let (_lab, mut machine) = machine(name, KPXE, &boot_lines(""), &quirks)?;
-        machine.expect_any(mode, 150)?;
+        machine.expect_any(texts, 150)?;
         expect_user_space(&mut machine, 150)
     })
 }
