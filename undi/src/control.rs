@@ -55,7 +55,7 @@ pub struct PumpControl {
     pub limit: u32,
     /// The `limit` once a frame has come.
     pub quiet: u32,
-    /// What is in the interrupt table where it shows that a frame lies over it.
+    /// What the pump finds at `PUMP_CANARY_PLACE` as long as no frame lies over the interrupt table.
     pub canary: u32,
     /// The stack pointer across a call of the ROM.
     pub saved_sp: u16,

@@ -37,7 +37,7 @@ undi_pump:
     movw    %es, %ax
     movw    %ax, %ds
     xorw    %ax, %ax
-    movw    %ax, %fs
+    movw    %ax, %fs                    /* the interrupt table, as long as the pump runs */
     rdtsc
     movl    %eax, PUMP_STAMP
     movb    PUMP_LINE_WANTED, %al

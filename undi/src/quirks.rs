@@ -6,11 +6,11 @@ use nic::PciIdentity;
 /// an iPXE of 2019 has a heap of 512 KiB and up to 2 KiB of it go to each.
 const FRAMES_AHEAD: u16 = 128;
 
-/// The ring of iPXE's driver for Intel 8255x (`eepro100`) has 4 descriptors. When the receiver reaches the last one, the
-/// driver may start it again at a descriptor that is about to be freed, and the card then writes frames wherever stale
-/// memory says. Or the card reads the last one when the driver has cleared its command and not yet set its link, and writes
-/// the next frame at address 0, over the interrupt table, which is put back then (`hw::vector_copy`). Both were seen with
-/// QEMU's i82559c, after some hundred frames. Half a ring leaves room for frames that nobody asked for.
+/// The ring of iPXE's driver for Intel 8255x (`eepro100`) has 4 descriptors. When the receiver reaches the last one, frames
+/// are lost in a ring that the driver races to refill, and some are written at address 0, over the interrupt table: seen
+/// after some hundred frames of QEMU's i82559c. By the driver's source a descriptor's command is cleared before its link is
+/// set, and the card reads it in between. The table is put back then (`hw::vector_copy`), but frames should not get there:
+/// half a ring leaves room for those that nobody asked for.
 const EEPRO100_FRAMES_AHEAD: u16 = 2;
 const INTEL: u16 = 0x8086;
 /// The devices of that driver.

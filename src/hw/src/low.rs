@@ -287,7 +287,8 @@ pub(crate) fn write_application_area(bytes: [u8; 4]) {
     unsafe { ptr::with_exposed_provenance_mut::<[u8; 4]>(APPLICATION_AREA).write_volatile(bytes) }
 }
 
-/// Copies from memory below 1 MiB; what lies outside reads as zero.
+/// Copies from memory below 1 MiB; what lies outside reads as zero. A frame that a card has written over the interrupt
+/// table is not read: the table is put back first ([`vector_copy`]).
 ///
 /// The copy is done by the processor's string instruction: address 0 is memory here, which Rust's pointers deny.
 pub fn read(address: u32, to: &mut [u8]) {

@@ -2,7 +2,7 @@
 //!
 //! A card that finds no next descriptor takes address 0 for one, and writes a frame behind it. Drivers of vendors race with
 //! their cards so: iPXE's for Intel 8255x clears the command of the last descriptor in its ring before it links the next
-//! one. The interrupts that come after that lead into the frame's own bytes.
+//! one (by its source). The interrupts that come after that lead into the frame's own bytes.
 
 use core::arch::asm;
 use core::cell::{Cell, UnsafeCell};
@@ -56,7 +56,9 @@ pub(crate) fn restore() {
     // SAFETY: nobody writes to the copy meanwhile.
     let expected = unsafe { (*COPY.bytes.get()).get(CANARY / 4).copied() };
     if COPY.is_taken.get() && expected != Some(canary()) {
-        // SAFETY: the copy has that length, and what is written is what the BIOS and others had there.
+        // SAFETY: the copy has that length. What is written was there before the frame: who may change it by right, a call of
+        // the ROM or another mark of base memory, has the copy forgotten. A watchdog that was hooked since is off by this,
+        // which it notices (`Chained::is_chained`).
         unsafe { copy(COPY.bytes.get() as usize, 0) };
         COPY.restorations.set(COPY.restorations.get().saturating_add(1));
     }
@@ -67,7 +69,8 @@ fn canary() -> u32 {
     unsafe { ptr::with_exposed_provenance::<u32>(CANARY).read_volatile() }
 }
 
-/// By the processor's string instruction: address 0 is memory here, which Rust's pointers deny.
+/// By the processor's string instruction: address 0 is memory here, which Rust's pointers deny. Eight bytes at a time, as
+/// each downcall of the pump waits for it.
 ///
 /// # Safety
 /// [`LENGTH`] bytes can be read at `from` and written at `to`, in whole u64.
