@@ -111,6 +111,7 @@ impl Rom for World<'_> {
             refused: u16::from(kind),
             interrupts: u16::from(kind & 3),
             line_lost: kind == 0xfe,
+            restorations: u32::from(kind),
         })
     }
 }
