@@ -20,7 +20,9 @@ fn agrees(data: &[u8]) {
     let run = inflate.run(&mut || bytes.next(), &mut ours, usize::MAX);
     match (run, decompress_slice_iter_to_slice(&mut theirs, [data].into_iter(), false, true)) {
         (Ok(is_all), Ok(made)) => assert!(is_all && ours[..inflate.made] == theirs[..made]),
-        (run, library) => assert!(matches!(run, Err(Fault::Short | Fault::Bad | Fault::Large)) && library.is_err()),
+        (run, library) => {
+            assert!(matches!(run, Err(Fault::Short | Fault::Bad | Fault::Large)) && library.is_err())
+        }
     }
 }
 

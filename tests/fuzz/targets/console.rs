@@ -4,8 +4,8 @@
 
 use base::{Duration, Instant};
 use console::{
-    Ansi, Colours, Config, Dialogue, Display, Entry, FONT_LENGTH, Field, Form, Framebuffer, Item, Key, LineEdit,
-    MODE_INFO_LENGTH, Margins, Menu, Outcome, SerialKeys, Size, Style, Surface, VideoMode,
+    Ansi, Colours, Config, Dialogue, Display, Entry, FONT_LENGTH, Field, Form, Framebuffer, Item, Key,
+    LineEdit, MODE_INFO_LENGTH, Margins, Menu, Outcome, SerialKeys, Size, Style, Surface, VideoMode,
 };
 use libfuzzer_sys::fuzz_target;
 

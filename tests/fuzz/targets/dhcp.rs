@@ -52,7 +52,10 @@ fn rename(packet: &Packet, length: usize) {
     let renamed = packet.renamed(server, file.as_bytes(), &[(209, b"ours".to_vec())]);
     // With what lay in other fields it may have become too long.
     let Some(renamed) = Packet::parse(&renamed) else { return };
-    assert_eq!((renamed.next_server(), renamed.file_name(), renamed.text(&[209])), (server, file, "ours".into()));
+    assert_eq!(
+        (renamed.next_server(), renamed.file_name(), renamed.text(&[209])),
+        (server, file, "ours".into())
+    );
     assert_eq!((renamed.xid(), renamed.your_address()), (packet.xid(), packet.your_address()));
     for code in (1..=254).filter(|code| ![52, 66, 67, 209].contains(code)) {
         assert_eq!(renamed.option(&[code]), packet.option(&[code]));

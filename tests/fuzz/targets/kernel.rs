@@ -61,11 +61,13 @@ fn fuzz_boot(mut machine: Machine<'_>, text: &[u8]) {
     let image = PhysRange::with_length(place, length);
     // The next byte says how much longer than what is here the initrd is, too.
     let scale = machine.file.get(1).copied().unwrap_or_default() & 15;
-    let initrd = Initrd { uri: "", image: PhysRange::with_length(FAR.start(), 0x12345 << scale), command_line: text };
+    let initrd =
+        Initrd { uri: "", image: PhysRange::with_length(FAR.start(), 0x12345 << scale), command_line: text };
     let map = fuzz::memory_map(&[BASE, HIGH, FAR], &[image, initrd.image]);
     let kernel = Kernel { name: "vmlinuz", uri: "", image, command_line: text };
     let e820 = [E820Entry { start: 0, length: 0x9_f000, kind: 1, attributes: 1 }];
-    let surroundings = Surroundings { loader: "fuzz", e820: &e820, base_memory_kib: 636, acpi: Some((0xf_0000, text)) };
+    let surroundings =
+        Surroundings { loader: "fuzz", e820: &e820, base_memory_kib: 636, acpi: Some((0xf_0000, text)) };
     let linux = image::plan_linux(&kernel, &[initrd], &surroundings, &map, &machine);
     let executable = image::plan_executable(&kernel, &[initrd], &surroundings, &map, &machine);
     if let Ok(plan) = &linux {

@@ -4,7 +4,8 @@
 use base::{Duration, Error, Instant};
 use libfuzzer_sys::fuzz_target;
 use script::{
-    Drafts, Fetch, Fetched, Handle, Host, ImageId, Images, Invocation, Line, Menu, Selection, Start, Type, run,
+    Drafts, Fetch, Fetched, Handle, Host, ImageId, Images, Invocation, Line, Menu, Selection, Start, Type,
+    run,
 };
 use settings::Tree;
 
@@ -151,7 +152,13 @@ impl Host for World<'_> {
 fuzz_target!(|data: &[u8]| {
     let mut content = b"#!ipxe\n".to_vec();
     content.extend_from_slice(data);
-    let mut world = World { script: &content, tree: Tree::new(), images: Images::new(), drafts: Drafts::new(), lines_left: 200 };
+    let mut world = World {
+        script: &content,
+        tree: Tree::new(),
+        images: Images::new(),
+        drafts: Drafts::new(),
+        lines_left: 200,
+    };
     let (name, uri) = ("autoexec.ipxe".to_owned(), "tftp://10.0.0.1/autoexec.ipxe".to_owned());
     let size = content.len() as u64;
     let image = world.images.register(Fetched { uri, name, kind: Type::Script, size, handle: Handle(0) });

@@ -154,8 +154,7 @@ fuzz_target!(|data: &[u8]| {
         let _ = (card.mode(), card.link(), card.counters(), card.can_transmit());
     }
     if let Ok(stack) = stack {
-        let purpose =
-            if data[0] & 12 == 0 { undi::Purpose::NextDevice } else { undi::Purpose::System };
+        let purpose = if data[0] & 12 == 0 { undi::Purpose::NextDevice } else { undi::Purpose::System };
         let keep = undi::Keep::from_bits(u32::from(data[0]));
         let _ = undi::foresee(&mut card, &stack, keep, 600);
         let departure = undi::leave(&mut card, &stack, keep, purpose);

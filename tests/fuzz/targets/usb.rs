@@ -16,7 +16,8 @@ fuzz_target!(|data: &[u8]| {
     }
     if let Some(mac) = descriptors::mac_address(data) {
         let text = mac.to_string().replace(':', "");
-        let string: Vec<u8> = [26, 3].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+        let string: Vec<u8> =
+            [26, 3].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
         assert_eq!(descriptors::mac_address(&string), Some(mac));
     }
     let mut place = 0;
