@@ -15,11 +15,18 @@ pub(crate) fn ci() -> Result<()> {
     checks()?;
     size::size()?;
     test::test(None, &[])?;
-    // Both mostly compile, and while an image is linked that keeps one processor busy only.
+    beside_a_link(reproduce::reproduce, || test::fuzz(None, FUZZ_SECONDS))
+}
+
+/// Runs both at the same time: while an image is linked, that keeps one processor busy only.
+fn beside_a_link(
+    builds: impl FnOnce() -> Result<()> + Send,
+    other: impl FnOnce() -> Result<()>,
+) -> Result<()> {
     thread::scope(|scope| {
-        let copy = scope.spawn(reproduce::reproduce);
-        let fuzzed = test::fuzz(None, FUZZ_SECONDS);
-        copy.join().map_err(|_| anyhow!("`cargo xtask reproduce` panicked"))?.and(fuzzed)
+        let builds = scope.spawn(builds);
+        let other = other();
+        builds.join().map_err(|_| anyhow!("a thread of xtask panicked"))?.and(other)
     })
 }
 
@@ -27,6 +34,7 @@ pub(crate) fn ci() -> Result<()> {
 pub(crate) fn checks() -> Result<()> {
     setup::need(Purpose::Check)?;
     shell::run(Command::new("cargo").args(["fmt", "--all", "--check"]))?;
+    shell::run(Command::new("cargo").args(["fmt", "--check", "--manifest-path", test::FUZZ_MANIFEST]))?;
     shell::run(Command::new("cargo").args(["clippy", "--all-targets", "--", "-D", "warnings"]))?;
     // The modules that stand in for parts are there only where these parts are not.
     const ALL: &str = "--all-features";
@@ -41,5 +49,14 @@ pub(crate) fn checks() -> Result<()> {
         shell::run(clippy.args(["--package", package, part, features, "--", "-D", "warnings"]))?;
     }
     tidy::tidy()?;
-    build::build(&[])
+    beside_a_link(|| build::build(&[]), lint_fuzz_targets)
+}
+
+/// The fuzz targets are not members of the workspace. What they call changes more often than they are run.
+fn lint_fuzz_targets() -> Result<()> {
+    let mut clippy = Command::new("cargo");
+    // Any path will do: libFuzzer is C++, which takes long to compile and is not linked here.
+    clippy.env("CUSTOM_LIBFUZZER_PATH", "/dev/null");
+    clippy.args(["clippy", "--manifest-path", test::FUZZ_MANIFEST, "--all-targets", "--", "-D", "warnings"]);
+    shell::run(&mut clippy)
 }

@@ -61,6 +61,9 @@ fn program(name: &str) -> Command {
     cargo
 }
 
+/// The fuzz targets' own workspace, in the root of ours.
+pub(crate) const FUZZ_MANIFEST: &str = "tests/fuzz/Cargo.toml";
+
 /// What lets libFuzzer see which code an input reaches: LLVM's SanitizerCoverage, the flags of cargo-fuzz.
 const COVERAGE: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
@@ -96,8 +99,7 @@ pub(crate) fn fuzz(target: Option<&str>, seconds: u64) -> Result<()> {
         for folder in [&found, &artifacts] {
             fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         }
-        cargo.args(["run", "--release", "--manifest-path"]).arg(folder.join("Cargo.toml"));
-        cargo.args(["--bin", name, "--"]);
+        cargo.args(["run", "--release", "--manifest-path", FUZZ_MANIFEST, "--bin", name, "--"]);
         // What is found goes into the first folder; the second is the one that git keeps.
         cargo.arg(&found).arg(folder.join("corpus").join(name));
         // One input must be through within seconds: a loop without end is a failure like a panic.

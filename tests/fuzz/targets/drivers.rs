@@ -35,10 +35,23 @@ const CARDS: [(u16, u16); 16] = [
     (0x15ad, 0x07b0), // vmxnet3
 ];
 
-/// Cards with a serial memory, which no guess gets through: region and register of its wires, and the bits that select it
-/// and are its clock. The next two are the bits to it and from it.
-const SERIAL_MEMORIES: [((u16, u16), (u8, u32), [u32; 2]); 2] =
-    [((0x8086, 0x1229), (1, 0x0e), [1 << 1, 1 << 0]), ((0x1011, 0x0019), (0, 0x48), [1 << 0, 1 << 1])];
+/// How the wires of a card's serial memory are reached.
+#[derive(Clone, Copy)]
+struct SerialWires {
+    vendor: u16,
+    device: u16,
+    bar: u8,
+    register: u32,
+    select: u32,
+    clock: u32,
+}
+
+/// Cards with a serial memory, which no guess gets through.
+const SERIAL_MEMORIES: [SerialWires; 2] = [
+    SerialWires { vendor: 0x8086, device: 0x1229, bar: 1, register: 0x0e, select: 1 << 1, clock: 1 << 0 },
+    SerialWires { vendor: 0x1011, device: 0x0019, bar: 0, register: 0x48, select: 1 << 0, clock: 1 << 1 },
+];
+/// The bits to it and from it, which are the same for both.
 const SERIAL_IN: u32 = 1 << 2;
 const SERIAL_OUT: u32 = 1 << 3;
 
@@ -53,8 +66,7 @@ struct State {
     keeps: bool,
     /// What they have instead while the card has the bus, if that is something else.
     registers_at_work: Vec<u8>,
-    /// The serial memory, where its wires are, and the bits that select it and are its clock.
-    serial: Option<(RefCell<HostMicrowire>, (u8, u32), [u32; 2])>,
+    serial: Option<(RefCell<HostMicrowire>, SerialWires)>,
     configuration: Vec<u8>,
     said: RefCell<Lies>,
     memory_said: RefCell<Lies>,
@@ -77,8 +89,8 @@ impl Card {
             *byte = registers[at % REGISTERS];
         }
         let mut value = u32::from_le_bytes(bytes);
-        if let Some((serial, register, _)) = &self.0.serial
-            && *register == (bar, offset)
+        if let Some((serial, wires)) = &self.0.serial
+            && (wires.bar, wires.register) == (bar, offset)
         {
             value = if serial.borrow().output() { value | SERIAL_OUT } else { value & !SERIAL_OUT };
         }
@@ -87,13 +99,13 @@ impl Card {
     }
 
     fn write(&mut self, bar: u8, offset: u32, value: &[u8]) {
-        if let Some((serial, register, [select, clock])) = &self.0.serial
-            && *register == (bar, offset)
+        if let Some((serial, wires)) = &self.0.serial
+            && (wires.bar, wires.register) == (bar, offset)
         {
             let value = value.iter().rev().fold(0, |sum, byte| sum << 8 | u32::from(*byte));
             let bit = |bit: u32| value & bit != 0;
-            let wires = Wires { is_selected: bit(*select), clock: bit(*clock), data: bit(SERIAL_IN) };
-            serial.borrow_mut().set(wires);
+            let (is_selected, clock, data) = (bit(wires.select), bit(wires.clock), bit(SERIAL_IN));
+            serial.borrow_mut().set(Wires { is_selected, clock, data });
         }
         if self.0.keeps {
             let mut registers = self.0.registers.borrow_mut();
@@ -236,8 +248,8 @@ fuzz_target!(|data: &[u8]| {
     let (said, memory_said) = (lies(), lies());
     let words: Vec<u16> =
         piece().as_chunks().0.iter().map(|word| u16::from_le_bytes(*word)).take(64).collect();
-    let serial = SERIAL_MEMORIES.iter().find(|(card, ..)| *card == (vendor, device));
-    let serial = serial.map(|(_, register, bits)| (HostMicrowire::new(&words, 64).into(), *register, *bits));
+    let wires = SERIAL_MEMORIES.into_iter().find(|wires| (wires.vendor, wires.device) == (vendor, device));
+    let serial = wires.map(|wires| (HostMicrowire::new(&words, 64).into(), wires));
     let world = State {
         registers: RefCell::new(registers),
         keeps: keeps & 1 != 0,
