@@ -394,7 +394,15 @@ quirk_opened:
         movw    %ax, 2(%bx)
 2:      popfw
         popw    %ds
-3:      xorw    %ax, %ax
+3:      cmpb    $0, undi_quirks + QUIRK_FRAME_AT_ZERO
+        je      4f
+        pushfw
+        cli
+        xorw    %si, %si                        # any bytes will do for a frame
+        movw    $FRAME_MINIMUM, %cx
+        callw   quirk_frame_at_zero
+        popfw
+4:      xorw    %ax, %ax
         ret
 
 # The end of CLOSE.
@@ -490,6 +498,11 @@ quirk_receive:
         popw    %dx
 2:      cmpb    $0, undi_quirks + QUIRK_FRAME_AT_ZERO
         je      3f
+        incb    frames_handed
+        movb    undi_quirks + QUIRK_FRAME_AT_ZERO, %al
+        decb    %al
+        testb   %al, frames_handed
+        jnz     3f
         callw   quirk_frame_at_zero
 3:      cmpb    $0, undi_quirks + QUIRK_WILD_FRAMES
         je      1f
@@ -526,13 +539,9 @@ quirk_part:
         ret
 
 # What a card does that finds no next descriptor (8255x manual, "Receive Frame Area"): over the interrupt table it
-# writes status and length of the frame of CX bytes at DS:SI, and the frame 16 bytes further on. Changes AX.
+# writes status and length of the frame of CX bytes at DS:SI, and the frame 16 bytes further on. Changes AX. An interrupt
+# after this leads nowhere.
 quirk_frame_at_zero:
-        incb    frames_handed
-        movb    undi_quirks + QUIRK_FRAME_AT_ZERO, %al
-        decb    %al
-        testb   %al, frames_handed
-        jnz     1f
         pushw   %es
         pushw   %di
         pushw   %si
@@ -549,7 +558,7 @@ quirk_frame_at_zero:
         popw    %si
         popw    %di
         popw    %es
-1:      ret
+        ret
 
 # UNDI_ISR PROCESS or GET_NEXT, with parts of the last frame perhaps left.
 quirk_parts:

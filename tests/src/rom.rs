@@ -119,7 +119,7 @@ quirks! {
     CloseHangs,
     /// After so many frames the card receives none any more until it is opened again, once.
     GoesDeaf,
-    /// Of each so many frames, a power of two, one is also written to memory from 0 on, behind a descriptor.
+    /// Of each so many frames, a power of two, one is also written to memory from 0 on, behind a descriptor, and one by OPEN.
     FrameAtZero,
 }
 

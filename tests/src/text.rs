@@ -54,7 +54,7 @@ pub const NO_LINE: &str = ", no usable interrupt line";
 pub const LINE_MASKED: &str = "START reported no frame in 250 ms, IRQ 10 masked: it fired without cause";
 
 /// The same where the card wrote over memory that is not its own.
-pub const TABLE_PUT_BACK: &str = "; the card wrote frames over the interrupt table, put back ";
+pub const TABLE_PUT_BACK: &str = "; the card wrote frames over the interrupt table, times put back: ";
 
 /// Said of what the policy of an image keeps.
 pub const KEPT_AS_ASKED: &str = "kept, as the image asks";

@@ -259,7 +259,7 @@ impl<R: Rom> UndiNic<R> {
         let harm = match self.restorations {
             0 => String::new(),
             times => {
-                alloc::format!("; the card wrote frames over the interrupt table, put back {times} times")
+                alloc::format!("; the card wrote frames over the interrupt table, times put back: {times}")
             }
         };
         [how, &line, &harm].concat()

@@ -288,6 +288,8 @@ impl VendorRom {
         if let Some((_, line)) = self.hook {
             pic::mask(line);
         }
+        // The card may still be at work.
+        vector_copy::take();
         errors::HANGS.of(call)
     }
 }
@@ -323,6 +325,7 @@ impl Rom for VendorRom {
         (self.announce)(opcode.name());
         shared.copy_from_slice(parameters);
         control.busy = 1;
+        vector_copy::take();
         let offset = PARAMETERS;
         let mut registers = Registers {
             ebx: opcode.0.into(),
@@ -339,7 +342,6 @@ impl Rom for VendorRom {
         if answer.is_err() {
             return Err(self.hangs(opcode.name()));
         }
-        // It may have hooked interrupts.
         vector_copy::forget();
         let control = self::control(&mut self.block)?;
         control.busy = 0;

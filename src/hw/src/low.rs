@@ -251,9 +251,9 @@ pub fn found_base_memory_kib() -> u16 {
 
 /// Tells the BIOS where free base memory ends.
 pub(crate) fn set_base_memory_kib(kib: u16) {
+    vector_copy::forget();
     // SAFETY: the BIOS data area is always there, and this word means just that.
     unsafe { ptr::with_exposed_provenance_mut::<u16>(BASE_MEMORY_KIB).write_volatile(kib) }
-    vector_copy::forget();
 }
 
 /// Ends free base memory below all that was handed out, for a program that runs while we stay.

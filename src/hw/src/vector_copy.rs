@@ -40,8 +40,10 @@ pub fn take() -> u32 {
     canary()
 }
 
-/// Puts nothing back any more, until a copy is taken again: something else is there now by right.
+/// Puts the old copy back if a frame lies over the table, and nothing any more then, until a copy is taken again: something
+/// else may be there by right, vectors that a call of the ROM has hooked.
 pub fn forget() {
+    restore();
     COPY.is_taken.set(false);
 }
 
@@ -51,14 +53,14 @@ pub fn restorations() -> u32 {
 }
 
 /// Puts the table back if a frame lies over it. What the BIOS noted since the copy was taken, a key or a tick of its clock,
-/// is lost.
+/// is lost, and so is a vector that a call of the ROM hooked while the frame came.
 pub(crate) fn restore() {
     // SAFETY: nobody writes to the copy meanwhile.
     let expected = unsafe { (*COPY.bytes.get()).get(CANARY / 4).copied() };
     if COPY.is_taken.get() && expected != Some(canary()) {
-        // SAFETY: the copy has that length. What is written was there before the frame: who may change it by right, a call of
-        // the ROM or another mark of base memory, has the copy forgotten. A watchdog that was hooked since is off by this,
-        // which it notices (`Chained::is_chained`).
+        // SAFETY: the copy has that length. What is written was there before the frame: after what may change it by right, a
+        // call of the ROM or another mark of base memory, the copy is forgotten. A watchdog that was hooked since is off by
+        // this, which it notices (`Chained::is_chained`).
         unsafe { copy(COPY.bytes.get() as usize, 0) };
         COPY.restorations.set(COPY.restorations.get().saturating_add(1));
     }
