@@ -1,14 +1,13 @@
 //! Boots that are measured: started, waited for, and read off the wire, the servers' logs and the counter plugin.
 
 use super::numbers::middle;
-use super::{Card, Contender, Download, FIRST, LAST, MEASURED, NATIVE, NATIVE_MEBIBYTES, RoundTrip, Run};
-use super::{FRAMES, SWITCHES, Source};
+use super::{Card, Contender, Download, FRAMES, LAST, MARKS, MEASURED, NATIVE, RoundTrip, Run, SWITCHES};
 use crate::counter::{self, Counters, Event};
 use crate::failure::{Context, Failure, Result, ensure};
 use crate::lab::{KPXE, Lab};
 use crate::namespace::SERVER;
 use crate::peer::{Facts, Request};
-use crate::qemu::{Counting, INSTRUCTION, MAC, Options, Wire, with_rom};
+use crate::qemu::{Counting, INSTRUCTION, MAC, Machine, Options, Wire, with_rom};
 use crate::{paths, peer, quirk, servers, text};
 use std::fs;
 use std::os::unix::net::UnixDatagram;
@@ -18,7 +17,8 @@ use std::time::{Duration, Instant};
 
 /// The longest that anything may take.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// The bytes of a TCP stream in each frame that comes to nobody.
+/// The longest frame, and the bytes of a TCP stream in each that comes to nobody.
+const FRAME_LENGTH: usize = 1514;
 const FRAME_BYTES: u64 = 1460;
 
 /// Boots and measures. To be called in namespaces of its own.
@@ -30,10 +30,11 @@ pub fn run(card: Card, contender: Contender, plugin: &Path) -> Result<Run> {
     for mebibytes in sizes {
         lab.big_file(usize::try_from(mebibytes).context("a file's size")?)?;
     }
-    lab.www("first", b"1")?;
-    lab.www("last", b"1")?;
-    let is_driver = card.is_native() && contender != Contender::BareLoop;
-    if !is_driver {
+    for mark in MARKS.into_iter().chain([LAST]) {
+        lab.www(mark.trim_start_matches('/'), b"1")?;
+    }
+    let is_nobody = matches!(contender, Contender::RomAlone | Contender::BareLoop);
+    if is_nobody || !card.is_native() {
         contender.instruct(&lab, card)?;
     }
     lab.usual_servers()?;
@@ -51,9 +52,9 @@ pub fn run(card: Card, contender: Contender, plugin: &Path) -> Result<Run> {
         }
     };
     let options = Options { counting: Some(counting), ..options };
-    if is_driver {
+    if !is_nobody && card.is_on_tap() {
         let options = Options { wire: Wire::Tap, ..options };
-        let run = native(card, contender, &mut lab, &options, &output)?;
+        let run = on_tap(card, contender, &mut lab, &options, &output)?;
         return Ok(Run { rom_to_script: from_roms(card, contender, &mut lab, &options)?, ..run });
     }
     let mut machine = lab.machine(&options)?;
@@ -64,44 +65,68 @@ pub fn run(card: Card, contender: Contender, plugin: &Path) -> Result<Run> {
         Contender::Ours | Contender::Ipxe | Contender::Lpxelinux => {}
     }
     let started = image_begins(&output)?;
-    // Counters at a request and at the next one: between them is a download and nothing else.
+    // Counters at a download's request and at that behind it: between them is a download and nothing else.
     let counted = |name: &str| {
         wait(PATIENCE, name, || {
             Ok(if lab.facts()?.request(name).is_some() { Some(counter::read(&output)?.0) } else { None })
         })
     };
-    let sources: Vec<Source> = card.downloads().collect();
-    let names: Vec<String> = sources.iter().map(|source| source.request()).chain([LAST.to_owned()]).collect();
-    let work = names.iter().map(|name| counted(name)).collect::<Result<Vec<_>>>()?;
-    let mut switches = Vec::new();
-    if contender != Contender::Lpxelinux {
-        machine.expect(MEASURED, 30).or_else(|failure| {
-            // What the script says after the measurement is not measured.
-            ensure(machine.transcript().count(text::NEXT_DEVICE) == 0, || failure.0)
-        })?;
-        let numbers = machine.transcript().between(SWITCHES, ";").unwrap_or_default();
-        switches = numbers.split(',').map(|number| number.parse::<u64>().unwrap_or(0)).collect();
+    let mut work = Vec::new();
+    for (source, end) in card.downloads().zip(ends(card)) {
+        let before = counted(&source.request())?;
+        work.push(counted(end)? - before);
     }
+    let own_counts = own_counts(&mut machine, contender)?;
     let facts = lab.facts()?;
-    let requests = names.iter().map(|name| asked(&facts, name)).collect::<Result<Vec<_>>>()?;
-    let switches = |place: usize| switches.get(place).copied().unwrap_or(0);
-    let mut downloads = sources.iter().enumerate().map(|(place, source)| -> Result<Download> {
-        let Request { name, data, data_bytes, frames_before, .. } = requests[place];
+    let mut downloads = Vec::new();
+    for (((source, end), work), own_count) in card.downloads().zip(ends(card)).zip(work).zip(own_counts) {
+        let Request { name, data, data_bytes, frames_before, .. } = asked(&facts, &source.request())?;
         ensure(*data_bytes >= source.bytes(), || {
             format!("the download of {name} has {data_bytes} bytes only")
         })?;
         let (first, last) = data.ok_or_else(|| Failure(format!("the download of {name} has no data")))?;
-        Ok(Download {
+        downloads.push(Download {
             bytes: source.bytes(),
             length: micros(last - first),
-            frames: requests[place + 1].frames_before - frames_before,
-            work: work[place + 1] - work[place],
-            own_count: switches(place + 1).saturating_sub(switches(place)),
-        })
-    });
-    let mut download = || downloads.next().transpose().map(Option::unwrap_or_default);
-    let first = facts.request(FIRST).map(|first| first.at.saturating_duration_since(started));
-    Ok(Run { to_script: first.map_or(0, micros), http: download()?, tftp: download()?, ..Run::default() })
+            frames: asked(&facts, end)?.frames_before - frames_before,
+            work,
+            own_count,
+        });
+    }
+    // LPXELINUX runs no script.
+    let first = facts.request(MARKS[0]).filter(|_| contender != Contender::Lpxelinux);
+    let to_script = first.map_or(0, |first| micros(first.at.saturating_duration_since(started)));
+    Ok(Run { to_script, ..with_downloads(downloads) })
+}
+
+/// The request behind each of the card's downloads.
+fn ends(card: Card) -> impl Iterator<Item = &'static str> {
+    MARKS.into_iter().take(card.downloads().count()).skip(1).chain([LAST])
+}
+
+/// The mode switches of each download as the firmware itself counts them; 0 where it does not.
+fn own_counts(machine: &mut Machine, contender: Contender) -> Result<[u64; MARKS.len()]> {
+    if contender == Contender::Lpxelinux {
+        return Ok([0; MARKS.len()]);
+    }
+    machine.expect(MEASURED, 30).or_else(|failure| {
+        // What the script says after the measurement is not measured.
+        ensure(machine.transcript().count(text::NEXT_DEVICE) == 0, || failure.0)
+    })?;
+    let numbers = machine.transcript().between(SWITCHES, ";").unwrap_or_default();
+    let mut numbers = numbers.split(',').map(|number| number.parse::<u64>().unwrap_or(0));
+    let mut number = || numbers.next().unwrap_or(0);
+    Ok(std::array::from_fn(|_| {
+        let before = number();
+        number().saturating_sub(before)
+    }))
+}
+
+/// A run of which no more is known.
+fn with_downloads(downloads: Vec<Download>) -> Run {
+    let mut downloads = downloads.into_iter();
+    let mut download = || downloads.next().unwrap_or_default();
+    Run { http: download(), tftp: download(), ..Run::default() }
 }
 
 /// When the image's first instruction is seen.
@@ -111,31 +136,41 @@ fn image_begins(output: &Path) -> Result<Instant> {
     })
 }
 
-/// The same for a driver that has the card to itself, with the card on the tap: the peer takes longer for a frame than
-/// such a driver. What the peer would have seen is in the log of nginx and in the counters of the tap.
-fn native(card: Card, contender: Contender, lab: &mut Lab, options: &Options, output: &Path) -> Result<Run> {
-    let source = Source { is_tftp: false, mebibytes: NATIVE_MEBIBYTES };
-    // The emulator's ROM is iPXE, so it is given the script, too. It gets another one.
-    lab.script(&format!("chain tftp://{SERVER}/{NATIVE}"))?;
-    let _machine = lab.machine(options)?;
+/// The same with the card on the tap: what the observer would have seen is in the log of nginx and in the counters of the
+/// tap. A download takes from the request before it to the one behind it.
+fn on_tap(card: Card, contender: Contender, lab: &mut Lab, options: &Options, output: &Path) -> Result<Run> {
+    if card.is_native() {
+        // The emulator's ROM is iPXE, so it is given the script, too. It gets another one.
+        lab.script(&format!("chain tftp://{SERVER}/{NATIVE}"))?;
+    }
+    let mut machine = lab.machine(options)?;
     let started = image_begins(output)?;
-    contender.instruct(lab, card)?;
-    let served = |name: &str| {
-        Ok::<_, Failure>((Served::wait(name, lab)?, counter::read(output)?.0, frames_to_machine()?))
-    };
-    let (_, work_before, frames_before) = served(FIRST)?;
+    if card.is_native() {
+        contender.instruct(lab, card)?;
+    }
+    let mut before = Mark::wait(MARKS[0], lab, output)?;
     let to_script = micros(started.elapsed());
-    let (last, work, frames) = served(LAST)?;
-    let (download, ..) = served(&source.request())?;
-    ensure(download.bytes >= source.bytes(), || format!("{} bytes only were served", download.bytes))?;
-    let http = Download {
-        bytes: source.bytes(),
-        length: last.from.saturating_sub(download.from) * 1000,
-        frames: frames - frames_before,
-        work: work - work_before,
-        own_count: 0,
-    };
-    Ok(Run { to_script, http, ..Run::default() })
+    let mut downloads = Vec::new();
+    for (source, end) in card.downloads().zip(ends(card)) {
+        let after = Mark::wait(end, lab, output)?;
+        let frames = after.frames() - before.frames();
+        ensure(frames * FRAME_LENGTH as u64 >= source.bytes(), || {
+            format!("{} has come in {frames} frames only", source.request())
+        })?;
+        downloads.push(Download {
+            bytes: source.bytes(),
+            length: after.since(before.frames()),
+            frames,
+            work: after.work - before.work,
+            own_count: 0,
+        });
+        before = after;
+    }
+    let own_counts = own_counts(&mut machine, contender)?;
+    for (download, own_count) in downloads.iter_mut().zip(own_counts) {
+        download.own_count = own_count;
+    }
+    Ok(Run { to_script, ..with_downloads(downloads) })
 }
 
 /// Microseconds from when the BIOS starts the card's ROM, with each of our ROMs for it, to the request that the script's
@@ -150,37 +185,55 @@ fn from_roms(card: Card, contender: Contender, lab: &mut Lab, options: &Options)
         let mut machine = lab.machine(&Options { card: model, ..options.clone() })?;
         machine.expect(text::BIOS_STARTS_ROM, PATIENCE.as_secs())?;
         let started = Instant::now();
-        Served::wait(&format!("/{rom}"), lab)?;
+        wait(PATIENCE, rom, || Ok(is_served(&format!("/{rom}"), lab)?.then_some(())))?;
         *time = micros(started.elapsed());
     }
     Ok(times)
 }
 
-/// A file that nginx has served, as its log says.
-#[derive(Debug, PartialEq, Eq)]
-struct Served {
-    /// Milliseconds of the host's clock when it was asked for.
-    from: u64,
-    /// The bytes sent.
-    bytes: u64,
+/// What had happened when nginx had served a file.
+struct Mark {
+    work: Counters,
+    /// How many frames the tap had handed to the machine, and when, as often as was looked; not empty.
+    seen: Vec<(Instant, u64)>,
 }
 
-impl Served {
+impl Mark {
+    /// Frames that may belong to a request before a download or behind it.
+    const EDGE: u64 = 12;
+
     /// Waits for the file of that name.
-    fn wait(name: &str, lab: &Lab) -> Result<Self> {
-        wait(PATIENCE, name, || Ok(Self::of(name, &lab.log("nginx/access.log")?)))
+    fn wait(name: &str, lab: &Lab, output: &Path) -> Result<Self> {
+        let mut seen = Vec::new();
+        wait(PATIENCE, name, || {
+            seen.push((Instant::now(), frames_to_machine()?));
+            Ok(is_served(name, lab)?.then_some(()))
+        })?;
+        Ok(Self { work: counter::read(output)?.0, seen })
     }
 
-    /// The file of that name.
-    fn of(name: &str, log: &str) -> Option<Self> {
-        let line = log.lines().map(|line| line.split(' ').collect::<Vec<_>>());
-        let [to, _, _, _, _, _, bytes, time, ..] = *line.rev().find(|words| words.get(3) == Some(&name))?
-        else {
-            return None;
-        };
-        let milliseconds = |text: &str| text.replace('.', "").parse::<u64>().ok();
-        Some(Self { from: milliseconds(to)?.checked_sub(milliseconds(time)?)?, bytes: bytes.parse().ok()? })
+    fn frames(&self) -> u64 {
+        self.seen.last().map_or(0, |(_, frames)| *frames)
     }
+
+    /// Microseconds in which all frames came, of which there were `before` before them, but for those at the edges.
+    fn since(&self, before: u64) -> u64 {
+        let reached = |count: u64| self.seen.iter().find(|(_, frames)| *frames >= count);
+        match (reached(before + Self::EDGE), reached(self.frames().saturating_sub(Self::EDGE))) {
+            (Some((first, _)), Some((last, _))) => micros(last.saturating_duration_since(*first)),
+            _ => 0,
+        }
+    }
+}
+
+/// Whether nginx has served the file of that name.
+fn is_served(name: &str, lab: &Lab) -> Result<bool> {
+    Ok(is_in(name, &lab.log("nginx/access.log")?))
+}
+
+/// Whether this log of nginx has the file of that name.
+fn is_in(name: &str, log: &str) -> bool {
+    log.lines().any(|line| line.split(' ').nth(3) == Some(name))
 }
 
 /// The frames that the tap has handed to the machine.
@@ -227,7 +280,7 @@ fn received(frames: u64, nanoseconds: u64, work: Counters) -> Run {
 
 /// Sends more frames than the card can take until the boot program has had enough.
 fn flood(output: &Path) -> Result<Vec<Marked>> {
-    let mut frame = [0; 1514];
+    let mut frame = [0; FRAME_LENGTH];
     frame[..MAC.len()].copy_from_slice(&MAC);
     frame[12..14].copy_from_slice(&[8, 0]);
     let wire = UnixDatagram::unbound()?;
@@ -323,9 +376,18 @@ mod tests {
     #[test]
     fn the_log_of_nginx_is_understood() {
         let log = "12.345 10.77.0.9 \"GET /first HTTP/1.1\" 200 1 0.000 \"-\"\n\
-                   17.500 10.77.0.9 \"GET /256M.bin HTTP/1.1\" 200 268435700 5.125 \"-\"\n";
-        let download = Served { from: 12_375, bytes: 268_435_700 };
-        assert_eq!(Served::of("/256M.bin", log), Some(download));
-        assert_eq!(Served::of("/last", log), None);
+                   17.500 10.77.0.9 \"GET /second HTTP/1.1\" 200 1 0.000 \"-\"\n";
+        assert!(is_in("/first", log) && is_in("/second", log));
+        assert!(!is_in("/last", log) && !is_in("/fir", log));
+    }
+
+    #[test]
+    fn a_download_takes_as_long_as_frames_come() {
+        let start = Instant::now();
+        let seen = [(0, 100), (40, 105), (50, 300), (250, 5095), (260, 5100), (400, 5104)];
+        let seen = seen.map(|(at, frames)| (start + Duration::from_millis(at), frames)).to_vec();
+        let mark = Mark { work: Counters::default(), seen };
+        assert_eq!((mark.frames(), mark.since(100)), (5104, 200_000));
+        assert_eq!(Mark { work: Counters::default(), seen: Vec::new() }.since(0), 0);
     }
 }

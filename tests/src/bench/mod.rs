@@ -69,29 +69,34 @@ impl Contender {
         }
     }
 
-    /// Puts what it is to do where it looks for it: a file by HTTP, a file by TFTP unless there is a native driver, and
-    /// requests that mark where they begin and end.
+    /// Puts what it is to do where it looks for it: the card's downloads, before each of them and in the end a request
+    /// that marks where it begins and ends.
     fn instruct(self, lab: &Lab, card: Card) -> Result<()> {
-        let downloads = card.downloads().map(|download| download.uri());
+        let downloads = MARKS.into_iter().zip(card.downloads());
         match self {
             Self::Ours | Self::Ipxe => {
-                let fetches = [format!("http://{SERVER}{FIRST}")].into_iter().chain(downloads);
-                let lines = fetches
-                    .enumerate()
-                    .map(|(place, uri)| format!("imgfetch {uri}\nset switches{place} ${{mode-switches}}\n"));
+                let lines = downloads.enumerate().map(|(place, (mark, source))| {
+                    format!(
+                        "imgfetch http://{SERVER}{mark}\nset before{place} ${{mode-switches}}\n\
+                         imgfetch {}\nset after{place} ${{mode-switches}}\n",
+                        source.uri()
+                    )
+                });
                 let lines: String = lines.collect();
                 lab.script(&format!(
                     "{lines}imgfetch http://{SERVER}{LAST}\n\
-                     echo {SWITCHES}${{switches0}},${{switches1}},${{switches2}};\necho {MEASURED}\nsleep 60"
+                     echo {SWITCHES}${{before0}},${{after0}},${{before1}},${{after1}};\necho {MEASURED}\nsleep 60"
                 ))
             }
             Self::Lpxelinux => {
                 lab.tftp("ldlinux.c32", &fs::read(paths::LDLINUX).context(paths::LDLINUX)?)?;
                 fs::create_dir_all(lab.tftp_root().join("pxelinux.cfg"))?;
+                let initrds =
+                    downloads.map(|(mark, source)| format!("http://{SERVER}{mark},{}", source.uri()));
                 let configuration = format!(
                     "DEFAULT bench\nLABEL bench\nKERNEL http://{SERVER}/vmlinuz\n\
                      INITRD {},http://{SERVER}{LAST}\n",
-                    downloads.collect::<Vec<_>>().join(",")
+                    initrds.collect::<Vec<_>>().join(",")
                 );
                 lab.tftp("pxelinux.cfg/default", configuration.as_bytes())
             }
@@ -155,6 +160,12 @@ impl Card {
         }
     }
 
+    /// Whether the card is on the tap itself. Where it is not, frames pass an observer, which takes longer for one than a fast
+    /// driver does.
+    const fn is_on_tap(self) -> bool {
+        !matches!(self, Self::Stock)
+    }
+
     const fn is_native(self) -> bool {
         matches!(self, Self::NativeE1000 | Self::NativeVirtio)
     }
@@ -204,7 +215,9 @@ impl Source {
 
 /// What a driver that has the card to itself downloads.
 const NATIVE_MEBIBYTES: u64 = 256;
-const FIRST: &str = "/first";
+/// Requests before each of the downloads.
+const MARKS: [&str; 2] = ["/first", "/second"];
+/// And after all of them.
 const LAST: &str = "/last";
 const MEASURED: &str = "RIG-MARK measured";
 const SWITCHES: &str = "RIG-MARK switches ";
