@@ -40,8 +40,8 @@ pub fn take() -> u32 {
     canary()
 }
 
-/// Puts the old copy back if a frame lies over the table, and nothing any more then, until a copy is taken again: something
-/// else may be there by right, vectors that a call of the ROM has hooked.
+/// Puts the copy back if a frame lies over the table, and ends what it is good for: something else may be there by right
+/// now, vectors that a call of the ROM has hooked.
 pub fn forget() {
     restore();
     COPY.is_taken.set(false);
