@@ -288,7 +288,7 @@ impl VendorRom {
         if let Some((_, line)) = self.hook {
             pic::mask(line);
         }
-        // The card may still be at work.
+        // The card may be at work still; what this call has hooked is there by right.
         vector_copy::take();
         errors::HANGS.of(call)
     }

@@ -52,23 +52,30 @@ pub fn run(card: Card, contender: Contender, plugin: &Path) -> Result<Run> {
         }
     };
     let options = Options { counting: Some(counting), ..options };
-    if !is_nobody && card.is_on_tap() {
-        let options = Options { wire: Wire::Tap, ..options };
-        let run = on_tap(card, contender, &mut lab, &options, &output)?;
-        return Ok(Run { rom_to_script: from_roms(card, contender, &mut lab, &options)?, ..run });
-    }
-    let mut machine = lab.machine(&options)?;
-
     match contender {
-        Contender::RomAlone => return rom_alone(&output),
-        Contender::BareLoop => return bare_loop(&output),
-        Contender::Ours | Contender::Ipxe | Contender::Lpxelinux => {}
+        Contender::RomAlone | Contender::BareLoop => {
+            let _machine = lab.machine(&options)?;
+            if contender == Contender::RomAlone { rom_alone(&output) } else { bare_loop(&output) }
+        }
+        Contender::Ours | Contender::Ipxe | Contender::Lpxelinux if card.is_on_tap() => {
+            let options = Options { wire: Wire::Tap, ..options };
+            let run = on_tap(card, contender, &mut lab, &options, &output)?;
+            Ok(Run { rom_to_script: from_roms(card, contender, &mut lab, &options)?, ..run })
+        }
+        Contender::Ours | Contender::Ipxe | Contender::Lpxelinux => {
+            watched(card, contender, &mut lab, &options, &output)
+        }
     }
-    let started = image_begins(&output)?;
+}
+
+/// Measures with an observer between the card and the tap, who sees every frame.
+fn watched(card: Card, contender: Contender, lab: &mut Lab, options: &Options, output: &Path) -> Result<Run> {
+    let mut machine = lab.machine(options)?;
+    let started = image_begins(output)?;
     // Counters at a download's request and at that behind it: between them is a download and nothing else.
     let counted = |name: &str| {
         wait(PATIENCE, name, || {
-            Ok(if lab.facts()?.request(name).is_some() { Some(counter::read(&output)?.0) } else { None })
+            Ok(if lab.facts()?.request(name).is_some() { Some(counter::read(output)?.0) } else { None })
         })
     };
     let mut work = Vec::new();
@@ -122,7 +129,7 @@ fn own_counts(machine: &mut Machine, contender: Contender) -> Result<[u64; MARKS
     }))
 }
 
-/// A run of which no more is known.
+/// A run of which nothing else is known.
 fn with_downloads(downloads: Vec<Download>) -> Run {
     let mut downloads = downloads.into_iter();
     let mut download = || downloads.next().unwrap_or_default();
@@ -137,7 +144,7 @@ fn image_begins(output: &Path) -> Result<Instant> {
 }
 
 /// The same with the card on the tap: what the observer would have seen is in the log of nginx and in the counters of the
-/// tap. A download takes from the request before it to the one behind it.
+/// tap. A download's frames and work are those from the request before it to the one behind it.
 fn on_tap(card: Card, contender: Contender, lab: &mut Lab, options: &Options, output: &Path) -> Result<Run> {
     if card.is_native() {
         // The emulator's ROM is iPXE, so it is given the script, too. It gets another one.
