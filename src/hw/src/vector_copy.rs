@@ -59,8 +59,8 @@ pub(crate) fn restore() {
     let expected = unsafe { (*COPY.bytes.get()).get(CANARY / 4).copied() };
     if COPY.is_taken.get() && expected != Some(canary()) {
         // SAFETY: the copy has that length. What is written was there before the frame: after what may change it by right, a
-        // call of the ROM or another mark of base memory, the copy is forgotten. A watchdog that was hooked since is off by
-        // this, which it notices (`Chained::is_chained`).
+        // call of the ROM or another mark of base memory, the copy is forgotten, or made anew where the call was abandoned. A
+        // watchdog that was hooked since is off by this, which it notices (`Chained::is_chained`).
         unsafe { copy(COPY.bytes.get() as usize, 0) };
         COPY.restorations.set(COPY.restorations.get().saturating_add(1));
     }

@@ -1,4 +1,5 @@
-//! Boots that are measured: started, waited for, and read off the wire, the servers' logs and the counter plugin.
+//! Boots that are measured: started, waited for, and read off the wire or the tap's counters, the servers' logs and the
+//! counter plugin.
 
 use super::numbers::middle;
 use super::{Card, Contender, Download, FRAMES, LAST, MARKS, MEASURED, NATIVE, RoundTrip, Run, SWITCHES};
@@ -53,10 +54,8 @@ pub fn run(card: Card, contender: Contender, plugin: &Path) -> Result<Run> {
     };
     let options = Options { counting: Some(counting), ..options };
     match contender {
-        Contender::RomAlone | Contender::BareLoop => {
-            let _machine = lab.machine(&options)?;
-            if contender == Contender::RomAlone { rom_alone(&output) } else { bare_loop(&output) }
-        }
+        Contender::RomAlone => rom_alone(&mut lab, &options, &output),
+        Contender::BareLoop => bare_loop(&mut lab, &options, &output),
         Contender::Ours | Contender::Ipxe | Contender::Lpxelinux if card.is_on_tap() => {
             let options = Options { wire: Wire::Tap, ..options };
             let run = on_tap(card, contender, &mut lab, &options, &output)?;
@@ -252,15 +251,15 @@ fn frames_to_machine() -> Result<u64> {
 }
 
 /// What [`quirk::receiver`] needs for its frames.
-fn rom_alone(output: &Path) -> Result<Run> {
-    let times = flood(output)?;
+fn rom_alone(lab: &mut Lab, options: &Options, output: &Path) -> Result<Run> {
+    let times = flood(lab, options, output)?;
     let nanoseconds: u64 = times.iter().map(|time| time.nanoseconds).sum();
     Ok(received(FRAMES, nanoseconds, sum(&times)))
 }
 
 /// How long [`quirk::bare_loop`] needs for frames that come as fast as they can, and its work for those that are there.
-fn bare_loop(output: &Path) -> Result<Run> {
-    let times = flood(output)?;
+fn bare_loop(lab: &mut Lab, options: &Options, output: &Path) -> Result<Run> {
+    let times = flood(lab, options, output)?;
     let (speed, rest) = times.split_first().ok_or_else(|| Failure::new("the loop has received nothing"))?;
     let Counters { instructions, cr0_writes, msr_writes } = sum(rest);
     let all = |number| number * quirk::BARE_LOOP_SPEED / quirk::BARE_LOOP_FRAMES;
@@ -286,7 +285,8 @@ fn received(frames: u64, nanoseconds: u64, work: Counters) -> Run {
 }
 
 /// Sends more frames than the card can take until the boot program has had enough.
-fn flood(output: &Path) -> Result<Vec<Marked>> {
+fn flood(lab: &mut Lab, options: &Options, output: &Path) -> Result<Vec<Marked>> {
+    let _machine = lab.machine(options)?;
     let mut frame = [0; FRAME_LENGTH];
     frame[..MAC.len()].copy_from_slice(&MAC);
     frame[12..14].copy_from_slice(&[8, 0]);

@@ -29,9 +29,9 @@ usage: bench [--bin DIR] [--runs N] [--card NAME] [--images] [--save]
 
 The network: QEMU's e1000 and virtio-net-pci with their stock ROMs, and its rtl8139 with the ROM of the tests; dnsmasq
 with router advertisements and immediate offers names the script to user class iPXE; nginx serves 16 MiB by HTTP (256 to
-native drivers), atftpd by TFTP, with windowsize for those who ask. The cards are on the tap itself, and the facts are read
-from nginx's log and the tap's counters; only the frames of the e1000 with its stock ROM pass an observer, from whom the facts
-are then. What the guest's processor does is counted by a plugin, for all images alike:
+native drivers), atftpd by TFTP, with windowsize for those who ask. An image's card is on the tap itself, and the facts are
+read from nginx's log and the tap's counters; only the frames of the e1000 with its stock ROM pass an observer, from whom the
+facts are then. What the guest's processor does is counted by a plugin, for all images alike:
   rate        bytes / (last - first frame of the download; with data, where there is an observer)
   to script   from the image's first instruction (at 7C00h) to the request that the first script line makes; of a ROM,
               from the BIOS's last word before it starts the ROM that it boots from

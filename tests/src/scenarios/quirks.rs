@@ -91,7 +91,7 @@ pub fn all() -> Vec<Scenario> {
         ),
         boots_saying(
             "frame-at-zero",
-            "the card writes every 64th frame over the interrupt table, too: it is put back",
+            "the card writes every 64th frame over the interrupt table, and one in OPEN: it is put back",
             &[(Quirk::FrameAtZero, 64)],
             &[text::TABLE_PUT_BACK],
         ),
